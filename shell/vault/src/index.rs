@@ -1,0 +1,153 @@
+//! The vault's table of contents (T4): which versions exist, which is current, and a counter that only grows, so that an old copy shows.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+
+use crate::seal::Keys;
+
+/// Bytes of an index file at most; 10,000 secrets of a few versions fit.
+pub(crate) const INDEX_BYTES_MAX: usize = 16 * 1024 * 1024;
+const FORMAT: &str = "stayward-vault-index-v1";
+const TAG_HEX_BYTES: usize = 64;
+
+/// Where a version stands, in the words of AWS Secrets Manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Stage {
+    /// The value that `get` answers.
+    Current,
+    /// The value before; still readable, so that a rotation needs no pause.
+    Previous,
+    /// Older; readable by version until it is erased.
+    Retired,
+    /// Its bytes are gone; the record stays.
+    Erased,
+}
+
+/// One version of a secret; never its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionInfo {
+    /// 1, 2, 3 ...
+    pub version: u32,
+    /// Where it stands.
+    pub stage: Stage,
+    /// When it was put, in Unix seconds.
+    pub created_at: i64,
+    /// SHA-256 of the sealed file, in hex: says nothing of the value, and shows a swapped file.
+    pub sealed_sha256: String,
+}
+
+/// What the ledger keeps of the vault after each change: enough to recognise an older copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VaultState {
+    /// Grows by one with each change.
+    pub counter: u64,
+    /// SHA-256 of the index, in hex.
+    pub digest: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Index {
+    format: String,
+    pub(crate) vault_id: String,
+    pub(crate) counter: u64,
+    pub(crate) secrets: BTreeMap<String, Vec<VersionInfo>>,
+}
+
+impl Index {
+    pub(crate) fn empty(vault_id: &str) -> Self {
+        Self { format: FORMAT.to_owned(), vault_id: vault_id.to_owned(), counter: 0, secrets: BTreeMap::new() }
+    }
+
+    /// The file's bytes (tag in hex, newline, JSON) and the state they stand for.
+    pub(crate) fn encode(&self, keys: &Keys) -> Option<(Vec<u8>, VaultState)> {
+        let json = serde_json::to_vec(self).ok()?;
+        let mut bytes = HEXLOWER.encode(&keys.index_tag(&json)).into_bytes();
+        bytes.push(b'\n');
+        bytes.extend_from_slice(&json);
+        Some((bytes, state_of(self.counter, &json)))
+    }
+
+    /// `None` when the tag, the format or the vault's id is not ours.
+    pub(crate) fn decode(bytes: &[u8], keys: &Keys, vault_id: &str) -> Option<(Self, VaultState)> {
+        let (tag, rest) = bytes.split_at_checked(TAG_HEX_BYTES)?;
+        let json = rest.strip_prefix(b"\n")?;
+        let tag = HEXLOWER.decode(tag).ok()?;
+        // Authenticated before it is parsed.
+        if !keys.index_tag_holds(json, &tag) {
+            return None;
+        }
+        let index: Self = serde_json::from_slice(json).ok()?;
+        let state = state_of(index.counter, json);
+        (index.format == FORMAT && index.vault_id == vault_id).then_some((index, state))
+    }
+
+    /// Adds a current version; the current one becomes previous, the previous one retired.
+    pub(crate) fn add_version(&mut self, name: &str, version: u32, created_at: i64, sealed: &[u8]) {
+        let versions = self.secrets.entry(name.to_owned()).or_default();
+        for record in versions.iter_mut() {
+            record.stage = match record.stage {
+                Stage::Current => Stage::Previous,
+                Stage::Previous | Stage::Retired => Stage::Retired,
+                Stage::Erased => Stage::Erased,
+            };
+        }
+        versions.push(VersionInfo { version, stage: Stage::Current, created_at, sealed_sha256: sha256_hex(sealed) });
+    }
+}
+
+fn state_of(counter: u64, json: &[u8]) -> VaultState {
+    VaultState { counter, digest: sha256_hex(json) }
+}
+
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+    HEXLOWER.encode(digest(&SHA256, bytes).as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use zeroize::Zeroizing;
+
+    fn keys() -> Keys {
+        Keys::derive(&Zeroizing::new([1; 32]), "a").unwrap()
+    }
+
+    #[test]
+    fn stages_move_along() {
+        let mut index = Index::empty("a");
+        for version in 1..=3 {
+            index.add_version("x", version, 0, b"");
+        }
+        let stages: Vec<_> = index.secrets["x"].iter().map(|v| v.stage).collect();
+        assert_eq!(stages, [Stage::Retired, Stage::Previous, Stage::Current]);
+    }
+
+    #[test]
+    fn an_index_of_another_vault_does_not_decode() {
+        let (bytes, state) = Index::empty("a").encode(&keys()).unwrap();
+        assert_eq!(Index::decode(&bytes, &keys(), "a").unwrap().1, state);
+        assert!(Index::decode(&bytes, &keys(), "b").is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_do_not_decode(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(Index::decode(&bytes, &keys(), "a").is_none());
+        }
+
+        #[test]
+        fn one_changed_bit_does_not_decode(at in 0_usize..4096, bit in 0_u8..8) {
+            let mut index = Index::empty("a");
+            index.add_version("x", 1, 0, b"");
+            let (mut bytes, _) = index.encode(&keys()).unwrap();
+            let at = at % bytes.len();
+            bytes[at] ^= 1 << bit;
+            prop_assert!(Index::decode(&bytes, &keys(), "a").is_none());
+        }
+    }
+}
