@@ -1,0 +1,147 @@
+//! What the gates of s01 are told. The shell gathers it; nothing here reads the world.
+
+use serde::{Deserialize, Serialize};
+
+/// How the bytes came to us.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arrival {
+    /// Over TLS.
+    Tls,
+    /// From a folder of this machine; nothing travelled over a network to us.
+    Folder,
+    /// Over a connection without TLS.
+    Plain,
+}
+
+/// A key that intake trusts for one supplier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SupplierKey {
+    /// Whose key.
+    pub supplier: String,
+    /// P-256 public key, PEM.
+    pub public_key_pem: String,
+    /// First moment of its validity, Unix seconds.
+    pub not_before: i64,
+    /// First moment after its validity, Unix seconds.
+    pub expires: i64,
+    /// Withdrawn by an operator.
+    pub revoked: bool,
+}
+
+/// Facts at the door.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoorFacts {
+    /// The shell's clock, Unix seconds.
+    pub now: i64,
+    /// How the bytes came.
+    pub arrival: Arrival,
+    /// The Sigstore bundle that came beside the bytes, as text.
+    pub bundle: Option<String>,
+    /// Keys on record.
+    pub keys: Vec<SupplierKey>,
+    /// Sequence number of the last accepted delivery of this feed.
+    pub last_sequence: Option<u64>,
+    /// Largest delivery that is read at all.
+    pub size_max_bytes: u64,
+}
+
+/// Why a row is set aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RowReason {
+    /// The record could not be read or breaks the contract.
+    Contract,
+    /// A value is outside of what trusted history shows.
+    Threshold,
+    /// The values do not go together.
+    Joint,
+    /// It repeats another row.
+    Duplicate,
+}
+
+/// A row that stands out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RowFlag {
+    /// Counted from 0.
+    pub row: u32,
+    /// Why.
+    pub reason: RowReason,
+    /// The column that drove it, where there is one.
+    pub column: String,
+    /// What was seen, for people.
+    pub seen: String,
+}
+
+/// A test of the whole delivery.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ColumnTest {
+    /// What was tested.
+    pub name: String,
+    /// Probability of so much under trusted history.
+    pub p_value: f64,
+}
+
+/// Something wrong with prices of a market feed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MarketFinding {
+    /// Which rule.
+    pub rule: String,
+    /// What was seen, for people.
+    pub seen: String,
+}
+
+/// Limits that the project's policy sets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContentPolicy {
+    /// Largest share of rows that may break the contract before the delivery is refused.
+    pub contract_share_max: f64,
+    /// Largest share of rows in quarantine before the delivery is refused.
+    pub quarantine_share_max: f64,
+    /// Probability below which a test of the whole delivery holds it.
+    pub batch_alpha: f64,
+}
+
+/// Facts of the rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContentFacts {
+    /// Columns that the contract wants and the delivery lacks.
+    pub columns_missing: Vec<String>,
+    /// Columns that the delivery has and the contract does not know.
+    pub columns_unknown: Vec<String>,
+    /// Rows that stand out.
+    pub flags: Vec<RowFlag>,
+    /// Tests of the whole delivery.
+    pub tests: Vec<ColumnTest>,
+    /// Findings of the market rules.
+    pub market: Vec<MarketFinding>,
+    /// Rows of trusted history that outliers were judged by; 0 where there is none yet.
+    pub reference_rows: u64,
+    /// A person with the right to do so accepted a first delivery that no history can judge.
+    pub first_delivery_accepted: bool,
+    /// The policy.
+    pub policy: ContentPolicy,
+}
+
+impl ContentFacts {
+    /// A clean delivery under the usual policy.
+    pub fn ordinary() -> Self {
+        Self {
+            columns_missing: Vec::new(),
+            columns_unknown: Vec::new(),
+            flags: Vec::new(),
+            tests: vec![ColumnTest { name: "joint outliers".into(), p_value: 0.4 }],
+            market: Vec::new(),
+            reference_rows: 5_000,
+            first_delivery_accepted: false,
+            policy: ContentPolicy { contract_share_max: 0.01, quarantine_share_max: 0.05, batch_alpha: 0.01 },
+        }
+    }
+}
+
+impl DoorFacts {
+    /// A delivery over TLS without signature and without keys: `work::tests` adds those.
+    pub fn ordinary() -> Self {
+        Self { now: 1_000_000, arrival: Arrival::Tls, bundle: None, keys: Vec::new(), last_sequence: Some(6), size_max_bytes: 1 << 30 }
+    }
+}

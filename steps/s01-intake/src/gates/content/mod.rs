@@ -1,0 +1,7 @@
+//! Gates that judge parsed rows.
+
+pub(crate) mod market;
+pub(crate) mod outliers;
+pub(crate) mod quarantine;
+pub(crate) mod schema;
+pub(crate) mod thresholds;

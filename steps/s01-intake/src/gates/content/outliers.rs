@@ -1,0 +1,81 @@
+//! Sets aside rows whose columns do not go together, and holds a delivery that differs as a whole from trusted history: poison that
+//! keeps every single value ordinary shows only jointly (T1).
+//!
+//! Tests of the whole delivery may hold it for people, never set rows aside: a shifted market is not an attack yet.
+
+use artifact::{Batch, Content};
+use gate::Verdict::{Hold, Pass};
+use gate::{Card, Clause, Finding, Gate, Maturity, Verdict};
+
+use super::schema::rows_with;
+use crate::{ContentFacts, RowReason};
+
+pub(crate) struct Outliers;
+
+impl Gate<Content, ContentFacts> for Outliers {
+    fn card(&self) -> &'static Card {
+        const CARD: Card = Card {
+            id: "joint-outliers",
+            clauses: &[Clause::AnomalyDetection],
+            about: "sets aside joint outliers by calibrated p-values, holds a delivery that as a whole departs from trusted history or that no history can judge",
+            maturity: Maturity::Measured,
+        };
+        &CARD
+    }
+
+    fn judge(&self, mut batch: Batch, facts: &ContentFacts) -> Verdict<Batch> {
+        batch.hold_rows(rows_with(facts, RowReason::Joint));
+        if facts.reference_rows == 0 {
+            if facts.first_delivery_accepted {
+                return Pass(batch);
+            }
+            let why = "there is no trusted history yet to judge the delivery by";
+            return Hold(batch, Finding::inconclusive(why, "look at it, then accept it by hand with `stayward feed accept`"));
+        }
+        // A p-value that is not a number is not a pass: `>=` is false for it.
+        let departs = facts.tests.iter().find(|test| !(test.p_value >= facts.policy.batch_alpha));
+        match departs {
+            None => Pass(batch),
+            Some(test) => {
+                let why = format!("the delivery departs from trusted history: {}, p = {:.1e}", test.name, test.p_value);
+                Hold(batch, Finding::seen(why, "look at the rows with `stayward validate FILE`, then accept or discard the delivery"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ColumnTest;
+    use crate::work::tests::{batch, flags};
+
+    fn check(facts: &ContentFacts) -> Verdict<Batch> {
+        Outliers.judge(batch(100), facts)
+    }
+
+    #[test]
+    fn an_ordinary_delivery_passes() {
+        assert!(check(&ContentFacts::ordinary()).passes());
+    }
+    #[test]
+    fn joint_outliers_are_set_aside() {
+        let facts = ContentFacts { flags: flags(3, RowReason::Joint), ..ContentFacts::ordinary() };
+        assert_eq!(check(&facts), Pass(Batch { held: vec![0, 1, 2], ..batch(100) }));
+    }
+    #[test]
+    fn a_shifted_delivery_is_held() {
+        let tests = vec![ColumnTest { name: "mahalanobis".into(), p_value: 1e-6 }];
+        assert!(check(&ContentFacts { tests, ..ContentFacts::ordinary() }).holds());
+    }
+    #[test]
+    fn a_test_that_could_not_be_made_is_held() {
+        let tests = vec![ColumnTest { name: "mahalanobis".into(), p_value: f64::NAN }];
+        assert!(check(&ContentFacts { tests, ..ContentFacts::ordinary() }).holds());
+    }
+    #[test]
+    fn without_history_people_decide() {
+        assert!(check(&ContentFacts { reference_rows: 0, ..ContentFacts::ordinary() }).holds());
+        assert!(check(&ContentFacts { reference_rows: 0, first_delivery_accepted: true, ..ContentFacts::ordinary() }).passes());
+    }
+}
