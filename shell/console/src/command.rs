@@ -1,0 +1,62 @@
+//! The commands that the pages tell people to type, in one place, so that a test can try each of them (T6: the way out is never a guess).
+
+/// Runs every step once.
+pub const RUN: &str = "stayward run";
+/// Makes a folder with data, keys and people, and runs every step.
+pub const DEMO: &str = "stayward demo";
+/// Trains the members and the vote.
+pub const TRAIN: &str = "stayward run --to training";
+/// Asks the service once.
+pub const PREDICT: &str = "stayward predict --customer 7590";
+/// Lists the ledger.
+pub const EVIDENCE_LOG: &str = "stayward evidence log";
+/// Lists the clauses and their gates.
+pub const CONTROLS: &str = "stayward controls";
+/// Runs every attack, each defence off and on.
+pub const ATTACK_ALL: &str = "stayward attack all --quick";
+/// Says what is missing.
+pub const DOCTOR: &str = "stayward doctor";
+/// Prints a new one-time link.
+pub const LOGIN_LINK: &str = "stayward user link";
+
+/// Measures the model.
+pub const EVALUATE: &str = "stayward evaluate";
+/// Makes the segments.
+pub const SEGMENT: &str = "stayward segment";
+/// Lists roles and what they may do.
+pub const ROLES: &str = "stayward role ls";
+/// Lists the limits.
+pub const LIMITS: &str = "stayward api limits";
+
+/// Every fixed command of the console.
+pub const ALL: [&str; 13] = [RUN, DEMO, TRAIN, PREDICT, EVIDENCE_LOG, CONTROLS, ATTACK_ALL, DOCTOR, LOGIN_LINK, EVALUATE, SEGMENT, ROLES, LIMITS];
+
+/// Shows one ledger entry with its reasons.
+pub fn evidence_show(id: &str) -> String {
+    format!("stayward evidence show {}", quoted(id))
+}
+
+/// An argument that a shell takes as one word, whatever is in it: a command that is pasted must not run a hostile id.
+pub fn quoted(argument: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.:/@=+,".contains(letter);
+    if !argument.is_empty() && !argument.starts_with('-') && argument.chars().all(plain) {
+        return argument.to_owned();
+    }
+    let visible: String = argument.chars().filter(|letter| !letter.is_control()).collect();
+    format!("'{}'", visible.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_id_needs_no_quotes() {
+        assert_eq!(evidence_show("01JD"), "stayward evidence show 01JD");
+    }
+
+    #[test]
+    fn a_hostile_id_stays_one_word() {
+        assert_eq!(evidence_show("$(rm)'; x\n"), r"stayward evidence show '$(rm)'\''; x'");
+    }
+}

@@ -1,0 +1,8 @@
+//! The pages, one file each. A page computes nothing but its own drawing (T2: it can show only what its view holds).
+
+pub(crate) mod controls;
+pub(crate) mod entry;
+pub(crate) mod evidence;
+pub(crate) mod model;
+pub(crate) mod pipeline;
+pub(crate) mod run;

@@ -1,0 +1,122 @@
+//! The Pipeline page: the threat model's diagram with each control lit from the last run's evidence, then every gate by step (T1 to T7).
+
+use maud::{Markup, html};
+
+use crate::diagram::{anchor, diagram, step_at};
+use crate::frame::{Live, Tab, inside, settled};
+use crate::part::{Table, badge, badge_with, duration, empty, evidence_link, finding, gate_count, gate_finding, owed, row_line, run_line};
+use crate::view::State;
+use crate::view::pipeline::{GateView, PipelineView, Place, StepView};
+use crate::{command, path};
+
+/// The whole page.
+pub fn pipeline(view: &PipelineView) -> String {
+    let body = html! {
+        h1 { "Pipeline" }
+        // The script finds its place by these two; without a script the page is read again by hand.
+        div id="live" data-fragment=(path::FRAGMENT) { (live_part(view)) }
+    };
+    inside(&view.chrome, Tab::Pipeline, Live::Yes, "Pipeline", body)
+}
+
+/// The part that changes while a run goes on: a whole `<div id="live">`, for [`crate::path::FRAGMENT`].
+pub fn pipeline_fragment(view: &PipelineView) -> String {
+    settled(html! { div id="live" data-fragment=(path::FRAGMENT) { (live_part(view)) } })
+}
+
+fn live_part(view: &PipelineView) -> Markup {
+    html! {
+        @if let Some(run) = &view.run { (run_line(run)) } @else { (empty("No run has been recorded yet.", command::DEMO)) }
+        (tally(&view.steps))
+        figure class="board" {
+            (diagram(&view.steps))
+            figcaption { "Each box is a step of the threat model; follow one to its gates. Solid arrows carry data, dashed ones are watched." }
+        }
+        (attention(&view.steps))
+        h2 { "Gates by step" }
+        @for place in Place::ALL { (step_section(&step_at(&view.steps, place))) }
+    }
+}
+
+/// How many steps stand how: also the legend of the signs.
+fn tally(steps: &[StepView]) -> Markup {
+    html! {
+        ul class="tally" aria-label="Steps by state" {
+            @for state in State::ALL {
+                @let many = Place::ALL.into_iter().filter(|place| step_at(steps, *place).state == state).count();
+                li { (badge_with(state, &format!("{many} {}", state.word()))) }
+            }
+        }
+    }
+}
+
+/// What waits for people, before the long list.
+fn attention(steps: &[StepView]) -> Markup {
+    let waiting: Vec<StepView> = Place::ALL.into_iter().map(|place| step_at(steps, place)).filter(|step| step.state.needs_a_person()).collect();
+    html! {
+        @if !waiting.is_empty() {
+            section class="attention" aria-labelledby="attention" {
+                h2 id="attention" { "Waiting for people" }
+                ul {
+                    @for step in &waiting {
+                        li {
+                            (badge(step.state)) " "
+                            a href=(format!("#{}", anchor(step.place))) { (step.place.name()) }
+                            @for gate in step.gates.iter().filter(|gate| gate.state.needs_a_person()) { " · " code { (gate.id) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One step with its gates: shared with the Run page.
+pub(super) fn step_section(step: &StepView) -> Markup {
+    let heading = format!("{}-name", anchor(step.place));
+    html! {
+        section class="panel step-panel" id=(anchor(step.place)) aria-labelledby=(heading) {
+            div class="panel-head" {
+                h3 id=(heading) { span class="number" { (step.place.number()) } " " (step.place.name()) }
+                (badge(step.state))
+            }
+            p class="meta" {
+                span { (gate_count(step)) }
+                @if let Some(rows) = step.rows { span { (row_line(rows)) } }
+                @if let Some(seconds) = step.seconds { span { (duration(seconds)) } }
+                @if step.evidence.is_some() { span { "receipt " (evidence_link(step.evidence.as_deref())) } }
+            }
+            (blame(step))
+            @if step.gates.is_empty() {
+                (empty("No gate has judged here yet.", command::RUN))
+            } @else {
+                (Table { caption: &format!("Gates of {}, in order", step.place.name()), class: "gates",
+                    columns: &["Gate", "Verdict", "Clauses", "Evidence"], rows: step.gates.iter().map(gate_row).collect() }.draw())
+            }
+        }
+    }
+}
+
+/// A step that needs a person although none of its gates says why still owes its reader a reason and a command.
+fn blame(step: &StepView) -> Markup {
+    let told = step.gates.iter().any(|gate| gate.state.needs_a_person() || gate.finding.is_some());
+    html! {
+        @if !told && let Some(owed) = owed(step.state, None, step.place.id(), step.evidence.as_deref()) { (finding(step.state, &owed)) }
+    }
+}
+
+fn gate_row(gate: &GateView) -> Vec<Markup> {
+    vec![
+        html! {
+            code class="gate-id" { (gate.id) }
+            @if !gate.about.is_empty() { p class="about" { (gate.about) } }
+            @if let Some(finding) = gate_finding(gate) { (finding) }
+        },
+        badge(gate.state),
+        html! {
+            @if gate.clauses.is_empty() { span class="none" { "none" } }
+            ul class="ids" { @for clause in &gate.clauses { li { code { (clause) } } } }
+        },
+        evidence_link(gate.evidence.as_deref()),
+    ]
+}
