@@ -45,7 +45,8 @@ mod tests {
     #[test]
     fn the_message_has_the_bytes_of_the_specification() {
         let message = message("w", 0x0102, &head()).unwrap();
-        let mut expected = b"subtree/v1\n\0\x01w\0\0\0\0\0\0\x01\x02\x0fexample.com/log\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x07".to_vec();
+        let mut expected =
+            b"subtree/v1\n\0\x01w\0\0\0\0\0\0\x01\x02\x0fexample.com/log\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x07".to_vec();
         expected.extend_from_slice(leaf_hash(b"root").as_bytes());
         assert_eq!(message, expected);
     }

@@ -8,11 +8,22 @@
 //! are in `shell/store`. A log proves consistency only to whoever kept an earlier checkpoint; without a witness elsewhere, its
 //! owner can still show two histories to two strangers.
 
+pub mod bundle;
 pub mod checkpoint;
 mod cosign;
+pub mod dsse;
 pub mod keys;
+pub mod modelsig;
 pub mod note;
 pub mod proof;
+pub mod slsa;
 pub mod spec;
+pub mod statement;
 pub mod tile;
 pub mod tree;
+
+pub use bundle::{Bundle, EvidenceId, IdPrefix};
+pub use checkpoint::Checkpoint;
+pub use keys::{P256Signer, P256Verifier};
+pub use proof::TlogProof;
+pub use statement::{Statement, Subject};

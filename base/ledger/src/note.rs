@@ -105,7 +105,9 @@ impl NoteVerifier {
     /// Parses a verifier key `<name>+<8 hex digits>+<base64 of type byte and key>` and checks that its key ID fits.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let mut parts = text.splitn(3, '+');
-        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else { return Err(KeyError::VerifierText) };
+        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(KeyError::VerifierText);
+        };
         let bytes = data_encoding::BASE64.decode(key.as_bytes()).map_err(|_| KeyError::VerifierText)?;
         let (kind, key) = match bytes.split_first() {
             Some((0x01, key)) => (KeyKind::Ed25519, key),
@@ -147,7 +149,11 @@ impl NoteVerifier {
         let bad = NoteError::BadSignature { name: self.name.clone() };
         match self.kind {
             KeyKind::Ed25519 => {
-                if holds(&ED25519, &self.public_key, text.as_bytes(), signature) { Ok(None) } else { Err(bad) }
+                if holds(&ED25519, &self.public_key, text.as_bytes(), signature) {
+                    Ok(None)
+                } else {
+                    Err(bad)
+                }
             }
             KeyKind::MlDsa44Cosignature => {
                 let Some((timestamp, signature)) = signature.split_first_chunk::<8>() else { return Err(bad) };
@@ -165,7 +171,11 @@ fn holds(algorithm: &'static dyn VerificationAlgorithm, key: &[u8], message: &[u
 
 fn check_name(name: &str) -> Result<(), KeyError> {
     let bad = |character: char| character.is_whitespace() || character.is_control() || character == '+';
-    if name.is_empty() || name.len() > KEY_NAME_BYTES_MAX || name.contains(bad) { Err(KeyError::Name(name.to_owned())) } else { Ok(()) }
+    if name.is_empty() || name.len() > KEY_NAME_BYTES_MAX || name.contains(bad) {
+        Err(KeyError::Name(name.to_owned()))
+    } else {
+        Ok(())
+    }
 }
 
 /// Signs notes. The private key stays with whoever implements this.
@@ -314,7 +324,11 @@ fn parse_signature(line: &str) -> Option<NoteSignature> {
     check_name(name).ok()?;
     let raw = data_encoding::BASE64.decode(base64.as_bytes()).ok()?;
     let (key_id, bytes) = raw.split_first_chunk::<4>()?;
-    (!bytes.is_empty()).then(|| NoteSignature { name: name.to_owned(), key_id: u32::from_be_bytes(*key_id), bytes: bytes.to_vec() })
+    (!bytes.is_empty()).then(|| NoteSignature {
+        name: name.to_owned(),
+        key_id: u32::from_be_bytes(*key_id),
+        bytes: bytes.to_vec(),
+    })
 }
 
 /// Signs a text that ends in a newline, with every signer in turn, and returns the whole note.

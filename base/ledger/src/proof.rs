@@ -138,7 +138,8 @@ mod tests {
             for bit in [0x01, 0x20, 0x80] {
                 let mut bent = text.clone();
                 bent[at] ^= bit;
-                let result = TlogProof::parse(&bent).and_then(|proof| proof.verify(&entry(3), ORIGIN, &[ed25519(ORIGIN).verifier().clone()]));
+                let result = TlogProof::parse(&bent)
+                    .and_then(|proof| proof.verify(&entry(3), ORIGIN, &[ed25519(ORIGIN).verifier().clone()]));
                 assert!(result.is_err(), "byte {at} of the proof, {bit:#x}");
             }
         }

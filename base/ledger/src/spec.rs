@@ -23,7 +23,8 @@ pub fn inclusion(index: usize, leaves: &[Hash]) -> Vec<Hash> {
     }
     let at = split_point(leaves.len());
     let (left, right) = leaves.split_at(at);
-    let (mut path, sibling) = if index < at { (inclusion(index, left), root(right)) } else { (inclusion(index - at, right), root(left)) };
+    let (mut path, sibling) =
+        if index < at { (inclusion(index, left), root(right)) } else { (inclusion(index - at, right), root(left)) };
     path.push(sibling);
     path
 }

@@ -253,7 +253,9 @@ impl<'a> TiledTree<'a> {
             peaks.push(self.subtree(level, at >> level)?);
             at += 1 << level;
         }
-        Edge::from_peaks(end - start, peaks).map(|edge| edge.root()).ok_or(TileError::OutOfTree { position: end, size: self.size })
+        Edge::from_peaks(end - start, peaks)
+            .map(|edge| edge.root())
+            .ok_or(TileError::OutOfTree { position: end, size: self.size })
     }
 
     /// The right edge, for appending more.
@@ -381,7 +383,19 @@ mod tests {
         assert_eq!(widths(1), [256, 17]);
         assert_eq!(widths(2), [1]);
         assert!(widths(3).is_empty());
-        for bad in ["tile/0/1", "tile/0/0001", "tile/00/001", "tile/0/x001", "tile/0/001.p/0", "tile/0/001.p/256", "tile/0/001.p/07", "tile/0/001/2", "tile/0/x000/001", "entries/001", "tile/64/001"] {
+        for bad in [
+            "tile/0/1",
+            "tile/0/0001",
+            "tile/00/001",
+            "tile/0/x001",
+            "tile/0/001.p/0",
+            "tile/0/001.p/256",
+            "tile/0/001.p/07",
+            "tile/0/001/2",
+            "tile/0/x000/001",
+            "entries/001",
+            "tile/64/001",
+        ] {
             assert_eq!(TileName::parse(bad), None, "{bad}");
         }
     }
