@@ -1,1 +1,6 @@
-//! (being written)
+//! Tells when the world, the feed or the callers change: marginals against a fixed reference, scores under a martingale whose
+//! chance of ever raising a false alarm is bounded, and counters of how each application asks (T2, T3, T5).
+
+mod marginal;
+
+pub use marginal::{ColumnShift, FixedReference, PSI_ABSENT, kolmogorov_smirnov};
