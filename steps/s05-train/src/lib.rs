@@ -1,1 +1,27 @@
-//! (being written)
+//! s05, model training: a model is a candidate only when it comes from cleared data and approved labels, with the parameters and the
+//! environment that were agreed, and is good enough (T4, T5).
+
+mod facts;
+mod gates;
+
+use artifact::Training;
+use gate::Gate;
+
+pub use facts::{Facts, Leak, Lineage, Policy};
+
+/// The gates, in order.
+pub static GATES: &[&dyn Gate<Training, Facts>] =
+    &[&gates::lineage::LineageGate, &gates::pinned::Pinned, &gates::leakage::Leakage, &gates::floor::Floor];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gatehouse_opens_and_its_gates_behave() {
+        assert!(gate::Gatehouse::open(GATES).is_ok());
+        let hostile = Facts { lineage: Vec::new(), parameters_agreed: None, ..Facts::ordinary() };
+        let complaints = gate::manners::complaints(GATES, &[facts::candidate], &[Facts::ordinary(), hostile]);
+        assert_eq!(complaints, Vec::<String>::new());
+    }
+}

@@ -1,0 +1,4 @@
+//! One control per file.
+
+pub(crate) mod segment_size;
+pub(crate) mod segment_stability;

@@ -1,0 +1,6 @@
+//! One control per file.
+
+pub(crate) mod checks_complete;
+pub(crate) mod key_vault;
+pub(crate) mod least_privilege;
+pub(crate) mod rotation;
