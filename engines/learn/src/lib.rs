@@ -1,1 +1,31 @@
-//! (being written)
+//! Trains, checks, keeps and loads the churn model: a booster, a support vector machine and a random forest that vote (T5), the
+//! K-Means segments beside them, and a model file whose parser survives hostile bytes (T3, T4).
+//!
+//! Everything here is pure and repeatable: the same rows, specification and seed give the same bytes on any number of threads,
+//! so that a release can be rebuilt and compared by somebody else. Knows nothing of customers; `true` labels are "positive".
+
+pub mod calibrate;
+pub mod curves;
+pub mod ensemble;
+pub mod error;
+pub mod evaluate;
+pub mod forest;
+pub mod gbm;
+pub mod kmeans;
+pub mod metrics;
+pub mod modelfile;
+pub mod preprocess;
+pub mod rng;
+pub mod segments;
+pub mod spec;
+pub mod split;
+pub mod svm;
+mod tensors;
+
+pub use ensemble::{Ensemble, Scores};
+pub use error::{LearnError, ModelError};
+pub use evaluate::{Evaluation, Member, MemberReport, OutOfFold, cross_validate};
+pub use preprocess::{ColumnKind, ColumnSpec, Matrix, Preprocess, Value};
+pub use segments::{SegmentSpec, Segments};
+pub use spec::{BoosterSpec, Calibration, ForestSpec, Gamma, SvmSpec, TrainSpec, Weights};
+pub use split::{Fold, Split};

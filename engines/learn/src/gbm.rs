@@ -1,0 +1,136 @@
+//! Gradient boosting by a memory-safe XGBoost: no parser of a model file may take the process down (T3, T4), and a shipped tree
+//! must not tell how many training rows fell into a leaf (T2; Ferry 2024).
+
+use hessboost::objective::{Objective, RegLoss};
+use hessboost::prelude::{BoostedModel, DMatrix, Iterations, ModelFormat, TrainingParams, TreeMethod, train};
+use serde_json::Value as Json;
+
+use crate::calibrate::logistic;
+use crate::error::{LearnError, ModelError};
+use crate::modelfile::BOOSTER_FILE;
+use crate::preprocess::Matrix;
+use crate::spec::{BoosterSpec, TREES_MAX};
+
+/// Most nodes of one tree: a full one of depth 16.
+const NODES_MAX: usize = 1 << 17;
+
+/// A trained booster without statistics of its training rows.
+#[derive(Clone, Debug)]
+pub struct Booster {
+    model: BoostedModel,
+    json: Vec<u8>,
+}
+
+fn refused(error: impl std::fmt::Display) -> LearnError {
+    LearnError::Booster(error.to_string())
+}
+
+impl Booster {
+    /// Trains on encoded rows, `NaN` for missing. Same bytes for any number of threads.
+    pub fn fit(rows: &Matrix, labels: &[bool], spec: &BoosterSpec, seed: u64) -> Result<Self, LearnError> {
+        let targets: Vec<f32> = labels.iter().map(|&label| f32::from(u8::from(label))).collect();
+        let data = DMatrix::from_dense(rows.values(), rows.rows(), rows.columns()).map_err(refused)?;
+        let data = data.with_labels(&targets).map_err(refused)?;
+        let params = TrainingParams::builder()
+            .objective(Objective::BinaryLogistic(RegLoss::default()))
+            .tree_method(TreeMethod::Hist)
+            .seed(seed)
+            .max_depth(spec.depth as usize)
+            .eta(spec.learning_rate)
+            .subsample(spec.subsample)
+            .colsample_bytree(spec.colsample)
+            .min_child_weight(spec.min_child_weight)
+            .lambda(spec.lambda)
+            .max_bin(spec.bins as usize)
+            .build()
+            .map_err(refused)?;
+        let model = train(&params, &data, spec.trees as usize).map_err(refused)?;
+        let mut document = serde_json::from_slice(&model.encode(ModelFormat::XgboostJson).map_err(refused)?).map_err(refused)?;
+        strip(&mut document);
+        let json = serde_json::to_vec(&document).map_err(refused)?;
+        let model = BoostedModel::decode(&json, ModelFormat::XgboostJson).map_err(refused)?;
+        Ok(Self { model, json })
+    }
+
+    /// The model as XGBoost's JSON; `sum_hessian` and `loss_changes` are zeros.
+    pub fn to_json(&self) -> &[u8] {
+        &self.json
+    }
+
+    /// Loads XGBoost's JSON of a binary logistic tree model with so many columns. Never panics.
+    pub fn from_json(bytes: &[u8], columns: usize) -> Result<Self, ModelError> {
+        let wrong = |why: String| ModelError::malformed(BOOSTER_FILE, why);
+        let document: Json = serde_json::from_slice(bytes).map_err(|error| wrong(error.to_string()))?;
+        let mut stripped = document.clone();
+        strip(&mut stripped);
+        if stripped != document {
+            return Err(wrong("it tells how many rows fell into its leaves".to_owned()));
+        }
+        let model = BoostedModel::decode(bytes, ModelFormat::XgboostJson).map_err(|error| wrong(error.to_string()))?;
+        check(&model, columns).map_err(wrong)?;
+        Ok(Self { model, json: bytes.to_vec() })
+    }
+
+    /// Log odds of encoded rows, as XGBoost's `output_margin`, bit for bit.
+    pub fn margins(&self, rows: &Matrix) -> Result<Vec<f32>, LearnError> {
+        let found = self.model.predict_margin_rows(rows.values(), Iterations::Best).map_err(refused)?;
+        Ok(found.as_slice().to_vec())
+    }
+
+    /// Log odds of one encoded row, equal to [`Self::margins`] bit for bit; takes no thread.
+    pub fn margin_row(&self, row: &[f32]) -> Result<f32, LearnError> {
+        self.model.predict_margin_row(row, Iterations::Best).map_err(refused)
+    }
+
+    /// The probability of a margin.
+    pub fn chance(margin: f32) -> f64 {
+        logistic(f64::from(margin))
+    }
+
+    /// The trees, for engines that search or bound them.
+    pub fn model(&self) -> &BoostedModel {
+        &self.model
+    }
+}
+
+/// Zeros the statistics of training rows.
+fn strip(document: &mut Json) {
+    if let Some(Json::Array(trees)) = document.pointer_mut("/learner/gradient_booster/model/trees") {
+        for tree in trees {
+            for statistic in ["sum_hessian", "loss_changes"] {
+                if let Some(Json::Array(values)) = tree.get_mut(statistic) {
+                    values.fill(Json::from(0.0));
+                }
+            }
+        }
+    }
+}
+
+/// What a booster of ours looks like.
+fn check(model: &BoostedModel, columns: usize) -> Result<(), String> {
+    if model.n_features() != columns || model.n_outputs() != 1 {
+        return Err(format!("`{}` columns where the encoding has `{columns}`", model.n_features()));
+    }
+    if model.objective().name() != "binary:logistic" || model.linear().is_some() {
+        return Err("not a binary logistic tree model".to_owned());
+    }
+    if model.num_trees() == 0 || model.num_trees() > TREES_MAX as usize || model.num_parallel_tree() != 1 {
+        return Err(format!("`{}` trees", model.num_trees()));
+    }
+    if !model.base_scores().iter().all(|score| score.is_finite()) {
+        return Err("the base score is not finite".to_owned());
+    }
+    for tree in model.trees() {
+        let nodes = tree.nodes();
+        if nodes.len() > NODES_MAX || tree.has_categorical_splits() || tree.linear_leaves().is_some() {
+            return Err("a tree that we do not write".to_owned());
+        }
+        if !nodes.iter().all(|node| node.leaf_value.is_finite() && node.split_cond.is_finite()) {
+            return Err("a number is not finite".to_owned());
+        }
+        if !nodes.iter().all(|node| node.is_leaf() || (node.split_feature as usize) < columns) {
+            return Err("a split reads a column that is not there".to_owned());
+        }
+    }
+    Ok(())
+}

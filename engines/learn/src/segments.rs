@@ -1,0 +1,488 @@
+//! Sorts customers into segments with names that say size, value and churn, and says of each how far it can be trusted (T1).
+
+use frame::{Column, Frame};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{LearnError, in_range};
+use crate::kmeans::{self, Points, Silhouettes};
+use crate::preprocess::Value;
+use crate::rng::derive;
+
+/// Most segments.
+pub const SEGMENTS_MAX: usize = 16;
+/// Most columns that segments are made from.
+pub const COLUMNS_MAX: usize = 256;
+/// A mean adjusted Rand index from which a number of segments counts as stable.
+pub const STABLE: f64 = 0.8;
+/// A column more skewed than this, and never negative, is read as `ln(1 + x)`.
+const SKEWED: f64 = 1.0;
+/// Starts of the fits inside the bootstraps; fewer than outside, since only the agreement counts.
+const BOOTSTRAP_STARTS: usize = 3;
+/// The use of the seed.
+const SEED_USE: u64 = 0x5E;
+
+/// What segments are made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SegmentSpec {
+    /// Number columns; at least one.
+    pub columns: Vec<String>,
+    /// Fewest segments, 2 to [`SEGMENTS_MAX`].
+    pub least: usize,
+    /// Most segments, `least` to [`SEGMENTS_MAX`].
+    pub most: usize,
+    /// Starts of each fit, 1 to 100.
+    pub starts: usize,
+    /// Bootstraps of the stability, 2 to 200.
+    pub bootstraps: usize,
+    /// The seed.
+    pub seed: u64,
+}
+
+impl Default for SegmentSpec {
+    fn default() -> Self {
+        Self { columns: Vec::new(), least: 2, most: 8, starts: 10, bootstraps: 20, seed: 20_261_122 }
+    }
+}
+
+impl SegmentSpec {
+    /// Refuses settings outside their ranges.
+    pub fn check(&self) -> Result<(), LearnError> {
+        if self.columns.is_empty() || self.columns.len() > COLUMNS_MAX {
+            return Err(LearnError::Size { what: "segment columns", seen: self.columns.len(), least: 1, most: COLUMNS_MAX });
+        }
+        in_range("segments.least", self.least as f64, 2.0, SEGMENTS_MAX as f64, "2 to 16")?;
+        in_range("segments.most", self.most as f64, self.least as f64, SEGMENTS_MAX as f64, "`least` to 16")?;
+        in_range("segments.starts", self.starts as f64, 1.0, 100.0, "1 to 100")?;
+        in_range("segments.bootstraps", self.bootstraps as f64, 2.0, 200.0, "2 to 200")
+    }
+}
+
+/// How one column is read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Axis {
+    /// The column's name.
+    pub column: String,
+    /// Whether it is read as `ln(1 + x)`; then values below 0 count as 0.
+    pub log: bool,
+    /// What a missing value becomes, before scaling: the median.
+    pub fill: f64,
+    /// Subtracted.
+    pub mean: f64,
+    /// Divided by; positive.
+    pub deviation: f64,
+}
+
+impl Axis {
+    fn narrow(&self, value: f64) -> f64 {
+        if self.log { libm::log1p(value.max(0.0)) } else { value }
+    }
+
+    fn read(&self, value: f64) -> f64 {
+        let value = if value.is_finite() { self.narrow(value) } else { self.fill };
+        (value - self.mean) / self.deviation
+    }
+}
+
+/// One segment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Segment {
+    /// Such as `large, high value, low churn`; unique.
+    pub name: String,
+    /// The centre, one scaled number per axis.
+    pub centre: Vec<f64>,
+    /// The centre in the columns' own units.
+    pub typical: Vec<f64>,
+    /// Training rows in it.
+    pub size: u64,
+    /// Mean value of its rows; `None` where no value is known.
+    pub mean_value: Option<f64>,
+    /// Share of positives; `None` where no labels were given.
+    pub churn_rate: Option<f64>,
+    /// Mean best Jaccard overlap over the bootstraps; below 0.6 the segment is not to be trusted (Hennig 2007).
+    pub stability: f64,
+}
+
+/// What was measured for one number of segments.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Choice {
+    /// The number of segments.
+    pub segments: usize,
+    /// Mean silhouette, -1 to 1.
+    pub silhouette: f64,
+    /// Mean adjusted Rand index over the bootstraps.
+    pub stability: f64,
+    /// Sum of squared distances from the centres.
+    pub inertia: f64,
+}
+
+/// Fitted segments, ordered by falling mean value, then by falling size.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Segments {
+    spec: SegmentSpec,
+    axes: Vec<Axis>,
+    segments: Vec<Segment>,
+    choices: Vec<Choice>,
+}
+
+impl Segments {
+    /// Fits segments on every row of a frame.
+    ///
+    /// Of the numbers of segments with a stability of at least [`STABLE`] the one with the largest silhouette is chosen; where
+    /// none is stable, the most stable. `values` (`NaN` for unknown) and `churned` only describe the segments.
+    ///
+    /// # Errors
+    /// Settings outside their ranges, columns that are absent or no numbers, too few rows, counts that do not agree.
+    pub fn fit(rows: &Frame, values: &[f64], churned: Option<&[bool]>, spec: &SegmentSpec) -> Result<Self, LearnError> {
+        spec.check()?;
+        let count = rows.rows();
+        for (what, seen) in [("values", values.len()), ("labels", churned.map_or(count, <[bool]>::len))] {
+            if seen != count {
+                return Err(LearnError::Count { what, expected: count, seen });
+            }
+        }
+        if count < spec.most * 2 {
+            return Err(LearnError::Size {
+                what: "rows to segment",
+                seen: count,
+                least: spec.most * 2,
+                most: crate::spec::ROWS_MAX,
+            });
+        }
+        let axes = spec.columns.iter().map(|name| axis(name, numbers(rows, name)?)).collect::<Result<Vec<_>, _>>()?;
+        let points = points(&axes, rows)?;
+        let seed = derive(spec.seed, SEED_USE, 0);
+        let silhouettes = Silhouettes::new(&points, seed);
+        let mut choices = Vec::new();
+        let mut fitted = Vec::new();
+        for k in spec.least..=spec.most {
+            let (centres, inertia) = kmeans::fit(&points, k, spec.starts, seed);
+            let labels = kmeans::assign(&points, &centres);
+            let stability = kmeans::stability(&points, &centres, spec.bootstraps, BOOTSTRAP_STARTS, seed);
+            let silhouette = silhouettes.mean(&labels);
+            let silhouette = if silhouette.is_nan() { -1.0 } else { silhouette };
+            choices.push(Choice { segments: k, silhouette, stability: stability.rand, inertia });
+            fitted.push((centres, labels, stability.jaccard));
+        }
+        let (centres, labels, jaccard) = fitted.swap_remove(choose(&choices));
+        let segments = describe(&axes, centres, &jaccard, &labels, values, churned);
+        Ok(Self { spec: spec.clone(), axes, segments, choices })
+    }
+
+    /// The segments.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// What was measured for each number of segments.
+    pub fn choices(&self) -> &[Choice] {
+        &self.choices
+    }
+
+    /// How the columns are read, in the order of a row's values.
+    pub fn axes(&self) -> &[Axis] {
+        &self.axes
+    }
+
+    /// What the segments were made by.
+    pub fn spec(&self) -> &SegmentSpec {
+        &self.spec
+    }
+
+    /// The segment of one row, values in the order of [`Self::axes`]; what is no finite number counts as missing.
+    pub fn assign(&self, row: &[Value<'_>]) -> usize {
+        let number = |at: usize| match row.get(at) {
+            Some(Value::Number(number)) => *number,
+            Some(Value::Text(_) | Value::Missing) | None => f64::NAN,
+        };
+        let point: Vec<f64> = self.axes.iter().enumerate().map(|(at, axis)| axis.read(number(at))).collect();
+        self.nearest(&point)
+    }
+
+    fn nearest(&self, point: &[f64]) -> usize {
+        let mut best = (0, f64::INFINITY);
+        for (at, segment) in self.segments.iter().enumerate() {
+            let distance = kmeans::far(&segment.centre, point);
+            if distance < best.1 {
+                best = (at, distance);
+            }
+        }
+        best.0
+    }
+
+    /// The segment of every row of a frame.
+    ///
+    /// # Errors
+    /// A column that is absent or no number.
+    pub fn assign_all(&self, rows: &Frame) -> Result<Vec<usize>, LearnError> {
+        let points = points(&self.axes, rows)?;
+        Ok((0..points.len()).map(|row| self.nearest(points.at(row))).collect())
+    }
+
+    /// Checks what a file claims: sizes agree, numbers finite, deviations positive, names unique.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.spec.check().map_err(|error| error.to_string())?;
+        let axes: Vec<&String> = self.axes.iter().map(|axis| &axis.column).collect();
+        if axes != self.spec.columns.iter().collect::<Vec<_>>() {
+            return Err("axes are not the columns of the settings".to_owned());
+        }
+        if self.segments.is_empty() || self.segments.len() > SEGMENTS_MAX || self.choices.len() > SEGMENTS_MAX {
+            return Err(format!("`{}` segments", self.segments.len()));
+        }
+        let axis_is_fine =
+            |axis: &Axis| [axis.fill, axis.mean, axis.deviation].iter().all(|fact| fact.is_finite()) && axis.deviation > 0.0;
+        if !self.axes.iter().all(axis_is_fine) {
+            return Err("a number of an axis is not finite or not positive".to_owned());
+        }
+        for segment in &self.segments {
+            let facts = [segment.mean_value.unwrap_or(0.0), segment.churn_rate.unwrap_or(0.0), segment.stability];
+            let all = segment.centre.iter().chain(&segment.typical).chain(&facts);
+            if segment.centre.len() != self.axes.len()
+                || segment.typical.len() != self.axes.len()
+                || !all.copied().all(f64::is_finite)
+            {
+                return Err(format!("segment `{}` does not fit its axes", segment.name));
+            }
+        }
+        let names: std::collections::BTreeSet<&str> = self.segments.iter().map(|segment| segment.name.as_str()).collect();
+        if names.len() != self.segments.len() {
+            return Err("two segments have one name".to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn numbers<'a>(rows: &'a Frame, name: &str) -> Result<&'a [f64], LearnError> {
+    match rows.column(name) {
+        Some(Column::Number(numbers)) => Ok(numbers),
+        Some(Column::Category(_)) => Err(LearnError::Kind { column: name.to_owned(), needed: "a number" }),
+        None => Err(LearnError::NoColumn(name.to_owned())),
+    }
+}
+
+fn points(axes: &[Axis], rows: &Frame) -> Result<Points, LearnError> {
+    let columns = axes.iter().map(|axis| numbers(rows, &axis.column)).collect::<Result<Vec<_>, _>>()?;
+    let mut values = Vec::with_capacity(rows.rows() * axes.len());
+    for row in 0..rows.rows() {
+        values.extend(axes.iter().zip(&columns).map(|(axis, column)| axis.read(column.get(row).copied().unwrap_or(f64::NAN))));
+    }
+    Ok(Points::new(values, axes.len()))
+}
+
+/// Mean, population deviation and skewness.
+fn moments(values: &[f64]) -> (f64, f64, f64) {
+    let count = values.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let central = |power: i32| values.iter().map(|value| (value - mean).powi(power)).sum::<f64>() / count;
+    let deviation = central(2).sqrt();
+    (mean, deviation, central(3) / (deviation * deviation * deviation))
+}
+
+fn axis(name: &str, column: &[f64]) -> Result<Axis, LearnError> {
+    let mut known: Vec<f64> = column.iter().copied().filter(|value| value.is_finite()).collect();
+    if known.is_empty() {
+        return Err(LearnError::Kind { column: name.to_owned(), needed: "known for any row" });
+    }
+    known.sort_unstable_by(f64::total_cmp);
+    let log = known[0] >= 0.0 && moments(&known).2 > SKEWED;
+    let mut axis = Axis { column: name.to_owned(), log, fill: 0.0, mean: 0.0, deviation: 1.0 };
+    axis.fill = axis.narrow(f64::midpoint(known[(known.len() - 1) / 2], known[known.len() / 2]));
+    let filled: Vec<f64> = column.iter().map(|&value| axis.read(value)).collect();
+    let (mean, deviation, _) = moments(&filled);
+    if !mean.is_finite() || !deviation.is_finite() {
+        return Err(LearnError::Kind { column: name.to_owned(), needed: "of numbers that can be scaled" });
+    }
+    axis.mean = mean;
+    axis.deviation = if deviation > mean.abs() * 1e-9 && deviation > f64::MIN_POSITIVE { deviation } else { 1.0 };
+    Ok(axis)
+}
+
+/// The largest silhouette among the stable, else the most stable; the first of equals.
+fn choose(choices: &[Choice]) -> usize {
+    let stable = choices.iter().any(|choice| choice.stability >= STABLE);
+    let rank = |choice: &Choice| match stable {
+        true if choice.stability < STABLE => f64::NEG_INFINITY,
+        true => choice.silhouette,
+        false => choice.stability,
+    };
+    let mut best = 0;
+    for (at, choice) in choices.iter().enumerate() {
+        if rank(choice) > rank(&choices[best]) {
+            best = at;
+        }
+    }
+    best
+}
+
+fn describe(
+    axes: &[Axis],
+    centres: Vec<Vec<f64>>,
+    jaccard: &[f64],
+    labels: &[u32],
+    values: &[f64],
+    churned: Option<&[bool]>,
+) -> Vec<Segment> {
+    let back = |axis: &Axis, scaled: f64| {
+        let value = scaled * axis.deviation + axis.mean;
+        if axis.log { libm::expm1(value) } else { value }
+    };
+    let mut out = Vec::new();
+    for (group, centre) in centres.into_iter().enumerate() {
+        let members: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] as usize == group).collect();
+        let typical = axes.iter().zip(&centre).map(|(axis, &scaled)| back(axis, scaled)).collect();
+        out.push(Segment {
+            name: String::new(),
+            typical,
+            size: members.len() as u64,
+            mean_value: mean(members.iter().map(|&row| values[row])),
+            churn_rate: churned.and_then(|churned| mean(members.iter().map(|&row| f64::from(u8::from(churned[row]))))),
+            stability: jaccard.get(group).copied().unwrap_or(0.0),
+            centre,
+        });
+    }
+    let order = |segment: &Segment| segment.mean_value.unwrap_or(f64::NEG_INFINITY);
+    out.sort_by(|left, right| order(right).total_cmp(&order(left)).then(right.size.cmp(&left.size)));
+    let value = mean(values.iter().copied());
+    let churn = churned.and_then(|churned| mean(churned.iter().map(|&label| f64::from(u8::from(label)))));
+    name_all(&mut out, axes, labels.len(), value, churn);
+    out
+}
+
+/// Mean of the finite values.
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let known: Vec<f64> = values.filter(|value| value.is_finite()).collect();
+    if known.is_empty() { None } else { Some(known.iter().sum::<f64>() / known.len() as f64) }
+}
+
+/// Says where a number stands against the mean of all: a quarter more, a quarter less, or between.
+fn level(number: f64, all: f64, [more, less, between]: [&str; 3]) -> &str {
+    let margin = 0.25 * all.abs();
+    if number > all + margin {
+        more
+    } else if number < all - margin {
+        less
+    } else {
+        between
+    }
+}
+
+/// Names from size, value and churn; equal ones are told apart by the column that stands out most, then by a number.
+fn name_all(segments: &mut [Segment], axes: &[Axis], rows: usize, value: Option<f64>, churn: Option<f64>) {
+    let even = rows as f64 / segments.len().max(1) as f64;
+    for segment in segments.iter_mut() {
+        let mut words = vec![level(segment.size as f64, even, ["large", "small", "medium"])];
+        if let (Some(own), Some(all)) = (segment.mean_value, value) {
+            words.push(level(own, all, ["high value", "low value", "middle value"]));
+        }
+        if let (Some(own), Some(all)) = (segment.churn_rate, churn) {
+            words.push(level(own, all, ["high churn", "low churn", "middle churn"]));
+        }
+        segment.name = words.join(", ");
+    }
+    let taken: Vec<String> = segments.iter().map(|segment| segment.name.clone()).collect();
+    for (at, segment) in segments.iter_mut().enumerate() {
+        if taken.iter().filter(|name| **name == taken[at]).count() > 1 {
+            let outstanding =
+                (0..axes.len()).max_by(|&left, &right| segment.centre[left].abs().total_cmp(&segment.centre[right].abs()));
+            if let Some(axis) = outstanding {
+                let side = if segment.centre[axis] >= 0.0 { "high" } else { "low" };
+                segment.name = format!("{}, {side} {}", segment.name, axes[axis].column);
+            }
+        }
+    }
+    let mut known = std::collections::BTreeMap::<String, u32>::new();
+    for segment in segments.iter_mut() {
+        let seen = known.entry(segment.name.clone()).or_default();
+        *seen += 1;
+        if *seen > 1 {
+            segment.name = format!("{} ({seen})", segment.name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+
+    fn customers() -> (Frame, Vec<f64>, Vec<bool>) {
+        let mut rng = Rng::new(8);
+        let (mut spend, mut visits, mut churned) = (Vec::new(), Vec::new(), Vec::new());
+        for row in 0..600 {
+            let (size, often, risk) =
+                [(20.0, 2.0, 0.8), (400.0, 12.0, 0.1), (6000.0, 40.0, 0.02)][usize::from(row % 6 > 2) + usize::from(row % 6 > 4)];
+            spend.push(size * (0.8 + 0.4 * rng.unit()));
+            visits.push(if row == 5 { f64::NAN } else { often * (0.8 + 0.4 * rng.unit()) });
+            churned.push(rng.unit() < risk);
+        }
+        let mut frame = Frame::new(600);
+        frame.push("spend", Column::Number(spend.clone())).unwrap();
+        frame.push("visits", Column::Number(visits)).unwrap();
+        (frame, spend, churned)
+    }
+
+    fn fitted() -> Segments {
+        let (frame, values, churned) = customers();
+        let spec = SegmentSpec { columns: vec!["spend".to_owned(), "visits".to_owned()], ..SegmentSpec::default() };
+        Segments::fit(&frame, &values, Some(&churned), &spec).unwrap()
+    }
+
+    #[test]
+    fn segments_have_the_names_of_their_customers() {
+        let found = fitted();
+        let names: Vec<&str> = found.segments().iter().map(|segment| segment.name.as_str()).collect();
+        assert_eq!(names, ["small, high value, low churn", "medium, low value, low churn", "large, low value, high churn"]);
+        assert!(found.segments().iter().all(|segment| segment.stability > 0.99));
+        assert_eq!(found.segments().iter().map(|segment| segment.size).sum::<u64>(), 600);
+        assert!(found.axes()[0].log, "spend is skewed");
+        assert!((found.segments()[0].typical[0] / 6000.0 - 1.0).abs() < 0.1);
+        assert!(found.check().is_ok());
+    }
+
+    #[test]
+    fn one_row_goes_where_its_frame_goes() {
+        let (found, (frame, values, _)) = (fitted(), customers());
+        let all = found.assign_all(&frame).unwrap();
+        assert_eq!(found.assign(&[Value::Number(values[8]), Value::Number(13.0)]), all[3]);
+        assert!(found.assign(&[Value::Missing, Value::Text("x")]) < 3);
+        assert!(found.assign(&[]) < 3);
+    }
+
+    #[test]
+    fn equal_names_are_told_apart() {
+        let blank = Segment {
+            name: String::new(),
+            centre: vec![1.0],
+            typical: vec![1.0],
+            size: 5,
+            mean_value: Some(1.0),
+            churn_rate: None,
+            stability: 1.0,
+        };
+        let mut three = vec![blank.clone(), Segment { centre: vec![-1.0], ..blank.clone() }, blank];
+        let axis = Axis { column: "x".to_owned(), log: false, fill: 0.0, mean: 0.0, deviation: 1.0 };
+        name_all(&mut three, &[axis], 15, Some(1.0), None);
+        let names: Vec<&str> = three.iter().map(|segment| segment.name.as_str()).collect();
+        assert_eq!(names, ["medium, middle value, high x", "medium, middle value, low x", "medium, middle value, high x (2)"]);
+    }
+
+    #[test]
+    fn an_unstable_choice_loses_against_a_stable_one() {
+        let choice = |silhouette, stability| Choice { segments: 2, silhouette, stability, inertia: 1.0 };
+        assert_eq!(choose(&[choice(0.9, 0.5), choice(0.3, 0.9), choice(0.2, 1.0)]), 1);
+        assert_eq!(choose(&[choice(0.9, 0.5), choice(0.3, 0.7)]), 1);
+    }
+
+    #[test]
+    fn a_category_is_no_axis() {
+        let (mut frame, values, _) = customers();
+        frame.push("plan", Column::Category(frame::Categories::from_texts((0..600).map(|_| Some("a"))))).unwrap();
+        let spec = |name: &str| SegmentSpec { columns: vec![name.to_owned()], ..SegmentSpec::default() };
+        assert!(matches!(Segments::fit(&frame, &values, None, &spec("plan")), Err(LearnError::Kind { .. })));
+        assert!(matches!(Segments::fit(&frame, &values, None, &spec("none")), Err(LearnError::NoColumn(_))));
+    }
+}
