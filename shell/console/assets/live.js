@@ -9,7 +9,7 @@
   let paused = false, failures = 0, timer = 0, going = false;
 
   const bar = document.createElement("p"), button = document.createElement("button"), told = document.createElement("span");
-  bar.className = "meta";
+  bar.className = "meta live-bar";
   button.type = "button";
   button.className = "quiet";
   told.setAttribute("role", "status");

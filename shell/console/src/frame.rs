@@ -2,6 +2,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use crate::part::when;
 use crate::path;
 use crate::view::Chrome;
 
@@ -61,7 +62,7 @@ pub(crate) fn inside(chrome: &Chrome, tab: Tab, live: Live, title: &str, body: M
             main id="main" class="page" tabindex="-1" { (body) }
             footer class="foot" {
                 span { "Stayward " (chrome.version) }
-                @if !chrome.read_at.is_empty() { span { "read at " (chrome.read_at) } }
+                @if !chrome.read_at.is_empty() { span { "read at " (when(&chrome.read_at)) } }
                 span { "nothing on this page was fetched from outside" }
             }
         },

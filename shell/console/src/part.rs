@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::path;
 use crate::view::pipeline::{GateView, RowCounts, RunBrief, StepView};
 use crate::view::{Fact, FindingView, MeanSd, State};
-use crate::{command, plot::shorten};
+use crate::command;
 
 /// A state as a badge: colour, sign and word.
 pub(crate) fn badge(state: State) -> Markup {
@@ -141,14 +141,33 @@ pub(crate) fn digest(digest: &str) -> Markup {
     html! { code class="digest" { (digest) } }
 }
 
-/// Characters of an id that are shown in a cell; its link and title carry the whole.
-const ID_CHARS_SHOWN: usize = 18;
+/// Characters of a long id that are shown at its start and at its end; its link and title carry the whole. Ids that begin with
+/// the time look alike at the start, so the end is the longer one.
+const ID_CHARS_HEAD: usize = 6;
+const ID_CHARS_TAIL: usize = 8;
+
+fn short_id(id: &str) -> String {
+    let many = id.chars().count();
+    if many <= ID_CHARS_HEAD + ID_CHARS_TAIL + 2 {
+        return id.to_owned();
+    }
+    let head: String = id.chars().take(ID_CHARS_HEAD).collect();
+    let tail: String = id.chars().skip(many - ID_CHARS_TAIL).collect();
+    format!("{head}…{tail}")
+}
+
+/// A point in time, in RFC 3339, as people read it.
+pub(crate) fn when(at: &str) -> Markup {
+    let plain = at.len() == 20 && at.is_ascii() && at.as_bytes()[10] == b'T' && at.ends_with('Z');
+    let shown = if plain { format!("{} {} UTC", &at[..10], &at[11..19]) } else { at.to_owned() };
+    html! { time datetime=(at) { (shown) } }
+}
 
 /// A link to the Evidence page.
 pub(crate) fn evidence_link(id: Option<&str>) -> Markup {
     match id {
         Some(id) => {
-            html! { a class="id" href=(path::with_id(path::EVIDENCE, id)) title=(id) aria-label=(format!("evidence {id}")) { (shorten(id, ID_CHARS_SHOWN)) } }
+            html! { a class="id" href=(path::with_id(path::EVIDENCE, id)) title=(id) aria-label=(format!("evidence {id}")) { (short_id(id)) } }
         }
         None => html! { span class="none" { "none yet" } },
     }
@@ -165,7 +184,7 @@ pub(crate) fn run_line(run: &RunBrief) -> Markup {
         p class="runline" {
             (badge(run.state))
             span { "run " (run_link(&run.id)) }
-            @if !run.started_at.is_empty() { span { "started " time datetime=(run.started_at) { (run.started_at) } } }
+            @if !run.started_at.is_empty() { span { "started " (when(&run.started_at)) } }
             @if !run.started_by.is_empty() { span { "by " (run.started_by) } }
             span { @if let Some(seconds) = run.seconds { "took " (duration(seconds)) } @else { "still running" } }
         }
@@ -176,13 +195,15 @@ pub(crate) fn run_line(run: &RunBrief) -> Markup {
 pub(crate) fn gate_count(step: &StepView) -> String {
     let passed = step.gates.iter().filter(|gate| gate.state == State::Pass).count();
     match step.gates.len() {
-        0 => "no gates yet".to_owned(),
+        0 => "no gates".to_owned(),
+        1 if step.state == State::NotRun => "1 gate".to_owned(),
+        all if step.state == State::NotRun => format!("{all} gates"),
         1 if passed == 1 => "1 gate passes".to_owned(),
         all => format!("{passed} of {all} gates pass"),
     }
 }
 
-/// Rows in a short line: `7,043 in · 7,002 out · 41 held back`.
+/// Rows in a short line: `7,043 in · 7,002 out · 41 quarantined`.
 pub(crate) fn row_line(rows: RowCounts) -> String {
     format!("{} in · {} out · {} quarantined", count(rows.taken), count(rows.passed), count(rows.quarantined))
 }
@@ -220,21 +241,34 @@ pub(crate) fn percent(share: f64) -> String {
     if share.is_finite() { format!("{:.1}%", share * 100.0) } else { "unknown".to_owned() }
 }
 
-/// A number with three decimals, or as many as its size needs.
-pub(crate) fn number(value: f64) -> String {
+/// Decimals for numbers of about this size, so that a column of them lines up.
+pub(crate) fn decimals_for(greatest: f64) -> usize {
+    match greatest.abs() {
+        size if size >= 100.0 => 1,
+        size if size >= 10.0 => 2,
+        _ => 3,
+    }
+}
+
+/// Decimals for a column of means: two digits of its greatest standard deviation, at most four (beyond that it is noise).
+pub(crate) fn decimals_for_means(column: impl Iterator<Item = MeanSd>) -> usize {
+    let (mean, sd) = column.fold((0.0f64, 0.0f64), |(mean, sd), value| (mean.max(value.mean.abs()), sd.max(value.sd.abs())));
+    if sd.is_finite() && sd > 0.0 { (1.0 - sd.log10().floor()).clamp(0.0, 4.0) as usize } else { decimals_for(mean) }
+}
+
+/// A number with so many decimals.
+pub(crate) fn number(value: f64, decimals: usize) -> String {
     match value.abs() {
         size if !size.is_finite() => "unknown".to_owned(),
         size if size >= 1e9 => format!("{value:.3e}"),
-        size if size >= 100.0 => format!("{value:.1}"),
-        size if size >= 10.0 => format!("{value:.2}"),
-        _ => format!("{value:.3}"),
+        _ => format!("{value:.decimals$}"),
     }
 }
 
 /// A mean with its standard deviation.
-pub(crate) fn mean_sd(value: Option<MeanSd>) -> Markup {
+pub(crate) fn mean_sd(value: Option<MeanSd>, decimals: usize) -> Markup {
     match value {
-        Some(MeanSd { mean, sd }) => html! { span class="mean" { (number(mean)) } " " span class="sd" { "± " (number(sd)) } },
+        Some(MeanSd { mean, sd }) => html! { span class="mean" { (number(mean, decimals)) } " " span class="sd" { "± " (number(sd, decimals)) } },
         None => html! { span class="none" { "not measured" } },
     }
 }
@@ -252,6 +286,23 @@ mod tests {
     fn spans_change_their_unit() {
         let spans = [0.0123, 0.42, 12.34, 59.96, 185.0, 7260.0, f64::NAN, -1.0].map(duration);
         assert_eq!(spans, ["12 ms", "0.42 s", "12.3 s", "1 min 00 s", "3 min 05 s", "2 h 01 min", "unknown", "unknown"]);
+    }
+
+    #[test]
+    fn means_show_two_digits_of_their_deviation() {
+        let column = |sds: &[f64]| decimals_for_means(sds.iter().map(|sd| MeanSd { mean: 0.5, sd: *sd }));
+        assert_eq!([column(&[0.014]), column(&[0.31, 0.01]), column(&[0.00001]), column(&[12.0]), column(&[0.0]), column(&[f64::NAN])], [3, 2, 4, 0, 3, 3]);
+    }
+
+    #[test]
+    fn long_ids_keep_their_ends() {
+        assert_eq!([short_id("01JD9Q4T7ZK3"), short_id("01JD9Q4T7Z0000000000066A")], ["01JD9Q4T7ZK3", "01JD9Q…0000066A"]);
+    }
+
+    #[test]
+    fn times_are_read_by_people_and_odd_ones_stay() {
+        assert!(when("2026-11-22T13:58:02Z").into_string().contains(">2026-11-22 13:58:02 UTC<"));
+        assert!(when("soon ünd so wéiter TZ").into_string().contains(">soon ünd so wéiter TZ<"));
     }
 
     #[test]

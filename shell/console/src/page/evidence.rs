@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::command;
 use crate::frame::{Live, Tab, inside};
-use crate::part::{badge_with, command_line, count, digest, empty, evidence_link, facts, finding, owed};
+use crate::part::{badge_with, command_line, count, digest, empty, evidence_link, facts, finding, owed, when};
 use crate::path;
 use crate::view::evidence::{CheckpointView, EvidenceView, Integrity, LinkView};
 
@@ -56,8 +56,8 @@ fn link(link: &LinkView) -> Markup {
             }
             dl class="facts" {
                 div { dt { "entry" } dd { (evidence_link(Some(&link.id))) } }
-                @if !link.digest.is_empty() { div { dt { "digest" } dd { (digest(&link.digest)) } } }
-                @if !link.at.is_empty() { div { dt { "written" } dd { time datetime=(link.at) { (link.at) } } } }
+                @if !link.digest.is_empty() { div class="broad" { dt { "digest" } dd { (digest(&link.digest)) } } }
+                @if !link.at.is_empty() { div { dt { "written" } dd { (when(&link.at)) } } }
             }
             @if !link.facts.is_empty() { (facts(&link.facts)) }
             @if let Some(owed) = owed(state, link.finding.as_ref(), "evidence-chain", Some(&link.id)) { (finding(state, &owed)) }
@@ -71,9 +71,9 @@ fn tree_head(checkpoint: &CheckpointView) -> Markup {
             h2 { "Signed tree head" }
             dl class="facts" {
                 div { dt { "entries" } dd { (count(checkpoint.entries)) } }
-                div { dt { "root" } dd { (digest(&checkpoint.root)) } }
+                div class="broad" { dt { "root" } dd { (digest(&checkpoint.root)) } }
                 div { dt { "signed by" } dd { (checkpoint.signed_by) } }
-                div { dt { "at" } dd { time datetime=(checkpoint.at) { (checkpoint.at) } } }
+                div { dt { "at" } dd { (when(&checkpoint.at)) } }
             }
         }
     }

@@ -4,7 +4,9 @@ use maud::{Markup, html};
 
 use crate::command;
 use crate::frame::{Live, Tab, inside};
-use crate::part::{Table, badge, count, digest, empty, evidence_link, facts, finding, mean_sd, number, owed, percent, run_link};
+use crate::part::{
+    Table, badge, count, decimals_for, decimals_for_means, digest, empty, evidence_link, facts, finding, mean_sd, number, owed, percent, run_link, when,
+};
 use crate::path;
 use crate::plot::{Axis, Bar, Bars, Mark, Placement, Plot, Series, Ticks, bars, xy};
 use crate::view::model::{Better, Curve, MetricColumn, MetricOf, MetricRow, MetricTable, ModelDetail, ModelView, SegmentView, TrainedOn};
@@ -78,14 +80,14 @@ fn detail(model: &ModelDetail) -> Markup {
         h1 { "Model " code { (model.id) } }
         p class="runline" {
             (badge(model.state))
-            @if !model.trained_at.is_empty() { span { "trained " time datetime=(model.trained_at) { (model.trained_at) } } }
+            @if !model.trained_at.is_empty() { span { "trained " (when(&model.trained_at)) } }
             @if !model.run.is_empty() { span { "in run " (run_link(&model.run)) } }
         }
         @let last = model.evidence.last().map(|entry| entry.id.as_str());
         @if let Some(owed) = owed(model.state, model.finding.as_ref(), "s07-release", last) { (finding(model.state, &owed)) }
         section class="panel" {
             h2 { "How well it predicts" }
-            @if model.metrics.rows.is_empty() { (empty("Nothing was measured.", command::EVALUATE)) } @else { (metrics("Members and vote", &model.metrics)) }
+            @if model.metrics.rows.is_empty() { (empty("Nothing was measured.", command::EVALUATE)) } @else { (metrics("Members and vote", "Model", &model.metrics)) }
         }
         div class="plots" {
             figure class="panel" { (xy(&roc_plot(&model.roc), Placement::Inline)) }
@@ -95,18 +97,21 @@ fn detail(model: &ModelDetail) -> Markup {
         }
         section class="panel" {
             h2 { "What the defences cost" }
-            @if model.defences.rows.is_empty() { (empty("No defence was measured off and on.", command::ATTACK_ALL)) } @else { (metrics("Defences off and on", &model.defences)) }
+            @if model.defences.rows.is_empty() { (empty("No defence was measured off and on.", command::ATTACK_ALL)) } @else { (metrics("Defences off and on", "Defence", &model.defences)) }
         }
         (segments(model))
         (origin(model))
     }
 }
 
-fn metrics(caption: &str, table: &MetricTable) -> Markup {
+fn metrics(caption: &str, first: &str, table: &MetricTable) -> Markup {
     let heads: Vec<String> = table.columns.iter().map(head).collect();
-    let columns: Vec<&str> = std::iter::once("Model").chain(heads.iter().map(String::as_str)).collect();
+    let columns: Vec<&str> = std::iter::once(first).chain(heads.iter().map(String::as_str)).collect();
     let caption = if table.over.is_empty() { caption.to_owned() } else { format!("{caption}: mean ± standard deviation over {}", table.over) };
-    html! { (Table { caption: &caption, class: "metrics", columns: &columns, rows: table.rows.iter().map(|row| metric_row(row, columns.len() - 1)).collect() }.draw()) }
+    let column = |index: usize| table.rows.iter().filter_map(move |row| row.values.get(index).copied().flatten());
+    let decimals: Vec<usize> = (0..table.columns.len()).map(|index| decimals_for_means(column(index))).collect();
+    let rows = table.rows.iter().map(|row| metric_row(row, &decimals)).collect();
+    Table { caption: &caption, class: "metrics", columns: &columns, rows }.draw()
 }
 
 fn head(column: &MetricColumn) -> String {
@@ -117,27 +122,28 @@ fn head(column: &MetricColumn) -> String {
     if column.unit.is_empty() { format!("{} {arrow}", column.name) } else { format!("{}, {} {arrow}", column.name, column.unit) }
 }
 
-fn metric_row(row: &MetricRow, columns: usize) -> Vec<Markup> {
+fn metric_row(row: &MetricRow, decimals: &[usize]) -> Vec<Markup> {
     let kind = match row.of {
         MetricOf::Member => None,
         MetricOf::Vote => Some("vote"),
         MetricOf::Baseline => Some("baseline"),
     };
     let name = html! { strong { (row.name) } @if let Some(kind) = kind { " " span class="tag" { (kind) } } };
-    let values = (0..columns).map(|index| mean_sd(row.values.get(index).copied().flatten()));
+    let values = decimals.iter().enumerate().map(|(index, decimals)| mean_sd(row.values.get(index).copied().flatten(), *decimals));
     std::iter::once(name).chain(values).collect()
 }
 
 fn segments(model: &ModelDetail) -> Markup {
     let value_head = if model.value_unit.is_empty() { "Mean value".to_owned() } else { format!("Mean value, {}", model.value_unit) };
+    let value_decimals = decimals_for(model.segments.iter().filter_map(|segment| segment.value).fold(0.0, |most, value| f64::max(most, value.abs())));
     let row = |segment: &SegmentView| {
-        let optional = |value: Option<f64>, draw: fn(f64) -> String| html! { @if let Some(value) = value { (draw(value)) } @else { span class="none" { "not measured" } } };
+        let optional = |value: Option<f64>, decimals: usize| html! { @if let Some(value) = value { (number(value, decimals)) } @else { span class="none" { "not measured" } } };
         vec![
             html! { strong { (segment.name) } },
             html! { (count(segment.customers)) " " span class="sd" { "(" (percent(segment.share)) ")" } },
             html! { (percent(segment.churn_rate)) },
-            optional(segment.value, number),
-            optional(segment.stability, number),
+            optional(segment.value, value_decimals),
+            optional(segment.stability, decimals_for(1.0)),
         ]
     };
     html! {

@@ -88,7 +88,8 @@ pub(super) fn step_section(step: &StepView) -> Markup {
             }
             (blame(step))
             @if step.gates.is_empty() {
-                (empty("No gate has judged here yet.", command::RUN))
+                @if step.state == State::NotRun { (empty("No gate has judged here yet.", command::RUN)) }
+                @else { p class="none" { "This step has no gate of its own." } }
             } @else {
                 (Table { caption: &format!("Gates of {}, in order", step.place.name()), class: "gates",
                     columns: &["Gate", "Verdict", "Clauses", "Evidence"], rows: step.gates.iter().map(gate_row).collect() }.draw())

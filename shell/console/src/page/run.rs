@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::pipeline::step_section;
 use crate::command;
 use crate::frame::{Live, Tab, inside};
-use crate::part::{Table, badge, count, duration, empty, evidence_link, gate_count, run_line, run_link};
+use crate::part::{Table, badge, count, duration, empty, evidence_link, gate_count, run_line, run_link, when};
 use crate::plot::{Axis, Bar, Bars, Placement, bars};
 use crate::view::pipeline::{RunBrief, RunView, StepView};
 
@@ -77,7 +77,7 @@ fn others(others: &[RunBrief]) -> Markup {
         vec![
             run_link(&run.id),
             badge(run.state),
-            html! { (run.started_at) },
+            when(&run.started_at),
             html! { (run.started_by) },
             html! { @if let Some(seconds) = run.seconds { (duration(seconds)) } @else { "still running" } },
         ]

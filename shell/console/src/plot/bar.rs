@@ -36,13 +36,13 @@ pub struct Bars {
 /// Bars beyond this are not drawn.
 pub const BARS_MAX: usize = 40;
 
-const LEFT: f64 = 150.0;
-const RIGHT: f64 = WIDTH - 92.0;
+const LEFT: f64 = 176.0;
+const RIGHT: f64 = WIDTH - 76.0;
 const TOP: f64 = 34.0;
 const ROW: f64 = 28.0;
 const THICK: f64 = 16.0;
-const NAME_CHARS_MAX: usize = 21;
-const NOTE_CHARS_MAX: usize = 16;
+const NAME_CHARS_MAX: usize = 22;
+const NOTE_CHARS_MAX: usize = 10;
 const AXIS_CHARS_MAX: usize = 48;
 
 /// Draws bars as one `<svg>` element.
@@ -134,13 +134,13 @@ mod tests {
     #[test]
     fn bars_start_at_zero_and_keep_their_ratio() {
         let svg = drawn(&[0.5, 1.0]);
-        assert!(svg.contains("x=\"150\" y=\"40\" width=\"109\"") && svg.contains("x=\"150\" y=\"68\" width=\"218\""), "{svg}");
+        assert!(svg.contains("x=\"176\" y=\"40\" width=\"104\"") && svg.contains("x=\"176\" y=\"68\" width=\"208\""), "{svg}");
     }
 
     #[test]
     fn a_negative_bar_lies_left_of_zero() {
         let svg = drawn(&[-1.0, 1.0]);
-        assert!(svg.contains("x=\"150\" y=\"40\" width=\"109\"") && svg.contains("x=\"259\" y=\"68\" width=\"109\""), "{svg}");
+        assert!(svg.contains("x=\"176\" y=\"40\" width=\"104\"") && svg.contains("x=\"280\" y=\"68\" width=\"104\""), "{svg}");
     }
 
     #[test]

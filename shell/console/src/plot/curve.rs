@@ -55,7 +55,7 @@ pub struct Plot {
 }
 
 const LEFT: f64 = 56.0;
-const RIGHT: f64 = WIDTH - 14.0;
+const RIGHT: f64 = WIDTH - 24.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 270.0;
 const LEGEND_TOP: f64 = 330.0;
@@ -238,14 +238,14 @@ mod tests {
     #[test]
     fn the_diagonal_runs_from_corner_to_corner() {
         let svg = xy(&plot(vec![Series::diagonal("chance")]), Placement::Inline).into_string();
-        assert!(svg.contains("d=\"M56 270L446 34\""), "{svg}");
+        assert!(svg.contains("d=\"M56 270L436 34\""), "{svg}");
     }
 
     #[test]
     fn a_step_holds_its_value_until_the_next_point() {
         let series = Series { mark: Mark::Step, ..line(vec![[0.0, 0.0], [0.5, 1.0]]) };
         let svg = xy(&plot(vec![series]), Placement::Inline).into_string();
-        assert!(svg.contains("d=\"M56 270H251V34\""), "{svg}");
+        assert!(svg.contains("d=\"M56 270H246V34\""), "{svg}");
     }
 
     #[test]

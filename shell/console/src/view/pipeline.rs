@@ -85,7 +85,7 @@ impl Place {
     pub fn lines(self) -> &'static [&'static str] {
         match self {
             Place::Intake => &["Data validation &", "anomaly detection"],
-            Place::Source => &["Database access controls"],
+            Place::Source => &["Database access", "controls"],
             Place::LabelQa => &["Label QA & approval"],
             Place::Segment => &["K-Means segmentation"],
             Place::Train => &["Model training +", "adversarial training"],
@@ -94,7 +94,7 @@ impl Place {
             Place::ApiGuard => &["API security controls"],
             Place::InputGuard => &["Input validation"],
             Place::Predict => &["Customer churn", "prediction service"],
-            Place::Monitor => &["Monitoring, alerting, drift"],
+            Place::Monitor => &["Monitoring, alerting,", "drift"],
         }
     }
 
