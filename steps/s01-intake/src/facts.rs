@@ -142,6 +142,13 @@ impl ContentFacts {
 impl DoorFacts {
     /// A delivery over TLS without signature and without keys: `work::tests` adds those.
     pub fn ordinary() -> Self {
-        Self { now: 1_000_000, arrival: Arrival::Tls, bundle: None, keys: Vec::new(), last_sequence: Some(6), size_max_bytes: 1 << 30 }
+        Self {
+            now: 1_000_000,
+            arrival: Arrival::Tls,
+            bundle: None,
+            keys: Vec::new(),
+            last_sequence: Some(6),
+            size_max_bytes: 1 << 30,
+        }
     }
 }

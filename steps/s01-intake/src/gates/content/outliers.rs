@@ -38,7 +38,10 @@ impl Gate<Content, ContentFacts> for Outliers {
             None => Pass(batch),
             Some(test) => {
                 let why = format!("the delivery departs from trusted history: {}, p = {:.1e}", test.name, test.p_value);
-                Hold(batch, Finding::seen(why, "look at the rows with `stayward validate FILE`, then accept or discard the delivery"))
+                Hold(
+                    batch,
+                    Finding::seen(why, "look at the rows with `stayward validate FILE`, then accept or discard the delivery"),
+                )
             }
         }
     }

@@ -25,8 +25,15 @@ impl Gate<Content, ContentFacts> for Schema {
             return Refuse(Finding::seen("no row could be read", "check the file with `stayward validate FILE`"));
         }
         if !facts.columns_missing.is_empty() || !facts.columns_unknown.is_empty() {
-            let why = format!("columns missing: `{}`; unknown: `{}`", facts.columns_missing.join(", "), facts.columns_unknown.join(", "));
-            return Refuse(Finding::seen(why, "ask the supplier for the agreed columns, or change contract.toml and have it approved"));
+            let why = format!(
+                "columns missing: `{}`; unknown: `{}`",
+                facts.columns_missing.join(", "),
+                facts.columns_unknown.join(", ")
+            );
+            return Refuse(Finding::seen(
+                why,
+                "ask the supplier for the agreed columns, or change contract.toml and have it approved",
+            ));
         }
         let broken: Vec<u32> = rows_with(facts, RowReason::Contract);
         let share = share(broken.len(), batch.rows);

@@ -37,7 +37,10 @@ impl Gate<Door, DoorFacts> for Sequence {
             return Refuse(Finding::seen("the delivery is past the expiry that its supplier signed", "ask for a fresh delivery"));
         }
         if claim.created > facts.now.saturating_add(CLOCK_SKEW_SECONDS) {
-            return Refuse(Finding::seen("the delivery was signed in the future", "set the clock of this machine or of the supplier"));
+            return Refuse(Finding::seen(
+                "the delivery was signed in the future",
+                "set the clock of this machine or of the supplier",
+            ));
         }
         Pass(feed)
     }

@@ -1,0 +1,129 @@
+//! Reads what a supplier signed, and lets bytes reach a parser only when the door let them through.
+
+use artifact::{Batch, Door, FeedClaim};
+use gate::{Cleared, Digest, Finding};
+use ledger::bundle::Bundle;
+use ledger::keys::P256Verifier;
+
+use crate::{DoorFacts, SupplierKey};
+
+/// A claim with the digest that it is about, signature checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedClaim {
+    /// SHA-256 of the bytes that were signed for.
+    pub content: Digest,
+    /// What the supplier says of them.
+    pub claim: FeedClaim,
+}
+
+/// Checks the bundle against the supplier's valid keys, then reads it.
+pub fn read_claim(facts: &DoorFacts, supplier: &str) -> Result<SignedClaim, Finding> {
+    let sign = format!("have `{supplier}` sign it with `stayward feed sign`, and deliver the .sigstore.json beside the file");
+    let Some(text) = &facts.bundle else { return Err(Finding::seen("the delivery has no signature", sign)) };
+    let bundle = Bundle::parse(text.as_bytes()).map_err(|error| Finding::seen(error.to_string(), sign.clone()))?;
+    let verifier = trusted_key(facts, supplier, bundle.hint())?;
+    let statement = bundle.verify(&[verifier]).map_err(|error| Finding::seen(error.to_string(), sign.clone()))?;
+    let claim: FeedClaim =
+        statement.predicate_as(FeedClaim::PREDICATE_TYPE).map_err(|error| Finding::seen(error.to_string(), sign.clone()))?;
+    let [subject] = statement.subject.as_slice() else {
+        return Err(Finding::seen("the signature is not for exactly one file", sign));
+    };
+    Ok(SignedClaim { content: subject.digest, claim })
+}
+
+fn trusted_key(facts: &DoorFacts, supplier: &str, hint: &str) -> Result<P256Verifier, Finding> {
+    let short: String = hint.chars().take(12).collect();
+    let trust = format!(
+        "have the supplier sign with a listed key, or add this one with `stayward feed trust --supplier {supplier} KEY.pem`"
+    );
+    let known: Vec<(&SupplierKey, P256Verifier)> = facts
+        .keys
+        .iter()
+        .filter(|key| key.supplier == supplier)
+        .filter_map(|key| Some((key, P256Verifier::from_spki_pem(&key.public_key_pem).ok()?)))
+        .collect();
+    let Some((key, verifier)) = known.into_iter().find(|(_, verifier)| verifier.hint() == hint) else {
+        return Err(Finding::seen(
+            format!("feed was signed by key `{short}`, which intake does not trust for `{supplier}`"),
+            trust,
+        ));
+    };
+    if key.revoked {
+        return Err(Finding::seen(format!("feed was signed by key `{short}`, which was revoked"), trust));
+    }
+    if !(key.not_before..key.expires).contains(&facts.now) {
+        return Err(Finding::seen(format!("feed was signed by key `{short}`, which is outside of its validity"), trust));
+    }
+    Ok(verifier)
+}
+
+/// Opens a batch of what the door let through: unauthenticated bytes do not fit the parameter. The shell has counted the rows
+/// by parsing `door.subject().bytes()`.
+pub fn open_batch(door: &Cleared<Door>, table: &str, rows: u64) -> Batch {
+    Batch { table: table.to_owned(), content: door.subject().content, rows, held: Vec::new() }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use artifact::Feed;
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+    use ledger::keys::P256Signer;
+    use ledger::statement::{Statement, Subject};
+
+    use super::*;
+    use crate::{CONTENT, ContentFacts, DOOR, RowFlag, RowReason};
+
+    fn signer() -> &'static P256Signer {
+        static SIGNER: std::sync::OnceLock<P256Signer> = std::sync::OnceLock::new();
+        SIGNER.get_or_init(|| {
+            let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
+            P256Signer::from_pkcs8_der(aws_lc_rs::pkcs8::Document::as_ref(&pair.to_pkcs8v1().unwrap())).unwrap()
+        })
+    }
+
+    pub(crate) fn feed() -> Feed {
+        Feed::new("market", "acme", b"week,price\n1,45\n".to_vec())
+    }
+
+    pub(crate) fn claim() -> FeedClaim {
+        let now = DoorFacts::ordinary().now;
+        FeedClaim { feed: "market".into(), supplier: "acme".into(), sequence: 7, created: now - 60, expires: now + 86_400 }
+    }
+
+    pub(crate) fn key() -> SupplierKey {
+        let public_key_pem = signer().verifier().to_spki_pem();
+        SupplierKey { supplier: "acme".into(), public_key_pem, not_before: 0, expires: 2_000_000, revoked: false }
+    }
+
+    pub(crate) fn signed(claim: &FeedClaim, feed: &Feed) -> String {
+        let statement = Statement {
+            subject: vec![Subject { name: "feed".into(), digest: feed.content }],
+            predicate_type: FeedClaim::PREDICATE_TYPE.into(),
+            predicate: serde_json::to_value(claim).unwrap(),
+        };
+        String::from_utf8(Bundle::sign(&statement, signer()).unwrap().to_canonical_json().unwrap()).unwrap()
+    }
+
+    pub(crate) fn facts_with(bundle: String) -> DoorFacts {
+        DoorFacts { bundle: Some(bundle), keys: vec![key()], ..DoorFacts::ordinary() }
+    }
+
+    pub(crate) fn batch(rows: u64) -> Batch {
+        Batch { table: "market".into(), content: Digest::of(b"rows"), rows, held: Vec::new() }
+    }
+
+    pub(crate) fn flags(rows: u32, reason: RowReason) -> Vec<RowFlag> {
+        (0..rows).map(|row| RowFlag { row, reason, column: "price".into(), seen: format!("row {row}") }).collect()
+    }
+
+    #[test]
+    fn the_gatehouses_open_and_their_gates_behave() {
+        assert!(gate::Gatehouse::open(DOOR).is_ok());
+        assert!(gate::Gatehouse::open(CONTENT).is_ok());
+        let facts = [facts_with(signed(&claim(), &feed())), DoorFacts::ordinary(), facts_with("{".into())];
+        assert_eq!(gate::manners::complaints(DOOR, &[feed], &facts), Vec::<String>::new());
+        let hostile = ContentFacts { flags: flags(9, RowReason::Joint), reference_rows: 0, ..ContentFacts::ordinary() };
+        let complaints = gate::manners::complaints(CONTENT, &[|| batch(3), || batch(0)], &[ContentFacts::ordinary(), hostile]);
+        assert_eq!(complaints, Vec::<String>::new());
+    }
+}

@@ -1,0 +1,4 @@
+//! One control per file.
+
+pub(crate) mod answer;
+pub(crate) mod query;

@@ -1,0 +1,3 @@
+//! One control per file.
+
+pub(crate) mod served_model;

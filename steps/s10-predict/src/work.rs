@@ -1,0 +1,113 @@
+//! Loads a released model and asks it. A plain model does not fit: both parameters prove that they were judged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use artifact::{InputGuard, RawScore, ReleaseStep};
+use gate::{Cleared, Digest};
+use learn::{ColumnKind, Ensemble, Value};
+
+/// A model that was loaded from exactly the files that were released.
+#[derive(Debug)]
+pub struct Served {
+    release: Cleared<ReleaseStep>,
+    ensemble: Ensemble,
+}
+
+/// Why a model is not served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotServed {
+    /// A file is missing or there is one too many.
+    Files {
+        /// Names that were released.
+        released: Vec<String>,
+        /// Names that are there.
+        found: Vec<String>,
+    },
+    /// A file is not the one that was released.
+    Changed {
+        /// Its name.
+        file: String,
+        /// Digest that was released.
+        released: Digest,
+        /// Digest of what is there.
+        found: Digest,
+    },
+    /// The released files cannot be read as a model.
+    Unreadable(String),
+}
+
+impl std::fmt::Display for NotServed {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Files { released, found } => {
+                write!(out, "the model has files `{}`, released were `{}`", found.join(", "), released.join(", "))
+            }
+            Self::Changed { file, released, found } => {
+                write!(out, "model file `{file}` is {found}, released was {released}")
+            }
+            Self::Unreadable(why) => write!(out, "the released model cannot be read: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for NotServed {}
+
+impl Served {
+    /// Checks every file's digest against the release, and only then lets a parser see them.
+    pub fn load(release: Cleared<ReleaseStep>, files: &BTreeMap<String, Vec<u8>>) -> Result<Self, NotServed> {
+        let released = &release.subject().files;
+        let names: BTreeSet<&String> = released.keys().collect();
+        if names != files.keys().collect() {
+            let (released, found) = (released.keys().cloned().collect(), files.keys().cloned().collect());
+            return Err(NotServed::Files { released, found });
+        }
+        for (file, bytes) in files {
+            let found = Digest::of(bytes);
+            if let Some(released) = released.get(file).filter(|released| **released != found) {
+                return Err(NotServed::Changed { file: file.clone(), released: *released, found });
+            }
+        }
+        let ensemble = Ensemble::from_files(files).map_err(|error| NotServed::Unreadable(error.to_string()))?;
+        Ok(Self { release, ensemble })
+    }
+
+    /// The release that is served.
+    pub fn release(&self) -> &Cleared<ReleaseStep> {
+        &self.release
+    }
+
+    /// Columns that the model reads, in order.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.ensemble.columns().iter().map(|column| column.name.as_str())
+    }
+
+    /// Whether a column holds numbers (or levels).
+    pub fn is_number(&self, name: &str) -> bool {
+        self.ensemble.columns().iter().any(|column| column.name == name && matches!(column.kind, ColumnKind::Number { .. }))
+    }
+
+    /// A vote of at least this is called churn.
+    pub fn threshold(&self) -> f64 {
+        self.ensemble.threshold()
+    }
+}
+
+/// The vote on one row. A number that does not parse counts as missing: input validation has refused it where the contract
+/// does not allow that.
+pub fn predict(model: &Served, row: &Cleared<InputGuard>) -> Result<RawScore, NotServed> {
+    let input = row.subject();
+    let values: Vec<Value<'_>> = model
+        .ensemble
+        .columns()
+        .iter()
+        .map(|column| match input.values.get(&column.name).and_then(Option::as_deref) {
+            None => Value::Missing,
+            Some(text) if matches!(column.kind, ColumnKind::Number { .. }) => {
+                text.trim().parse().map_or(Value::Missing, Value::Number)
+            }
+            Some(text) => Value::Text(text),
+        })
+        .collect();
+    let scores = model.ensemble.predict_row(&values).map_err(|error| NotServed::Unreadable(error.to_string()))?;
+    Ok(RawScore::new(scores.vote))
+}

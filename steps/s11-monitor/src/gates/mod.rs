@@ -1,0 +1,4 @@
+//! One control per file.
+
+pub(crate) mod drift;
+pub(crate) mod query_pattern;
