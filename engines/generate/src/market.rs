@@ -4,6 +4,7 @@ use crate::calendar::{WEEKS, first_week_of, week_start};
 use crate::config::{Config, PriceWar};
 use crate::draw::Stream;
 use crate::rows::{COMPETITORS, MarketRow, REGIONS, REGIONS_AT_START};
+use crate::text::Decimals;
 
 /// Rows that a week may have, before corrections.
 pub(crate) const SLOTS_PER_WEEK: u64 = (REGIONS * COMPETITORS) as u64;
@@ -125,7 +126,7 @@ impl Market {
         let mut out = [0.0; COMPETITORS];
         for competitor in 0..COMPETITORS {
             let noise = 0.002 * self.share.normal(slot_of(week, region, competitor));
-            out[competitor] = ((raw[competitor] / sum + noise).max(0.0) * 1e4).round() / 1e4;
+            out[competitor] = Decimals::Four.round((raw[competitor] / sum + noise).max(0.0));
         }
         out
     }
@@ -145,5 +146,5 @@ fn war_at(war: &PriceWar, week: u32, region: usize) -> f64 {
 
 /// Rounds money to cents.
 pub(crate) fn cents(money: f64) -> f64 {
-    (money * 100.0).round() / 100.0
+    Decimals::Two.round(money)
 }

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::draw::{Stream, sigmoid};
 use crate::market::{Market, cents};
 use crate::rows::{Contract, REGIONS, REGIONS_AT_START};
+use crate::text::Decimals;
 
 /// Hidden segments.
 pub(crate) const SEGMENTS: usize = 6;
@@ -280,8 +281,8 @@ impl Activity {
         } else {
             0
         };
-        let loyal_enough = if z.loyalty < 0.0 { 0.12 } else { 0.0 };
-        let usage_trend = ((0.35 * law.normal(Draw::Trend, row) - loyal_enough) * 1e4).round() / 1e4;
+        let disloyal = if z.loyalty < 0.0 { 0.12 } else { 0.0 };
+        let usage_trend = Decimals::Four.round(0.35 * law.normal(Draw::Trend, row) - disloyal);
         let usage = libm::exp(2.6 + 0.6 * z.usage + 0.35 * law.normal(Draw::Usage, row) + 0.12 * law.season + 0.5 * usage_trend);
         let frequency = (usage * (0.6 + 0.3 * law.uniform(Draw::Frequency, row))).floor();
         let recency = law.stream(Draw::Recency).exponential(row) * 260.0 / (frequency + 4.0);

@@ -6,6 +6,7 @@
 use crate::draw::{Stream, mix};
 use crate::market::cents;
 use crate::rows::{MarketRow, REGIONS, SnapshotRow};
+use crate::text::Decimals;
 
 /// The number of the poison streams.
 const POISON: u64 = 77;
@@ -84,7 +85,7 @@ pub fn falsified_rows(rows: &[MarketRow], share: f64, seed: u64) -> Poisoned<Mar
         hit.binary_search(&index).ok()?;
         let mut hostile = row.clone();
         match kind.bits(index as u64) % 5 {
-            0 => hostile.est_share = ((hostile.est_share + 0.35) * 1e4).round() / 1e4,
+            0 => hostile.est_share = Decimals::Four.round(hostile.est_share + 0.35),
             1 => hostile.price = -hostile.price,
             2 => hostile.price = cents(hostile.price * 100.0),
             3 => hostile.price = 0.0,
@@ -143,7 +144,7 @@ pub fn near_duplicate_customers(rows: &[SnapshotRow], block: usize, copies: usiz
         customer_id: highest.saturating_add(copy).saturating_add(1),
         monthly_charge: cents(row.monthly_charge + moved(charge, copy, 0.05)),
         monetary: cents((row.monetary + moved(money, copy, 0.05)).max(0.0)),
-        usage_trend: ((row.usage_trend + moved(trend, copy, 0.002)) * 1e4).round() / 1e4,
+        usage_trend: Decimals::Four.round(row.usage_trend + moved(trend, copy, 0.002)),
         ..row.clone()
     })
 }

@@ -3,7 +3,7 @@
 //! Every number is rounded to the decimals that are written, so a row read back from text equals the row in memory.
 
 use crate::calendar::DAY_SECONDS;
-use crate::text::Sink;
+use crate::text::{Decimals, Sink};
 use serde::{Deserialize, Serialize};
 
 /// Regions at month 0.
@@ -123,7 +123,7 @@ impl Row for CustomerRow {
         sink.whole(7, u64::from(self.autopay));
         sink.text(8, self.contract.name());
         sink.whole(9, u64::from(self.fibre));
-        sink.fixed(10, self.monthly_charge, 2);
+        sink.fixed(10, self.monthly_charge, Decimals::Two);
         sink.whole(11, u64::from(self.discount_pct));
         sink.maybe_whole(12, self.nps.map(u64::from));
     }
@@ -156,11 +156,11 @@ impl Row for BehaviourRow {
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.whole(0, self.customer_id);
         sink.date(1, self.month_end_day);
-        sink.fixed(2, self.usage, 2);
+        sink.fixed(2, self.usage, Decimals::Two);
         sink.whole(3, u64::from(self.frequency));
         sink.whole(4, u64::from(self.recency_days));
-        sink.fixed(5, self.monetary, 2);
-        sink.fixed(6, self.usage_trend, 4);
+        sink.fixed(5, self.monetary, Decimals::Two);
+        sink.fixed(6, self.usage_trend, Decimals::Four);
         sink.whole(7, u64::from(self.late_payments));
     }
 }
@@ -188,7 +188,7 @@ impl Row for TicketRow {
         sink.whole(0, self.ticket_id);
         sink.whole(1, self.customer_id);
         sink.moment(2, self.opened_at);
-        sink.fixed(3, self.first_response_hours, 2);
+        sink.fixed(3, self.first_response_hours, Decimals::Two);
         sink.whole(4, u64::from(self.open));
         sink.maybe_whole(5, self.csat.map(u64::from));
     }
@@ -224,9 +224,9 @@ impl Row for MarketRow {
         sink.date(0, self.week_start_day);
         sink.text(1, region_name(self.region));
         sink.text(2, competitor_name(self.competitor));
-        sink.fixed(3, self.price, 2);
+        sink.fixed(3, self.price, Decimals::Two);
         sink.whole(4, u64::from(self.promo));
-        sink.fixed(5, self.est_share, 4);
+        sink.fixed(5, self.est_share, Decimals::Four);
         sink.whole(6, u64::from(self.revision));
         sink.date(7, self.arrived_day);
     }
@@ -362,15 +362,15 @@ impl Row for SnapshotRow {
         sink.whole(7, u64::from(self.autopay));
         sink.text(8, self.contract.name());
         sink.whole(9, u64::from(self.fibre));
-        sink.fixed(10, self.monthly_charge, 2);
+        sink.fixed(10, self.monthly_charge, Decimals::Two);
         sink.whole(11, u64::from(self.discount_pct));
         sink.whole(12, u64::from(self.tickets));
         sink.whole(13, u64::from(self.open_tickets));
-        sink.maybe_fixed(14, self.csat_mean, 2);
+        sink.maybe_fixed(14, self.csat_mean, Decimals::Two);
         sink.whole(15, u64::from(self.frequency));
         sink.whole(16, u64::from(self.recency_days));
-        sink.fixed(17, self.monetary, 2);
-        sink.fixed(18, self.usage_trend, 4);
+        sink.fixed(17, self.monetary, Decimals::Two);
+        sink.fixed(18, self.usage_trend, Decimals::Four);
         sink.whole(19, u64::from(self.late_payments));
         sink.maybe_whole(20, self.nps.map(u64::from));
     }
