@@ -1,0 +1,337 @@
+//! The one writer of the log: commits a group of entries, survives a crash at any point of it (T4, T6).
+
+use std::fs::{self, File, OpenOptions as FileOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ledger::bundle::{Bundle, EvidenceId, entry_of};
+use ledger::checkpoint::Checkpoint;
+use ledger::note::{NOTE_BYTES_MAX, NoteSigner, NoteVerifier};
+use ledger::tile::{TILE_WIDTH, TileKind, TileName, TiledTree, encode_entries};
+use ledger::tree::{Edge, Hash, leaf_hash};
+
+use super::check::{Checked, Damage, Depth, Line, Lines, check, lies_beyond, root_of};
+use super::files::{
+    CHECKPOINT, FolderTiles, LOCK, TEMPORARY, append_durably, bundle_file, disk, list, read_up_to, sync_folder, write_whole,
+};
+use super::{Appended, BUNDLES_PER_FILE, ENTRIES_MAX, GROUP_ENTRIES_MAX, LogError};
+
+/// Called with the name of every point at which a crash is worth trying; the product passes nothing.
+pub type CrashHook = Box<dyn Fn(&str) + Send>;
+
+/// What a caller may add when opening.
+#[derive(Default)]
+pub struct OpenOptions {
+    /// A head that was kept elsewhere: the log must contain it, or it was put back or rewritten.
+    pub floor: Option<Checkpoint>,
+    /// For tests: kills the process at a named point.
+    pub crash_hook: Option<CrashHook>,
+}
+
+/// A bundle that is ready to be written.
+pub(super) struct Pending {
+    pub(super) line: Vec<u8>,
+    pub(super) digest: gate::Digest,
+}
+
+impl Pending {
+    pub(super) fn of(bundle: &Bundle) -> Result<Self, LogError> {
+        Ok(Self { line: bundle.to_canonical_json()?, digest: bundle.digest() })
+    }
+}
+
+/// The one writer of a log. Dropping it releases the lock.
+pub struct LogWriter {
+    root: PathBuf,
+    origin: String,
+    signers: Vec<Box<dyn NoteSigner>>,
+    edge: Edge,
+    /// Hashes in the partial tile of every level, from level 0.
+    partial: Vec<Vec<Hash>>,
+    partial_entries: Vec<Vec<u8>>,
+    crash_hook: Option<CrashHook>,
+    stopped: Option<String>,
+    _lock: File,
+}
+
+impl LogWriter {
+    /// Opens or founds the log in `folder`. All `signers` sign every head; one of them must be Ed25519 for other programs to read it.
+    pub fn open(folder: &Path, origin: &str, signers: Vec<Box<dyn NoteSigner>>) -> Result<Self, LogError> {
+        Self::open_with(folder, origin, signers, OpenOptions::default())
+    }
+
+    /// The same with a head that must be contained, and with crash points.
+    pub fn open_with(
+        folder: &Path,
+        origin: &str,
+        signers: Vec<Box<dyn NoteSigner>>,
+        options: OpenOptions,
+    ) -> Result<Self, LogError> {
+        let shown = folder.display().to_string();
+        fs::create_dir_all(folder).map_err(disk(&shown, "made"))?;
+        let lock =
+            FileOptions::new().create(true).truncate(false).write(true).open(folder.join(LOCK)).map_err(disk(LOCK, "opened"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(LogError::Locked(shown)),
+            Err(TryLockError::Error(error)) => return Err(disk(LOCK, "locked")(error)),
+        }
+        let mut writer = Self {
+            root: folder.to_path_buf(),
+            origin: origin.to_owned(),
+            signers,
+            edge: Edge::new(),
+            partial: Vec::new(),
+            partial_entries: Vec::new(),
+            crash_hook: options.crash_hook,
+            stopped: None,
+            _lock: lock,
+        };
+        match read_up_to(&folder.join(CHECKPOINT), NOTE_BYTES_MAX as u64).map_err(disk(CHECKPOINT, "read"))? {
+            None => writer.found()?,
+            Some(note) => writer.recover(&note)?,
+        }
+        writer.check_floor(options.floor.as_ref())?;
+        Ok(writer)
+    }
+
+    /// The first start: an empty log gets a signed head at once, so that a head that is missing later was deleted.
+    fn found(&mut self) -> Result<(), LogError> {
+        for folder in ["bundles", "tile"] {
+            if let Some(file) = list(&self.root, folder)?.into_iter().next() {
+                return Err(LogError::HeadMissing(file));
+            }
+        }
+        self.write_head(&Edge::new())
+    }
+
+    fn recover(&mut self, note: &[u8]) -> Result<(), LogError> {
+        let verifiers: Vec<NoteVerifier> = self.signers.iter().map(|signer| signer.verifier().clone()).collect();
+        let head = Checkpoint::open(note, &self.origin, &verifiers)?.checkpoint;
+        let Checked { edge, partial, partial_entries, .. } = check(&self.root, &head, Depth::Start)?;
+        self.drop_unsigned_bundles(head.size)?;
+        self.point("bundles-truncated");
+        self.drop_unsigned_tiles(head.size)?;
+        self.point("tiles-dropped");
+        (self.edge, self.partial, self.partial_entries) = (edge, partial, partial_entries);
+        Ok(())
+    }
+
+    fn check_floor(&self, floor: Option<&Checkpoint>) -> Result<(), LogError> {
+        let Some(floor) = floor else { return Ok(()) };
+        let size = self.edge.size();
+        if floor.size > size {
+            return Err(LogError::WentBack { head: size, seen: format!("a kept head has `{}`", floor.size) });
+        }
+        let root = TiledTree::new(&FolderTiles::new(&self.root, size), floor.size).root()?;
+        if root == floor.root && floor.origin == self.origin {
+            Ok(())
+        } else {
+            Err(LogError::Forked { old: floor.size, new: size })
+        }
+    }
+
+    /// Cuts bundle lines beyond the head. A crash leaves at most one group there; more means that the head was put back.
+    fn drop_unsigned_bundles(&self, size: u64) -> Result<(), LogError> {
+        let file = bundle_file(size);
+        let later: Vec<String> = list(&self.root, "bundles")?.into_iter().filter(|path| *path > file).collect();
+        let (mut extra, mut keep) = (0u64, 0u64);
+        for path in std::iter::once(&file).filter(|path| self.root.join(path.as_str()).exists()).chain(&later) {
+            let signed_lines = if *path == file { size % BUNDLES_PER_FILE } else { 0 };
+            let mut lines = Lines::open(&self.root, path)?;
+            for _ in 0..signed_lines {
+                if !matches!(lines.next().map_err(disk(path, "read"))?, Line::Whole(_)) {
+                    return Err(Damage::new(path.as_str(), None, "a signed bundle is missing").into());
+                }
+            }
+            if *path == file {
+                keep = lines.bytes;
+            }
+            while !matches!(lines.next().map_err(disk(path, "read"))?, Line::End) {
+                extra += 1;
+                if extra > GROUP_ENTRIES_MAX as u64 {
+                    let seen = format!("more than `{GROUP_ENTRIES_MAX}` bundles lie beyond it, which no crash leaves");
+                    return Err(LogError::WentBack { head: size, seen });
+                }
+            }
+        }
+        for path in later.iter().rev() {
+            fs::remove_file(self.root.join(path)).map_err(disk(path, "removed"))?;
+        }
+        if self.root.join(&file).exists() {
+            let cut = || -> std::io::Result<()> {
+                let opened = FileOptions::new().write(true).open(self.root.join(&file))?;
+                opened.set_len(keep)?;
+                opened.sync_all()
+            };
+            cut().map_err(disk(&file, "cut"))?;
+            sync_folder(&self.root, "bundles")?;
+        }
+        Ok(())
+    }
+
+    /// Removes tiles beyond the head and files that were being written.
+    fn drop_unsigned_tiles(&self, size: u64) -> Result<(), LogError> {
+        for path in list(&self.root, "tile")? {
+            if path.ends_with(TEMPORARY) || TileName::parse(&path).is_some_and(|name| lies_beyond(name, size)) {
+                fs::remove_file(self.root.join(&path)).map_err(disk(&path, "removed"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Entries under the last signed head.
+    pub fn size(&self) -> u64 {
+        self.edge.size()
+    }
+
+    /// The last head.
+    pub fn head(&self) -> Checkpoint {
+        Checkpoint::of(&self.origin, &self.edge)
+    }
+
+    /// Appends one bundle and returns when it is durable under a signed head.
+    pub fn append(&mut self, bundle: &Bundle) -> Result<Appended, LogError> {
+        let appended = self.commit(&[Pending::of(bundle)?])?;
+        // INVARIANT: a commit of one returns one.
+        appended.into_iter().next().ok_or_else(|| LogError::Stopped("a commit returned nothing".into()))
+    }
+
+    /// Appends a group under one head. After a failure the writer takes nothing more: what is on disk is uncertain until the
+    /// log is opened again.
+    pub(super) fn commit(&mut self, group: &[Pending]) -> Result<Vec<Appended>, LogError> {
+        if let Some(why) = &self.stopped {
+            return Err(LogError::Stopped(why.clone()));
+        }
+        if group.is_empty() {
+            return Ok(Vec::new());
+        }
+        let result = self.try_commit(group);
+        if let Err(error) = &result {
+            self.stopped = Some(error.to_string());
+        }
+        result
+    }
+
+    fn try_commit(&mut self, group: &[Pending]) -> Result<Vec<Appended>, LogError> {
+        let first = self.edge.size();
+        if group.len() > GROUP_ENTRIES_MAX || first.saturating_add(group.len() as u64) > ENTRIES_MAX {
+            return Err(LogError::Full);
+        }
+        self.write_bundles(first, group)?;
+        self.point("bundles-written");
+        let mut edge = self.edge.clone();
+        let mut appended = Vec::with_capacity(group.len());
+        let mut completed = Vec::new();
+        for (index, pending) in (first..).zip(group) {
+            let entry = entry_of(&pending.digest);
+            let leaf = leaf_hash(&entry);
+            edge.append(leaf);
+            self.partial_entries.push(entry);
+            self.push_hash(0, index, leaf, &mut completed)?;
+            if self.partial_entries.len() as u64 == TILE_WIDTH {
+                self.write_entries(index / TILE_WIDTH, &mut completed)?;
+                self.partial_entries.clear();
+            }
+            appended.push(Appended { index, id: EvidenceId::of(&pending.digest), digest: pending.digest });
+        }
+        self.write_partial_tiles(first, edge.size())?;
+        self.point("before-checkpoint");
+        self.write_head(&edge)?;
+        self.point("checkpoint-written");
+        self.edge = edge;
+        for name in completed {
+            // A partial tile may go when its full tile is published (tlog-tiles, "Partial Tiles"); one that stays does no harm.
+            let _ = fs::remove_dir_all(self.root.join(format!("{}.p", name.full())));
+        }
+        Ok(appended)
+    }
+
+    fn write_bundles(&self, first: u64, group: &[Pending]) -> Result<(), LogError> {
+        let mut rest = group;
+        let mut at = first;
+        while !rest.is_empty() {
+            let room = usize::try_from(BUNDLES_PER_FILE - at % BUNDLES_PER_FILE).unwrap_or(1);
+            let (now, later) = rest.split_at(room.min(rest.len()));
+            let mut bytes = Vec::with_capacity(now.iter().map(|pending| pending.line.len() + 1).sum());
+            for pending in now {
+                bytes.extend_from_slice(&pending.line);
+                bytes.push(b'\n');
+            }
+            append_durably(&self.root, &bundle_file(at), &bytes)?;
+            if !later.is_empty() {
+                self.point("between-bundle-files");
+            }
+            at += now.len() as u64;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Adds a hash to its level; a tile that becomes full is written, and its root goes one level up.
+    fn push_hash(&mut self, level: u8, place: u64, hash: Hash, completed: &mut Vec<TileName>) -> Result<(), LogError> {
+        let depth = usize::from(level);
+        if self.partial.len() <= depth {
+            self.partial.resize_with(depth + 1, Vec::new);
+        }
+        let Some(hashes) = self.partial.get_mut(depth) else { return Ok(()) };
+        hashes.push(hash);
+        if (hashes.len() as u64) < TILE_WIDTH {
+            return Ok(());
+        }
+        let full = std::mem::take(hashes);
+        let name = TileName { kind: TileKind::Hashes(level), index: place / TILE_WIDTH, width: TILE_WIDTH as u16 };
+        self.write_hashes(name, &full)?;
+        completed.push(name);
+        self.push_hash(level + 1, place / TILE_WIDTH, root_of(&full), completed)
+    }
+
+    fn write_hashes(&self, name: TileName, hashes: &[Hash]) -> Result<(), LogError> {
+        let bytes: Vec<u8> = hashes.iter().flat_map(|hash| *hash.as_bytes()).collect();
+        write_whole(&self.root, &name.to_string(), &bytes, || self.point("tile-aside"))?;
+        self.point("tile-written");
+        Ok(())
+    }
+
+    fn write_entries(&self, index: u64, completed: &mut Vec<TileName>) -> Result<(), LogError> {
+        let name = TileName { kind: TileKind::Entries, index, width: self.partial_entries.len() as u16 };
+        // INVARIANT: an entry has 71 bytes, so its length fits in 16 bits.
+        let bytes = encode_entries(self.partial_entries.iter().map(Vec::as_slice)).unwrap_or_default();
+        write_whole(&self.root, &name.to_string(), &bytes, || self.point("entries-aside"))?;
+        if name.is_full() {
+            completed.push(name);
+        }
+        self.point("entries-written");
+        Ok(())
+    }
+
+    /// Writes the partial tile of every level that this group changed.
+    fn write_partial_tiles(&self, old_size: u64, new_size: u64) -> Result<(), LogError> {
+        if !self.partial_entries.is_empty() {
+            self.write_entries(new_size / TILE_WIDTH, &mut Vec::new())?;
+        }
+        for (level, hashes) in (0u8..).zip(&self.partial) {
+            let count = |size| ledger::tile::hashes_at(u32::from(level), size);
+            if hashes.is_empty() || count(old_size) == count(new_size) {
+                continue;
+            }
+            let name =
+                TileName { kind: TileKind::Hashes(level), index: count(new_size) / TILE_WIDTH, width: hashes.len() as u16 };
+            self.write_hashes(name, hashes)?;
+        }
+        Ok(())
+    }
+
+    fn write_head(&self, edge: &Edge) -> Result<(), LogError> {
+        let signers: Vec<&dyn NoteSigner> = self.signers.iter().map(AsRef::as_ref).collect();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let note = Checkpoint::of(&self.origin, edge).sign(&signers, now)?;
+        write_whole(&self.root, CHECKPOINT, note.as_bytes(), || self.point("checkpoint-aside"))
+    }
+
+    fn point(&self, name: &str) {
+        if let Some(hook) = &self.crash_hook {
+            hook(name);
+        }
+    }
+}
