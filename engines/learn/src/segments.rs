@@ -16,6 +16,8 @@ pub const COLUMNS_MAX: usize = 256;
 pub const STABLE: f64 = 0.8;
 /// A column more skewed than this, and never negative, is read as `ln(1 + x)`.
 const SKEWED: f64 = 1.0;
+/// Least share of the rows in the smallest segment. A segment of a few rows is an outlier that stands alone, or a plant (T1).
+const SHARE_MIN: f64 = 0.01;
 /// Starts of the fits inside the bootstraps; fewer than outside, since only the agreement counts.
 const BOOTSTRAP_STARTS: usize = 3;
 /// The use of the seed.
@@ -117,6 +119,8 @@ pub struct Choice {
     pub stability: f64,
     /// Sum of squared distances from the centres.
     pub inertia: f64,
+    /// Share of the rows in the smallest segment.
+    pub smallest: f64,
 }
 
 /// Fitted segments, ordered by falling mean value, then by falling size.
@@ -132,8 +136,9 @@ pub struct Segments {
 impl Segments {
     /// Fits segments on every row of a frame.
     ///
-    /// Of the numbers of segments with a stability of at least [`STABLE`] the one with the largest silhouette is chosen; where
-    /// none is stable, the most stable. `values` (`NaN` for unknown) and `churned` only describe the segments.
+    /// Numbers of segments that leave a segment with less than a hundredth of the rows are passed over, where others are left. Of
+    /// those with a stability of at least [`STABLE`] the one with the largest silhouette is chosen; where none is stable, the
+    /// most stable. `values` (`NaN` for unknown) and `churned` only describe the segments.
     ///
     /// # Errors
     /// Settings outside their ranges, columns that are absent or no numbers, too few rows, counts that do not agree.
@@ -165,7 +170,9 @@ impl Segments {
             let stability = kmeans::stability(&points, &centres, spec.bootstraps, BOOTSTRAP_STARTS, seed);
             let silhouette = silhouettes.mean(&labels);
             let silhouette = if silhouette.is_nan() { -1.0 } else { silhouette };
-            choices.push(Choice { segments: k, silhouette, stability: stability.rand, inertia });
+            let smallest = (0..k as u32).map(|group| labels.iter().filter(|&&label| label == group).count()).min().unwrap_or(0);
+            let smallest = smallest as f64 / count as f64;
+            choices.push(Choice { segments: k, silhouette, stability: stability.rand, inertia, smallest });
             fitted.push((centres, labels, stability.jaccard));
         }
         let (centres, labels, jaccard) = fitted.swap_remove(choose(&choices));
@@ -303,8 +310,10 @@ fn axis(name: &str, column: &[f64]) -> Result<Axis, LearnError> {
 
 /// The largest silhouette among the stable, else the most stable; the first of equals.
 fn choose(choices: &[Choice]) -> usize {
-    let stable = choices.iter().any(|choice| choice.stability >= STABLE);
+    let whole = |choice: &Choice| choice.smallest >= SHARE_MIN || choices.iter().all(|choice| choice.smallest < SHARE_MIN);
+    let stable = choices.iter().any(|choice| whole(choice) && choice.stability >= STABLE);
     let rank = |choice: &Choice| match stable {
+        _ if !whole(choice) => f64::NEG_INFINITY,
         true if choice.stability < STABLE => f64::NEG_INFINITY,
         true => choice.silhouette,
         false => choice.stability,
@@ -471,10 +480,12 @@ mod tests {
     }
 
     #[test]
-    fn an_unstable_choice_loses_against_a_stable_one() {
-        let choice = |silhouette, stability| Choice { segments: 2, silhouette, stability, inertia: 1.0 };
-        assert_eq!(choose(&[choice(0.9, 0.5), choice(0.3, 0.9), choice(0.2, 1.0)]), 1);
-        assert_eq!(choose(&[choice(0.9, 0.5), choice(0.3, 0.7)]), 1);
+    fn an_unstable_or_crumbled_choice_loses() {
+        let choice = |silhouette, stability, smallest| Choice { segments: 2, silhouette, stability, inertia: 1.0, smallest };
+        assert_eq!(choose(&[choice(0.9, 0.5, 0.2), choice(0.3, 0.9, 0.2), choice(0.2, 1.0, 0.2)]), 1);
+        assert_eq!(choose(&[choice(0.9, 0.5, 0.2), choice(0.3, 0.7, 0.2)]), 1);
+        assert_eq!(choose(&[choice(0.9, 0.9, 0.001), choice(0.3, 0.9, 0.2)]), 1);
+        assert_eq!(choose(&[choice(0.9, 0.9, 0.001), choice(0.3, 0.9, 0.002)]), 0);
     }
 
     #[test]

@@ -1,0 +1,223 @@
+//! A model is the same on any number of threads, comes back from its files bit for bit, and hostile files are refused (T3, T4).
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{generated, small};
+use frame::Column;
+use learn::modelfile::{BOOSTER_FILE, FOREST_FILE, MANIFEST_FILE, SEGMENTS_FILE, SVM_FILE};
+use learn::{
+    Calibration, Ensemble, LearnError, Member, ModelError, SegmentSpec, Segments, Split, TrainSpec, Value, Weights,
+    cross_validate,
+};
+use proptest::prelude::*;
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+fn model() -> Ensemble {
+    let (frame, labels) = generated(300, 1);
+    let spec = SegmentSpec { columns: vec!["spend".to_owned()], most: 4, bootstraps: 4, ..SegmentSpec::default() };
+    let spend = match frame.column("spend") {
+        Some(Column::Number(numbers)) => numbers.clone(),
+        Some(Column::Category(_)) | None => Vec::new(),
+    };
+    let segments = Segments::fit(&frame, &spend, Some(&labels), &spec).unwrap();
+    let pins = BTreeMap::from([("compiler".to_owned(), "1.95.0".to_owned())]);
+    Ensemble::fit(&frame, &labels, &small()).unwrap().with_segments(segments).with_environment(pins)
+}
+
+fn files() -> &'static Files {
+    static FILES: std::sync::OnceLock<Files> = std::sync::OnceLock::new();
+    FILES.get_or_init(|| model().to_files().unwrap())
+}
+
+#[test]
+fn files_do_not_depend_on_the_number_of_threads() {
+    let (frame, labels) = generated(900, 3);
+    let spec = TrainSpec { weights: Weights::OutOfFold, calibration: Calibration::Isotonic, inner_folds: 2, ..small() };
+    let columns =
+        SegmentSpec { columns: vec!["spend".to_owned(), "tenure".to_owned()], most: 4, bootstraps: 5, ..SegmentSpec::default() };
+    let values = vec![1.0; 900];
+    let runs: Vec<(Files, Vec<u64>)> = [1, 2, 5]
+        .into_iter()
+        .map(|threads| {
+            rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
+                let model = Ensemble::fit(&frame, &labels, &spec).unwrap();
+                let model = model.with_segments(Segments::fit(&frame, &values, Some(&labels), &columns).unwrap());
+                let votes = model.predict(&frame).unwrap().iter().map(|scores| scores.vote.to_bits()).collect();
+                (model.to_files().unwrap(), votes)
+            })
+        })
+        .collect();
+    assert!(runs[0] == runs[1] && runs[0] == runs[2]);
+    let other = Ensemble::fit(&frame, &labels, &TrainSpec { seed: 9, ..spec }).unwrap().to_files().unwrap();
+    for file in [BOOSTER_FILE, FOREST_FILE, SVM_FILE] {
+        assert_ne!(runs[0].0[file], other[file], "the seed does not reach {file}");
+    }
+}
+
+#[test]
+fn a_loaded_model_answers_bit_for_bit() {
+    let model = model();
+    let loaded = Ensemble::from_files(&model.to_files().unwrap()).unwrap();
+    let (frame, _) = generated(500, 2);
+    let (before, after) = (model.predict(&frame).unwrap(), loaded.predict(&frame).unwrap());
+    assert_eq!(before, after);
+    assert_eq!(loaded.to_files().unwrap(), model.to_files().unwrap());
+    assert_eq!(loaded.environment()["compiler"], "1.95.0");
+    for row in 0..frame.rows() {
+        let cell = |name: &str| match frame.column(name).unwrap() {
+            Column::Number(numbers) => Value::Number(numbers[row]),
+            Column::Category(categories) => categories.text(row).map_or(Value::Missing, Value::Text),
+        };
+        let values: Vec<Value<'_>> = loaded.columns().iter().map(|column| cell(&column.name)).collect();
+        assert_eq!(loaded.predict_row(&values).unwrap(), before[row]);
+    }
+}
+
+#[test]
+fn a_row_of_anything_gets_scores() {
+    let model = model();
+    for row in [
+        vec![],
+        vec![Value::Text("?"); 3],
+        vec![Value::Number(f64::INFINITY); 3],
+        vec![Value::Number(-1e300); 3],
+        vec![Value::Missing; 3],
+    ] {
+        let scores = model.predict_row(&row).unwrap();
+        assert!(Member::ALL.iter().all(|member| (0.0..=1.0).contains(&member.of(&scores))), "{scores:?}");
+    }
+    assert!(matches!(model.predict_row(&[Value::Missing; 4]), Err(LearnError::Count { .. })));
+    let (frame, _) = generated(30, 2);
+    assert_eq!(model.predict(&frame.only(|name| name != "plan")), Err(LearnError::NoColumn("plan".to_owned())));
+}
+
+#[test]
+fn leaves_do_not_tell_how_many_rows_they_hold() {
+    let json: serde_json::Value = serde_json::from_slice(&files()[BOOSTER_FILE]).unwrap();
+    let trees = json.pointer("/learner/gradient_booster/model/trees").unwrap().as_array().unwrap();
+    assert_eq!(trees.len(), 30);
+    for tree in trees {
+        for statistic in ["sum_hessian", "loss_changes"] {
+            assert!(tree[statistic].as_array().unwrap().iter().all(|value| value.as_f64() == Some(0.0)));
+        }
+    }
+    let counted =
+        String::from_utf8(files()[BOOSTER_FILE].clone()).unwrap().replacen("\"sum_hessian\":[0.0", "\"sum_hessian\":[7.0", 1);
+    let mut changed = files().clone();
+    changed.insert(BOOSTER_FILE.to_owned(), counted.into_bytes());
+    assert!(Ensemble::from_files(&changed).unwrap_err().to_string().contains("how many rows"));
+}
+
+/// Replaces text in one file of a sound model and expects a refusal of that file.
+fn refuses(file: &str, from: &str, to: &str) {
+    let text = String::from_utf8(files()[file].clone()).unwrap();
+    assert!(text.contains(from), "`{from}` is not in {file}");
+    let mut changed = files().clone();
+    changed.insert(file.to_owned(), text.replacen(from, to, 1).into_bytes());
+    assert!(Ensemble::from_files(&changed).is_err(), "{file}: {from} -> {to}");
+}
+
+#[test]
+fn a_manifest_that_does_not_fit_is_refused() {
+    assert!(Ensemble::from_files(files()).is_ok());
+    refuses(MANIFEST_FILE, "\"format\": 1", "\"format\": 2");
+    refuses(MANIFEST_FILE, "\"threshold\": 0.5,\n", "\"threshold\": 0.4,\n");
+    refuses(MANIFEST_FILE, "0.3333333333333333", "0.4333333333333333");
+    refuses(MANIFEST_FILE, "\"spend\"", "\"spent\"");
+    refuses(MANIFEST_FILE, "\"segments\": true", "\"segments\": false");
+    refuses(MANIFEST_FILE, "\"trees\": 30", "\"trees\": 0");
+    refuses(MANIFEST_FILE, "{\n", "{\n\"extra\": 1,");
+    refuses(SEGMENTS_FILE, "\"deviation\": ", "\"deviation\": -");
+    refuses(BOOSTER_FILE, "binary:logistic", "reg:squarederror");
+}
+
+#[test]
+fn missing_and_unknown_files_are_refused() {
+    for name in files().keys() {
+        let mut fewer = files().clone();
+        fewer.remove(name);
+        assert!(matches!(Ensemble::from_files(&fewer), Err(ModelError::Missing(_))), "{name}");
+    }
+    let mut more = files().clone();
+    more.insert("run.sh".to_owned(), Vec::new());
+    assert_eq!(Ensemble::from_files(&more).unwrap_err(), ModelError::Unknown("run.sh".to_owned()));
+}
+
+/// A damaged model is refused, or it answers every row without a panic.
+fn survives(files: &Files) {
+    if let Ok(model) = Ensemble::from_files(files) {
+        let (frame, _) = generated(20, 5);
+        let _ = model.predict(&frame);
+        let _ = model.predict_row(&[Value::Number(3.0), Value::Text("trial"), Value::Number(9.5)]);
+        if let Some(segments) = model.segments() {
+            let _ = segments.assign(&[Value::Number(3.0)]);
+        }
+        model.to_files().unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn damaged_files_do_no_harm(file in 0usize..6, place in 0.0f64..1.0, bit in 0u8..8, cut in prop::bool::weighted(0.3)) {
+        let mut damaged = files().clone();
+        let bytes = damaged.values_mut().nth(file).unwrap();
+        let at = (place * bytes.len() as f64) as usize;
+        if cut { bytes.truncate(at) } else { bytes[at] ^= 1 << bit }
+        survives(&damaged);
+    }
+
+    #[test]
+    fn headers_are_where_damage_hurts(file in 1usize..6, at in 0usize..400, byte in any::<u8>()) {
+        let mut damaged = files().clone();
+        let bytes = damaged.values_mut().nth(file).unwrap();
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        survives(&damaged);
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_no_model(file in 0usize..6, bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let mut damaged = files().clone();
+        *damaged.values_mut().nth(file).unwrap() = bytes;
+        prop_assert!(Ensemble::from_files(&damaged).is_err());
+    }
+}
+
+#[test]
+fn weights_and_calibration_lower_the_log_loss() {
+    let (frame, labels) = generated(900, 4);
+    let (test, truth) = generated(3_000, 5);
+    let loss = |spec: &TrainSpec| {
+        let model = Ensemble::fit(&frame, &labels, spec).unwrap();
+        let votes: Vec<f64> = model.predict(&test).unwrap().iter().map(|scores| scores.vote).collect();
+        assert!(votes.iter().all(|vote| (0.0..=1.0).contains(vote)));
+        (learn::metrics::log_loss(&votes, &truth), model)
+    };
+    let (plain, equal) = loss(&small());
+    assert_eq!(equal.weights(), [1.0 / 3.0; 3]);
+    let (tuned, weighted) = loss(&TrainSpec { weights: Weights::OutOfFold, calibration: Calibration::Platt, ..small() });
+    assert_ne!(weighted.weights(), equal.weights());
+    assert!(tuned < plain + 0.003, "{tuned} is not below {plain}");
+    let again = Ensemble::from_files(&weighted.to_files().unwrap()).unwrap();
+    assert_eq!(again.predict(&test).unwrap(), weighted.predict(&test).unwrap());
+}
+
+#[test]
+fn an_evaluation_tests_every_row_once() {
+    let (frame, labels) = generated(400, 6);
+    let found = cross_validate(&frame, &labels, &small(), &Split::Stratified { folds: 4, seed: 1 }).unwrap();
+    let mut rows: Vec<usize> = found.out_of_fold.iter().map(|row| row.row).collect();
+    rows.sort_unstable();
+    assert_eq!(rows, (0..400).collect::<Vec<_>>());
+    assert_eq!(found.sizes.len(), 4);
+    for (member, report) in &found.members {
+        assert!(report.auc.mean > 0.65, "{member:?}: {:?}", report.auc);
+        assert!(report.auc.deviation > 0.0 && report.curves.lift.len() == 10);
+        assert!((report.pooled_auc - report.auc.mean).abs() < 0.05);
+    }
+}
