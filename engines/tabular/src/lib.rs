@@ -13,5 +13,5 @@ pub mod typed;
 
 pub use contract::{Contract, ContractError};
 pub use number::Decimal;
-// pub use profile::{Profile, Profiler};
+pub use profile::{Profile, Profiler};
 pub use typed::{TypedTable, Typer, Violation};

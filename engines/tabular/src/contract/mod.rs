@@ -10,6 +10,8 @@ mod read;
 mod tests;
 mod write;
 
+pub use guess::{CATEGORY_LEVELS_MAX, GuessError, LEAK_AUC_MIN};
+
 use crate::number::Decimal;
 use serde::{Deserialize, Serialize};
 

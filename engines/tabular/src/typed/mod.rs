@@ -5,7 +5,7 @@ mod check;
 mod group;
 #[cfg(test)]
 mod tests;
-mod time;
+pub(crate) mod time;
 
 pub use build::{SHARE_ROWS_MIN, Typer, read};
 
