@@ -2,5 +2,12 @@
 //! chance of ever raising a false alarm is bounded, and counters of how each application asks (T2, T3, T5).
 
 mod marginal;
+mod martingale;
+mod query;
+
+#[cfg(test)]
+mod tests;
 
 pub use marginal::{ColumnShift, FixedReference, PSI_ABSENT, kolmogorov_smirnov};
+pub use martingale::{CALIBRATION_MAX, DriftError, Martingale, ScoreDrift};
+pub use query::{APPLICATIONS_MAX, Asked, CUSTOMERS_MAX, FEATURES_MAX, Pattern, Query, QueryLog, RECENT_MAX};

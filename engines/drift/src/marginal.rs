@@ -200,7 +200,8 @@ fn number_shift(sorted: &[f32], edges: &[f32], shares: &[f32], rows: u64, values
     let psi = index(shares.iter().map(|&share| f64::from(share)), bin_shares(values, edges).into_iter());
     let known: Vec<f64> = sorted.iter().map(|&value| f64::from(value)).collect();
     // The window's values pass through `f32` as the reference's did, so that equal values stay equal.
-    let seen = sorted_numbers(&values.iter().map(|&value| f64::from((value as f32).clamp(f32::MIN, f32::MAX))).collect::<Vec<_>>());
+    let seen =
+        sorted_numbers(&values.iter().map(|&value| f64::from((value as f32).clamp(f32::MIN, f32::MAX))).collect::<Vec<_>>());
     let (distance, p_value) = kolmogorov_smirnov(&known, &seen);
     // All values missing on one side is the largest shift there is.
     if known.is_empty() != seen.is_empty() && rows > 0 { (psi, 1.0, 0.0) } else { (psi, distance, p_value) }
@@ -216,11 +217,8 @@ fn category_shift(
     let (seen, seen_missing) = level_shares(categories);
     let seen_other: f64 = seen.iter().filter(|(level, _)| !shares.contains_key(**level)).map(|(_, share)| share).sum();
     let expected: Vec<f64> = shares.values().copied().chain([other, missing]).map(f64::from).collect();
-    let found: Vec<f64> = shares
-        .keys()
-        .map(|level| seen.get(level.as_str()).copied().unwrap_or(0.0))
-        .chain([seen_other, seen_missing])
-        .collect();
+    let found: Vec<f64> =
+        shares.keys().map(|level| seen.get(level.as_str()).copied().unwrap_or(0.0)).chain([seen_other, seen_missing]).collect();
     let psi = index(expected.iter().copied(), found.iter().copied());
     let distance = expected.iter().zip(&found).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0;
     let largest = expected.iter().zip(&found).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);

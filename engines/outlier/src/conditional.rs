@@ -159,7 +159,8 @@ impl Conditional {
         match &self.predictor {
             Predictor::Number { place, trees } => {
                 trees.margins(&scratch.row, &mut scratch.margins);
-                let expected = linear.predict(*place as usize, &scratch.centred) + scratch.margins.first().copied().unwrap_or(0.0);
+                let expected =
+                    linear.predict(*place as usize, &scratch.centred) + scratch.margins.first().copied().unwrap_or(0.0);
                 Some((f64::from((value - expected).abs()) + RESIDUAL_FLOOR).ln())
             }
             Predictor::Class { classes, trees } => {

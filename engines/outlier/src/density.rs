@@ -3,8 +3,13 @@
 
 use crate::encode::{Encoder, Table};
 
-/// The neighbour whose distance is compared: a block of six copies is seen.
+/// The neighbour in the batch whose distance is taken: a block of six copies is seen.
 pub(crate) const NEIGHBOUR: usize = 5;
+/// The neighbour in the pool that it is compared with. Nearer than in the batch, because honest rows have pockets (equal in all
+/// categories): six in the batch where the pool has four is chance, where it has one is not.
+const NEIGHBOUR_TRUSTED: usize = 2;
+/// Rows of the pool.
+pub(crate) const POOL_ROWS_MAX: usize = 2_000;
 /// Rows that are compared with each other at once; larger batches are dealt into blocks.
 pub(crate) const BLOCK_ROWS_MAX: usize = 1_000;
 /// Smaller batches have no density.
@@ -41,16 +46,16 @@ impl Points {
         &self.values[row * self.width..(row + 1) * self.width]
     }
 
-    /// The distance of a point to its [`NEIGHBOUR`]th neighbour among `rows` of `others`, itself left out.
-    fn reach(&self, row: usize, others: &Self, rows: &[usize], itself: Option<usize>) -> f64 {
+    /// The distance of a point to its `K`th neighbour among `rows` of `others`, itself left out.
+    fn reach<const K: usize>(&self, row: usize, others: &Self, rows: impl Iterator<Item = usize>, itself: Option<usize>) -> f64 {
         let point = self.row(row);
-        let mut nearest = [f32::INFINITY; NEIGHBOUR];
-        for &other in rows {
+        let mut nearest = [f32::INFINITY; K];
+        for other in rows {
             if itself == Some(other) {
                 continue;
             }
             let there = others.row(other);
-            let limit = nearest[NEIGHBOUR - 1];
+            let limit = nearest[K - 1];
             let mut square: f32 = point[..self.numbers].iter().zip(there).map(|(a, b)| (a - b) * (a - b)).sum();
             if square >= limit {
                 continue;
@@ -62,15 +67,16 @@ impl Points {
                 nearest[at] = square;
             }
         }
-        f64::from(nearest[NEIGHBOUR - 1]).sqrt()
+        f64::from(nearest[K - 1]).sqrt()
     }
 
-    /// For each of `rows` (one block): how much closer its neighbours in the block are than those among `pool_rows`.
-    pub(crate) fn crowding(&self, rows: &[usize], pool: &Self, pool_rows: &[usize]) -> Vec<f64> {
+    /// For each of `rows` (one block): how much closer its neighbours in the block are than those in the pool.
+    pub(crate) fn crowding(&self, rows: &[usize], pool: &Self) -> Vec<f64> {
+        let pool_rows = pool.rows().min(POOL_ROWS_MAX);
         rows.iter()
             .map(|&row| {
-                let inside = self.reach(row, self, rows, Some(row));
-                let outside = self.reach(row, pool, pool_rows, None);
+                let inside = self.reach::<NEIGHBOUR>(row, self, rows.iter().copied(), Some(row));
+                let outside = self.reach::<NEIGHBOUR_TRUSTED>(row, pool, 0..pool_rows, None);
                 ((outside + DISTANCE_FLOOR) / (inside + DISTANCE_FLOOR)).ln()
             })
             .collect()

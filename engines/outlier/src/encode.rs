@@ -238,9 +238,7 @@ fn number(values: &[f64]) -> Reading {
     let upper = Curve::fit(standard.iter().copied(), 0.05);
     let lower = Curve::fit(standard.iter().map(|value| -value), 0.05);
     match blank {
-        Reading::Number { log, centre, scale, missing, .. } => {
-            Reading::Number { log, centre, scale, upper, lower, missing }
-        }
+        Reading::Number { log, centre, scale, missing, .. } => Reading::Number { log, centre, scale, upper, lower, missing },
         Reading::Category { .. } => blank,
     }
 }
@@ -264,10 +262,7 @@ fn category(categories: &frame::Categories) -> Reading {
         .collect();
     // A level never seen is as surprising as two independent events that were never seen.
     rarity.push(2.0 * share_surprise(0, rows));
-    let levels = order
-        .iter()
-        .enumerate()
-        .map(|(code, (_, level))| ((*level).clone(), u32::try_from(code).unwrap_or(MISSING)))
-        .collect();
+    let levels =
+        order.iter().enumerate().map(|(code, (_, level))| ((*level).clone(), u32::try_from(code).unwrap_or(MISSING))).collect();
     Reading::Category { levels, rarity, missing: share_surprise(missing, rows) }
 }

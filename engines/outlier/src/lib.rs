@@ -11,6 +11,7 @@ mod encode;
 mod forest;
 mod guard;
 mod linear;
+pub mod market;
 mod reference;
 mod score;
 mod stats;

@@ -82,7 +82,8 @@ fn shrunk_covariance(rows: &[Vec<f64>], size: usize) -> Vec<f64> {
     let trace: f64 = (0..size).map(|at| out[at * size + at]).sum();
     let target = trace / size.max(1) as f64;
     let spread = (norm - trace * trace / size.max(1) as f64).max(1e-12);
-    let noise: f64 = rows.iter().map(|row| row.iter().map(|v| v * v).sum::<f64>().powi(2)).sum::<f64>() / (count * count) - norm / count;
+    let noise: f64 =
+        rows.iter().map(|row| row.iter().map(|v| v * v).sum::<f64>().powi(2)).sum::<f64>() / (count * count) - norm / count;
     let share = (noise / spread).clamp(SHRINKAGE_MIN, 1.0);
     for value in &mut out {
         *value *= 1.0 - share;
@@ -103,7 +104,8 @@ impl Linear {
             features.extend((0..levels).map(|level| Feature::Level(at as u32, level as u32)));
         }
         features.truncate(FEATURES_MAX);
-        let mut out = Self { mean: vec![0.0; features.len()], features, precision: Vec::new(), numbers, coefficients: Vec::new() };
+        let mut out =
+            Self { mean: vec![0.0; features.len()], features, precision: Vec::new(), numbers, coefficients: Vec::new() };
         let mut rows: Vec<Vec<f64>> = (0..table.rows())
             .map(|row| out.inputs(table.row(row)).map(|value| f64::from(value.clamp(-Z_LEARN_MAX, Z_LEARN_MAX))).collect())
             .collect();

@@ -8,14 +8,12 @@ use crate::conditional::{Conditionals, Pairs, Scratch};
 use crate::encode::{Encoder, Table};
 use crate::linear::Linear;
 use crate::stats::{Curve, Mix, SURPRISE_MAX};
-use crate::{
-    CALIBRATION_ROWS_MAX, COLUMNS_MAX, OutlierError, ROW_METHODS, TRUSTED_ROWS_MAX, TRUSTED_ROWS_MIN, VERSION,
-};
+use crate::{CALIBRATION_ROWS_MAX, COLUMNS_MAX, OutlierError, ROW_METHODS, TRUSTED_ROWS_MAX, TRUSTED_ROWS_MIN, VERSION};
 
 /// Share of trusted rows that teach the detectors.
-const FIT_SHARE: f64 = 0.5;
+const FIT_SHARE: f64 = 0.4;
 /// Share that teaches the curves (score to surprise); the rest is held back for the p-values.
-const CURVE_SHARE: f64 = 0.15;
+const CURVE_SHARE: f64 = 0.1;
 /// Smallest scale of the tail of a method's scores, which are logarithms or sums of them.
 const TAIL_FLOOR: f64 = 0.1;
 /// A column's own surprise counts from here: one row in twenty.

@@ -6,14 +6,14 @@ use frame::Frame;
 use serde::{Deserialize, Serialize};
 
 use crate::conditional::Scratch;
-use crate::density::{BLOCK_ROWS_MAX, BLOCK_ROWS_MIN, NEIGHBOUR, Points};
+use crate::density::{BLOCK_ROWS_MAX, BLOCK_ROWS_MIN, Points};
 use crate::reference::{Model, Reference, combine};
 use crate::stats::{Curve, Mix, benjamini_hochberg, conformal, exceedance_tail};
 use crate::{BATCH_FALSE_ALARM, BATCH_ROWS_MAX, Method, OutlierError, ROW_METHODS};
 
 /// Marks of the batch test: the score that so small a share of held-back rows passes. The first sees many mild rows, the
 /// second few wild ones.
-const MARK_SHARES: [f64; 2] = [0.01, 0.002];
+const MARK_SHARES: [f64; 2] = [0.01, 0.001];
 /// Smallest scale of the tail of the density curve, a log-ratio of distances.
 const CROWDING_TAIL_FLOOR: f64 = 0.05;
 
@@ -136,9 +136,11 @@ impl Reference {
                 row_score(&surprises, &raw.columns, &sorted)
             })
             .collect();
-        let tests = share_tests(model, &raw.iter().map(|raw| raw.scores).collect::<Vec<_>>(), crowding.as_ref(), &scored, &sorted);
+        let tests =
+            share_tests(model, &raw.iter().map(|raw| raw.scores).collect::<Vec<_>>(), crowding.as_ref(), &scored, &sorted);
         let smallest = tests.iter().map(|test| test.p_value).fold(1.0, f64::min);
-        let p_value = (smallest * tests.len() as f64).min(1.0);
+        // No test of an empty batch: no alarm.
+        let p_value = (smallest * tests.len().max(1) as f64).min(1.0);
         let shifts = model.marginals.compare(batch);
         let batch = BatchTest { tests, p_value, alarm: p_value <= BATCH_FALSE_ALARM, shifts };
         Ok(BatchScore { columns: model.encoder.names.clone(), rows: scored, batch })
@@ -163,29 +165,28 @@ fn row_score(surprises: &[f64; 5], columns: &[Option<usize>], sorted: &[f64]) ->
 }
 
 /// Deals the batch into equal blocks of at most [`BLOCK_ROWS_MAX`] rows in seeded order, and held-back rows into blocks of the
-/// same size; each block is compared with as many rows of the pool.
+/// same size; each row is compared with the pool.
 fn crowding(model: &Model, batch: &Points) -> Option<Crowding> {
     let pool = Points::new(&model.encoder, &model.pool);
     let held = Points::new(&model.encoder, &model.held);
-    let most = BLOCK_ROWS_MAX.min(held.rows()).min(pool.rows());
-    if batch.rows() < BLOCK_ROWS_MIN || most < BLOCK_ROWS_MIN {
+    let most = BLOCK_ROWS_MAX.min(held.rows());
+    if batch.rows() < BLOCK_ROWS_MIN || most < BLOCK_ROWS_MIN || pool.rows() < BLOCK_ROWS_MIN {
         return None;
     }
     let blocks = batch.rows().div_ceil(most);
     let size = batch.rows() / blocks;
-    let pool_block = |block: usize| -> Vec<usize> { (0..size).map(|at| (block * size + at) % pool.rows()).collect() };
     let order = Mix::new(model.seed, 3).choose(batch.rows(), batch.rows());
     let mut out = vec![0.0; batch.rows()];
     for block in 0..blocks {
         let dealt: Vec<usize> = order.iter().copied().skip(block).step_by(blocks).collect();
-        for (&row, value) in dealt.iter().zip(batch.crowding(&dealt, &pool, &pool_block(block))) {
+        for (&row, value) in dealt.iter().zip(batch.crowding(&dealt, &pool)) {
             out[row] = value;
         }
     }
     let mut held_out = Vec::new();
     for block in 0..held.rows() / size {
         let dealt: Vec<usize> = (block * size..(block + 1) * size).collect();
-        held_out.extend(held.crowding(&dealt, &pool, &pool_block(block)));
+        held_out.extend(held.crowding(&dealt, &pool));
     }
     Some(Crowding { batch: out, held: held_out })
 }
@@ -228,7 +229,7 @@ fn share_tests(
     if let Some(crowding) = crowding {
         let mut trusted = crowding.held.clone();
         trusted.sort_by(f64::total_cmp);
-        count(Method::Density, &trusted, &crowding.batch, NEIGHBOUR + 1);
+        count(Method::Density, &trusted, &crowding.batch, 1);
     }
     let scores: Vec<f64> = rows.iter().map(|row| row.strangeness).collect();
     count(Method::Combined, combined, &scores, 1);

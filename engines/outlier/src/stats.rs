@@ -75,8 +75,7 @@ impl Curve {
         if sorted.is_empty() {
             return Self { grid: Vec::new(), excess_mean: 1.0 };
         }
-        let grid: Vec<f32> =
-            (0..GRID).map(|at| quantile(&sorted, TAIL_FROM * at as f64 / (GRID - 1) as f64) as f32).collect();
+        let grid: Vec<f32> = (0..GRID).map(|at| quantile(&sorted, TAIL_FROM * at as f64 / (GRID - 1) as f64) as f32).collect();
         let start = grid.last().map_or(0.0, |&value| f64::from(value));
         let beyond: Vec<f64> = sorted.iter().filter(|&&value| value > start).map(|value| value - start).collect();
         let mean = if beyond.is_empty() { 0.0 } else { beyond.iter().sum::<f64>() / beyond.len() as f64 };

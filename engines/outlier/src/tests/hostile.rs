@@ -76,11 +76,20 @@ fn a_new_level_and_an_infinite_number_are_strange() {
     let reference = reference();
     let guard = reference.guard(GuardSpec::default());
     let ordinary = [
-        Value::Number(30.0), Value::Number(45.0), Value::Number(1350.0), Value::Number(20.0), Value::Number(60.0),
-        Value::Level("fast"), Value::Level("no"), Value::Level("month"), Value::Level("no"),
+        Value::Number(30.0),
+        Value::Number(45.0),
+        Value::Number(1350.0),
+        Value::Number(20.0),
+        Value::Number(60.0),
+        Value::Level("fast"),
+        Value::Level("no"),
+        Value::Level("month"),
+        Value::Level("no"),
     ];
     assert_eq!(guard.check(&ordinary).flags, []);
-    for (at, value) in [(0, Value::Number(f64::INFINITY)), (5, Value::Level("gold")), (2, Value::Number(1e9)), (1, Value::Level("x"))] {
+    for (at, value) in
+        [(0, Value::Number(f64::INFINITY)), (5, Value::Level("gold")), (2, Value::Number(1e9)), (1, Value::Level("x"))]
+    {
         let mut row = ordinary;
         row[at] = value;
         assert!(!guard.check(&row).flags.is_empty(), "{value:?}");
@@ -96,8 +105,14 @@ fn a_new_level_and_an_infinite_number_are_strange() {
 
 fn cell() -> impl Strategy<Value = f64> {
     prop_oneof![
-        Just(f64::NAN), Just(f64::INFINITY), Just(f64::NEG_INFINITY), Just(f64::MAX), Just(f64::MIN_POSITIVE), Just(-0.0),
-        -1e3..1e3_f64, Just(7.0),
+        Just(f64::NAN),
+        Just(f64::INFINITY),
+        Just(f64::NEG_INFINITY),
+        Just(f64::MAX),
+        Just(f64::MIN_POSITIVE),
+        Just(-0.0),
+        -1e3..1e3_f64,
+        Just(7.0),
     ]
 }
 

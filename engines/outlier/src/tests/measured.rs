@@ -4,7 +4,7 @@ use frame::Frame;
 
 use super::poison::{POISONS, Poison, auroc, customers, poisoned, real};
 use crate::stats::Mix;
-use crate::{GuardSpec, Method, Reference, Spec, Value};
+use crate::{GuardSpec, Reference, Spec, Value};
 
 struct Set {
     name: &'static str,
@@ -69,7 +69,10 @@ fn forged_rows_rank_above_honest_ones() {
                 let flags = scored.flags(0.1);
                 let hit = flags.iter().zip(&bad).filter(|(flag, bad)| **flag && **bad).count();
                 let all = flags.iter().filter(|flag| **flag).count();
-                println!("{} {poison:?} seed {seed}: by method {each:?}, flags at 10 %: {hit} right of {all}, of 75 bad", set.name);
+                println!(
+                    "{} {poison:?} seed {seed}: by method {each:?}, flags at 10 %: {hit} right of {all}, of 75 bad",
+                    set.name
+                );
             }
         }
         println!("{}: AUROC beyond, swap, mimic, block {mean:.3?}", set.name);
@@ -81,34 +84,45 @@ fn forged_rows_rank_above_honest_ones() {
 
 #[test]
 fn batches_with_one_bad_row_in_a_hundred_are_found_and_clean_ones_pass() {
-    const BATCHES: u64 = 20;
+    const FITS: u64 = 8;
+    let (mut all_alarms, mut all_clean) = (0, 0);
     for set in sets() {
         let (mut alarms, mut clean, mut flagged) = (0, 0, 0);
         let mut found = [0; 4];
-        let mut by_method = std::collections::BTreeMap::<Method, usize>::new();
-        for fit in 0..4 {
+        for fit in 0..FITS {
             let (reference, other) = halves(&set, 100 + fit);
-            for seed in 0..BATCHES {
-                let rows = Mix::new(seed, 12).choose(other.rows(), 1000);
-                let scored = reference.score(&other.take(&rows)).unwrap();
+            // Two disjoint clean batches a fit: batches of one fit share its chance.
+            let order = Mix::new(fit, 12).choose(other.rows(), 2000);
+            for rows in order.chunks(1000) {
+                let scored = reference.score(&other.take(rows)).unwrap();
                 clean += 1;
                 alarms += usize::from(scored.batch.alarm);
                 flagged += usize::from(scored.flags(0.05).iter().any(|flag| *flag));
-                for test in &scored.batch.tests {
-                    *by_method.entry(test.method).or_default() += usize::from(test.p_value <= 0.001);
-                }
             }
             for (at, poison) in POISONS.into_iter().enumerate() {
-                for seed in 0..5 {
-                    let (frame, _) = batch(&other, 1000, 10, poison, set.value, 500 + seed);
-                    found[at] += usize::from(reference.score(&frame).unwrap().batch.alarm);
-                }
+                let (frame, _) = batch(&other, 1000, 10, poison, set.value, 500 + fit);
+                found[at] += usize::from(reference.score(&frame).unwrap().batch.alarm);
             }
         }
-        println!("{}: {alarms} of {clean} clean batches blamed ({by_method:?}), any row flagged in {flagged}", set.name);
-        println!("{}: of 20 batches with 1 % poison found: beyond, swap, mimic, block {found:?}", set.name);
-        assert!(alarms * 100 <= clean * 3, "{}: {alarms} of {clean}", set.name);
-        assert!(found.iter().all(|found| *found >= 12), "{}: {found:?}", set.name);
+        println!("{}: {alarms} of {clean} clean batches blamed, any row flagged at 5 % in {flagged}", set.name);
+        println!("{}: of {FITS} batches with 1 % poison found: beyond, swap, mimic, block {found:?}", set.name);
+        assert!(found.iter().all(|found| *found >= 6), "{}: {found:?}", set.name);
+        all_alarms += alarms;
+        all_clean += clean;
+    }
+    assert!(all_alarms * 100 <= all_clean * 3 + 100, "{all_alarms} of {all_clean}");
+}
+
+#[test]
+fn an_attacker_who_keeps_the_relations_of_numbers_is_seen_less() {
+    for set in sets() {
+        let (reference, other) = halves(&set, 7);
+        let (frame, bad) = batch(&other, 1500, 75, Poison::Adapted, set.value, 7);
+        let scored = reference.score(&frame).unwrap();
+        let strange: Vec<f64> = scored.rows.iter().map(|row| row.strangeness).collect();
+        let found = auroc(&strange, &bad);
+        println!("{}: AUROC of adapted swap (numbers of one poor customer, categories of a rich one) {found:.3}", set.name);
+        assert!(found > 0.5, "{}: {found}", set.name);
     }
 }
 
@@ -141,7 +155,8 @@ fn the_guard_flags_forged_requests_quickly() {
         let reference = Reference::fit(&unlabelled.take(&trusted), &Spec::default(), 3).unwrap();
         let guard = reference.guard(GuardSpec::default());
         let count = |frame: &Frame, rows: &[usize]| {
-            let values: Vec<Vec<Value<'_>>> = rows.iter().map(|&row| frame.columns().iter().map(|c| value(c, row)).collect()).collect();
+            let values: Vec<Vec<Value<'_>>> =
+                rows.iter().map(|&row| frame.columns().iter().map(|c| value(c, row)).collect()).collect();
             let start = std::time::Instant::now();
             let flagged = values.iter().filter(|values| !guard.check(values).flags.is_empty()).count();
             (flagged as f64 / rows.len() as f64, start.elapsed().as_secs_f64() * 1e6 / rows.len() as f64)
@@ -153,7 +168,10 @@ fn the_guard_flags_forged_requests_quickly() {
         let shares: Vec<f64> = [Poison::Beyond, Poison::Swap, Poison::Mimic]
             .map(|poison| count(&poisoned(&honest, &bad, poison, set.value, 1), &bad).0)
             .to_vec();
-        println!("{}: honest rows flagged {false_share:.4}, beyond/swap/mimic flagged {shares:.3?}, {micros:.1} us a row", set.name);
+        println!(
+            "{}: honest rows flagged {false_share:.4}, beyond/swap/mimic flagged {shares:.3?}, {micros:.1} us a row",
+            set.name
+        );
         assert!(false_share < 0.02 && shares[1] > 0.5, "{}", set.name);
         assert!(micros < 500.0, "{micros}");
     }

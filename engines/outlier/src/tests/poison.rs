@@ -15,6 +15,8 @@ pub(crate) enum Poison {
     Mimic,
     /// Copies of one row, numbers jittered by a hundredth of a deviation.
     Block,
+    /// As `Swap`, by an attacker who keeps the relations between numbers: all of them come from one row of the lower third.
+    Adapted,
 }
 
 pub(crate) const POISONS: [Poison; 4] = [Poison::Beyond, Poison::Swap, Poison::Mimic, Poison::Block];
@@ -32,7 +34,13 @@ pub(crate) fn customers(rows: usize, seed: u64) -> Frame {
         let loyal = normal(&mut mix);
         let m = (30.0 + 15.0 * loyal + 6.0 * normal(&mut mix)).clamp(1.0, 72.0).round();
         let p = mix.below(3);
-        let e = if p == 0 { "none" } else if mix.below(2) == 0 { "yes" } else { "no" };
+        let e = if p == 0 {
+            "none"
+        } else if mix.below(2) == 0 {
+            "yes"
+        } else {
+            "no"
+        };
         let c = 20.0 + 25.0 * p as f64 + if e == "yes" { 10.0 } else { 0.0 } + normal(&mut mix);
         let use_minutes = (4.0 + 0.3 * p as f64 + 0.4 * normal(&mut mix)).exp();
         months.push(m);
@@ -59,7 +67,8 @@ pub(crate) fn customers(rows: usize, seed: u64) -> Frame {
 /// A set of development data, or `None` (said aloud) where the folder is missing.
 #[expect(clippy::disallowed_methods, reason = "tests read development data from the disk where it is present")]
 pub(crate) fn real(file: &str) -> Option<Frame> {
-    let folder = std::env::var("STAYWARD_DATA").unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data").to_owned());
+    let folder = std::env::var("STAYWARD_DATA")
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data").to_owned());
     let Ok(text) = std::fs::read_to_string(format!("{folder}/{file}")) else {
         println!("skipped: {file} is not there");
         return None;
@@ -70,7 +79,8 @@ pub(crate) fn real(file: &str) -> Option<Frame> {
     let mut frame = Frame::new(cells.len());
     for (at, name) in names.iter().enumerate().filter(|(_, name)| **name != "customerID") {
         let texts: Vec<Option<&str>> = cells.iter().map(|row| row.get(at).copied().filter(|text| !text.is_empty())).collect();
-        let numbers: Vec<f64> = texts.iter().map(|text| text.map_or(f64::NAN, |text| text.parse().unwrap_or(f64::INFINITY))).collect();
+        let numbers: Vec<f64> =
+            texts.iter().map(|text| text.map_or(f64::NAN, |text| text.parse().unwrap_or(f64::INFINITY))).collect();
         let column = if numbers.iter().any(|number| number.is_infinite()) {
             Column::Category(Categories::from_texts(texts))
         } else {
@@ -101,7 +111,7 @@ pub(crate) fn poisoned(clean: &Frame, at: &[usize], poison: Poison, value: &str,
     let mut source: Vec<usize> = (0..rows).collect();
     for &row in at {
         match poison {
-            Poison::Swap => source[row] = rich[mix.below(rich.len())],
+            Poison::Swap | Poison::Adapted => source[row] = rich[mix.below(rich.len())],
             Poison::Block => source[row] = template,
             Poison::Beyond | Poison::Mimic => {}
         }
@@ -109,6 +119,7 @@ pub(crate) fn poisoned(clean: &Frame, at: &[usize], poison: Poison, value: &str,
     let number_columns: Vec<&str> =
         clean.iter().filter(|(_, column)| matches!(column, Column::Number(_))).map(|(name, _)| name).collect();
     let must: Vec<usize> = (0..rows).map(|_| mix.below(number_columns.len())).collect();
+    let donor: Vec<usize> = (0..rows).map(|_| poor[mix.below(poor.len())]).collect();
     let base = clean.take(&source);
     let mut out = Frame::new(rows);
     for (name, column) in base.iter() {
@@ -127,6 +138,7 @@ pub(crate) fn poisoned(clean: &Frame, at: &[usize], poison: Poison, value: &str,
                         Poison::Swap if name == value => cells[row] = values[poor[mix.below(poor.len())]],
                         Poison::Mimic => cells[row] = numbers(clean, name)[mix.below(rows)],
                         Poison::Block => cells[row] += 0.01 * spread * normal(&mut mix),
+                        Poison::Adapted => cells[row] = numbers(clean, name)[donor[row]],
                         Poison::Beyond | Poison::Swap => {}
                     }
                 }
