@@ -12,9 +12,14 @@ pub const DAY_SECONDS: i64 = 86_400;
 /// Day number (days since 1970-01-01) of the start of week 0.
 const FIRST_WEEK_DAY: i32 = 18_995;
 const FIRST_YEAR: i32 = 2022;
+const YEAR_MAX: i32 = 9999;
+/// Day numbers of the years 0 and 9999.
+const DAYS: std::ops::RangeInclusive<i32> = -719_528..=2_932_896;
 
-/// Days since 1970-01-01 of a date of the Gregorian calendar (Hinnant, "chrono-compatible low-level date algorithms").
+/// Days since 1970-01-01 of a date of the Gregorian calendar (Hinnant, "chrono-compatible low-level date algorithms"). Years are
+/// clamped to 0..=9999, months to 1..=12, days to 1..=31.
 pub fn day_of(year: i32, month: u32, day: u32) -> i32 {
+    let (year, month, day) = (year.clamp(0, YEAR_MAX), month.clamp(1, 12), day.clamp(1, 31));
     let y = if month <= 2 { year - 1 } else { year };
     let era = y.div_euclid(400);
     let year_of_era = y.rem_euclid(400);
@@ -24,9 +29,9 @@ pub fn day_of(year: i32, month: u32, day: u32) -> i32 {
     era * 146_097 + day_of_era - 719_468
 }
 
-/// The year, month and day of a day number; the inverse of [`day_of`].
+/// The year, month and day of a day number; the inverse of [`day_of`], clamped to the same years.
 pub fn date_of(day: i32) -> (i32, u32, u32) {
-    let z = day + 719_468;
+    let z = day.clamp(*DAYS.start(), *DAYS.end()) + 719_468;
     let era = z.div_euclid(146_097);
     let doe = z.rem_euclid(146_097);
     let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
@@ -42,14 +47,15 @@ pub(crate) fn month_start(month: i32) -> i32 {
     day_of(FIRST_YEAR + month.div_euclid(12), month.rem_euclid(12) as u32 + 1, 1)
 }
 
-/// The cutoff of a month: its last day. Features look back from it, labels look forward.
+/// The cutoff of a month: its last day. Features look back from it, labels look forward. Months past the
+/// last are taken for the last.
 pub fn cutoff_day(month: u32) -> i32 {
-    month_start(month as i32 + 1) - 1
+    month_start(month.min(MONTHS - 1) as i32 + 1) - 1
 }
 
-/// The first day (a Monday) of a week of the market feed.
+/// The first day (a Monday) of a week of the market feed; weeks past the last are taken for the one after it.
 pub fn week_start(week: u32) -> i32 {
-    FIRST_WEEK_DAY + 7 * week as i32
+    FIRST_WEEK_DAY + 7 * week.min(WEEKS) as i32
 }
 
 /// The last week of the market feed that has ended at the cutoff of `month`: the one whose prices decide.
@@ -60,7 +66,7 @@ pub fn week_at_cutoff(month: u32) -> u32 {
 
 /// The first week that starts in `month` or later.
 pub fn first_week_of(month: u32) -> u32 {
-    let days = month_start(month as i32) - FIRST_WEEK_DAY;
+    let days = month_start(month.min(MONTHS) as i32) - FIRST_WEEK_DAY;
     (days.max(0) as u32).div_ceil(7)
 }
 
@@ -74,6 +80,8 @@ mod tests {
             let (y, m, d) = date_of(day);
             assert_eq!(day_of(y, m, d), day);
         }
+        assert_eq!((day_of(0, 1, 1), day_of(YEAR_MAX, 12, 31)), (*DAYS.start(), *DAYS.end()));
+        assert_eq!((date_of(i32::MAX), date_of(i32::MIN)), ((9999, 12, 31), (0, 1, 1)));
         assert_eq!(day_of(1970, 1, 1), 0);
         assert_eq!(date_of(19_782), (2024, 2, 29));
     }

@@ -297,7 +297,7 @@ impl Month<'_> {
         let signup_month = self.law.month as i32 - traits.tenure as i32;
         let day_of_month = (self.law.stream(Draw::SignupDay).uniform(row) * 28.0) as i32;
         CustomerRow {
-            customer_id: row + 1,
+            customer_id: row.saturating_add(1),
             extract_day: self.cutoff_day,
             signup_day: month_start(signup_month) + day_of_month,
             region: traits.region,
@@ -317,7 +317,7 @@ impl Month<'_> {
     pub fn behaviour(&self, row: u64) -> BehaviourRow {
         let (traits, activity) = self.person(row);
         BehaviourRow {
-            customer_id: row + 1,
+            customer_id: row.saturating_add(1),
             month_end_day: self.cutoff_day,
             usage: activity.usage,
             frequency: activity.frequency,
@@ -338,14 +338,15 @@ impl Month<'_> {
     fn each_ticket(&self, row: u64, mut put: impl FnMut(&TicketRow)) {
         let (traits, activity) = self.person(row);
         let days = i64::from(self.cutoff_day - self.start_day + 1);
+        let serial = u64::from(self.law.month) * crate::config::CUSTOMERS_MAX;
+        let first_id = serial.wrapping_add(row).wrapping_mul(u64::from(TICKETS_MAX));
         for number in 0..activity.tickets {
             let slot = ticket_slot(row, number);
             let open = number < activity.open_tickets;
             let second = (self.law.ticket_time.uniform(slot) * (days * DAY_SECONDS) as f64) as i64;
             put(&TicketRow {
-                ticket_id: (u64::from(self.law.month) * crate::config::CUSTOMERS_MAX + row) * u64::from(TICKETS_MAX)
-                    + u64::from(number),
-                customer_id: row + 1,
+                ticket_id: first_id.wrapping_add(u64::from(number)),
+                customer_id: row.saturating_add(1),
                 opened_at: i64::from(self.start_day) * DAY_SECONDS + second,
                 first_response_hours: crate::market::cents(libm::exp(1.6 + 0.8 * self.law.ticket_hours.normal(slot))),
                 open,
@@ -371,7 +372,7 @@ impl Month<'_> {
     pub fn snapshot(&self, row: u64) -> SnapshotRow {
         let (traits, activity) = self.person(row);
         SnapshotRow {
-            customer_id: row + 1,
+            customer_id: row.saturating_add(1),
             cutoff_day: self.cutoff_day,
             region: traits.region,
             age: traits.age,
@@ -431,7 +432,7 @@ impl Month<'_> {
         let correction = (uniform(Draw::CorrectionDelay) * 53.0 * DAY_SECONDS as f64) as i64 + 7 * DAY_SECONDS;
         // A churn that was missed at first cannot be corrected before it happened: the first report came after the horizon.
         LabelRow {
-            customer_id: row + 1,
+            customer_id: row.saturating_add(1),
             cutoff_day: self.cutoff_day,
             churned,
             churn_ts: churned.then_some(left_at),

@@ -355,4 +355,7 @@ fn ranges_and_months_past_the_end_are_refused() {
     assert!(matches!(telco().csv(Table::Labels { month: 48 }, 0..1), Err(GenerateError::MonthTooLate(48))));
     assert!(matches!(telco().chunks(Table::Labels { month: 48 }, Format::Csv, 0..1), Err(GenerateError::MonthTooLate(48))));
     assert!(telco().csv(Table::Labels { month: 47 }, 0..1).is_ok());
+    let month = telco().month(47).unwrap();
+    assert_eq!((month.snapshot(u64::MAX).customer_id, month.label(u64::MAX).customer_id), (u64::MAX, u64::MAX));
+    assert!(month.tickets(u64::MAX).len() <= 32);
 }
