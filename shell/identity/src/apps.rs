@@ -1,6 +1,7 @@
 //! Applications and their API keys (T2, T3): limited rights, rate and customers per key; shown once, kept as a hash, rotated.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -87,8 +88,8 @@ pub struct KeyGrant {
     pub rights: BTreeSet<Right>,
     /// How much.
     pub limits: KeyLimits,
-    /// About whom.
-    pub scope: CustomerScope,
+    /// About whom; shared, as a list may be long and a grant is copied for each call.
+    pub scope: Arc<CustomerScope>,
     /// Until when, Unix seconds.
     pub expires_at: i64,
 }
@@ -252,7 +253,7 @@ impl Identity {
             app: app.to_owned(),
             rights: rights.clone(),
             limits,
-            scope: scope.clone(),
+            scope: Arc::new(scope.clone()),
             expires_at: now.saturating_add(lifetime_seconds),
         };
         let key = insert_key(&mut transaction, &grant, now).await?;
@@ -409,7 +410,7 @@ fn kept_key(row: &SqliteRow) -> Result<KeptKey, IdentityError> {
         app: row.try_get("app")?,
         rights: rights.split_whitespace().map(right).collect::<Result<_, _>>()?,
         limits: KeyLimits { per_minute: limit("per_minute")?, distinct_customers_per_day: limit("distinct_customers_per_day")? },
-        scope: CustomerScope::from_text(row.try_get("scope")?)?,
+        scope: Arc::new(CustomerScope::from_text(row.try_get("scope")?)?),
         expires_at: row.try_get("expires_at")?,
     };
     Ok(KeptKey {
@@ -423,4 +424,46 @@ fn kept_key(row: &SqliteRow) -> Result<KeptKey, IdentityError> {
         key_hash: hash_column(row, "key_hash")?,
         app_disabled: row.try_get::<Option<i64>, _>("disabled_at")?.is_some(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(edit: impl FnOnce(&mut KeptKey)) -> KeptKey {
+        let limits = KeyLimits { per_minute: 1, distinct_customers_per_day: 1 };
+        let grant = KeyGrant {
+            key_id: "k".to_owned(),
+            app: "shop".to_owned(),
+            rights: [Right::Ask].into(),
+            limits,
+            scope: Arc::new(CustomerScope::All),
+            expires_at: 100,
+        };
+        let info = KeyInfo { grant, created_at: 0, revoked_at: None, replaced_by: None, last_used_at: None };
+        let mut kept = KeptKey { info, key_hash: hash("right"), app_disabled: false };
+        edit(&mut kept);
+        kept
+    }
+
+    fn check(presented: &str, edit: impl FnOnce(&mut KeptKey), opens: bool) {
+        assert_eq!(kept(edit).judge(&hash(presented), 99).is_ok(), opens);
+    }
+
+    #[test]
+    fn the_right_key_opens() {
+        check("right", |_| {}, true);
+    }
+
+    #[test]
+    fn the_right_id_with_another_secret_does_not_open() {
+        check("wrong", |_| {}, false);
+    }
+
+    #[test]
+    fn revoked_expired_and_switched_off_keys_do_not_open() {
+        check("right", |kept| kept.info.revoked_at = Some(0), false);
+        check("right", |kept| kept.info.grant.expires_at = 99, false);
+        check("right", |kept| kept.app_disabled = true, false);
+    }
 }

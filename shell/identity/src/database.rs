@@ -50,7 +50,7 @@ pub struct Event {
     pub at: i64,
     /// Person, application, component or supplier.
     pub subject: String,
-    /// What happened, for example `login`, `login-refused`, `locked-out`, `key-created`.
+    /// What happened, for example `login-attempt`, `login`, `step-up`, `key-created`; an attempt without its login was refused.
     pub event: String,
     /// More, never a secret.
     pub detail: String,

@@ -37,12 +37,17 @@ pub(crate) enum Guess {
     StepUp,
 }
 
+impl Guess {
+    const fn event(self) -> &'static str {
+        match self {
+            Self::Login => "login-attempt",
+            Self::StepUp => "step-up-attempt",
+        }
+    }
+}
+
 pub(crate) fn bucket(guess: Guess, name: &str) -> String {
-    let kind = match guess {
-        Guess::Login => "login",
-        Guess::StepUp => "step-up",
-    };
-    format!("{kind}|{name}")
+    format!("{}|{name}", guess.event())
 }
 
 impl Identity {
@@ -85,6 +90,15 @@ impl Identity {
         .bind(BUCKETS_MAX)
         .execute(&mut *transaction)
         .await?;
+        // Told in the same transaction, so that a refusal takes as many disk writes for a made-up name as for a real one, and for
+        // a wrong password as for a wrong code. Made-up names are not told: they could fill the log.
+        sqlx::query("INSERT INTO events (at, subject, event, detail) SELECT ?, name, ?, ? FROM people WHERE name = ?")
+            .bind(now)
+            .bind(guess.event())
+            .bind(format!("{failures} in a row, locked for {} s unless right", lock_seconds(failures)))
+            .bind(name)
+            .execute(&mut *transaction)
+            .await?;
         transaction.commit().await?;
         Ok(())
     }

@@ -102,11 +102,7 @@ impl Identity {
         let Some(secrets) = known else { return Err(IdentityError::LoginRefused) };
         let mut transaction = self.begin().await?;
         let factor = if password_right { self.spend_code(&mut transaction, name, &secrets, code, now).await? } else { None };
-        let Some(factor) = factor else {
-            log(&mut transaction, now, name, "login-refused", "").await?;
-            transaction.commit().await?;
-            return Err(IdentityError::LoginRefused);
-        };
+        let Some(factor) = factor else { return Err(IdentityError::LoginRefused) };
         forget_attempts(&mut transaction, Guess::Login, name).await?;
         let session = start_session(&mut transaction, name, vec![Factor::Pwd, factor], Some(now), now).await?;
         log(&mut transaction, now, name, "login", factor.as_str()).await?;
@@ -156,8 +152,6 @@ impl Identity {
         let secrets = self.secrets_of(name).await?.ok_or(IdentityError::LoginRefused)?;
         let mut transaction = self.begin().await?;
         let Some(factor) = self.spend_code(&mut transaction, name, &secrets, code, now).await? else {
-            log(&mut transaction, now, name, "step-up-refused", "").await?;
-            transaction.commit().await?;
             return Err(IdentityError::LoginRefused);
         };
         let mut amr = session.amr.clone();

@@ -40,7 +40,7 @@ fn invalid<T>(outcome: Result<T, IdentityError>) -> bool {
 async fn a_key_opens_what_it_names_and_no_more() {
     let (_dir, identity, key) = with_key().await;
     let grant = identity.verify_key(key.text.reveal(), NOON).await.unwrap();
-    assert_eq!((grant.app.as_str(), grant.limits, grant.scope.clone()), ("shop", LIMITS, CustomerScope::All));
+    assert_eq!((grant.app.as_str(), grant.limits, grant.scope.as_ref()), ("shop", LIMITS, &CustomerScope::All));
     for action in Action::ALL {
         assert_eq!(grant.may(*action), *action == Action::AskChurn, "{action}");
     }
@@ -62,7 +62,7 @@ async fn forged_and_foreign_texts_are_refused() {
     assert!(invalid(identity.verify_key(key_of_other.text.reveal(), NOON).await));
     assert!(invalid(identity.verify_key(&key.text.reveal()[..79], NOON).await));
     assert!(invalid(identity.verify_key("", NOON).await));
-    // The id of one key with the hash of another, as somebody with write access to one row might try.
+    // A token of one kind is none of the other.
     let token = identity.issue_component_token(Component::Monitor, 60, NOON).await.unwrap();
     assert!(invalid(identity.verify_key(token.reveal(), NOON).await));
     assert!(invalid(identity.verify_component_token(key.text.reveal(), NOON).await));
