@@ -29,7 +29,8 @@ pub const ROLES: &str = "stayward role ls";
 pub const LIMITS: &str = "stayward api limits";
 
 /// Every fixed command of the console.
-pub const ALL: [&str; 13] = [RUN, DEMO, TRAIN, PREDICT, EVIDENCE_LOG, CONTROLS, ATTACK_ALL, DOCTOR, LOGIN_LINK, EVALUATE, SEGMENT, ROLES, LIMITS];
+pub const ALL: [&str; 13] =
+    [RUN, DEMO, TRAIN, PREDICT, EVIDENCE_LOG, CONTROLS, ATTACK_ALL, DOCTOR, LOGIN_LINK, EVALUATE, SEGMENT, ROLES, LIMITS];
 
 /// Shows one ledger entry with its reasons.
 pub fn evidence_show(id: &str) -> String {

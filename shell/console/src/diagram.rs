@@ -112,7 +112,11 @@ fn word_width(state: State) -> i32 {
 }
 
 fn rows_in_words(step: &StepView) -> String {
-    step.rows.map(|rows| format!(", {} rows in, {} out, {} quarantined", count(rows.taken), count(rows.passed), count(rows.quarantined))).unwrap_or_default()
+    step.rows
+        .map(|rows| {
+            format!(", {} rows in, {} out, {} quarantined", count(rows.taken), count(rows.passed), count(rows.quarantined))
+        })
+        .unwrap_or_default()
 }
 
 /// A count that fits a box: `7,043`, `1.2 M`.
@@ -141,7 +145,8 @@ mod tests {
     use super::*;
 
     fn places(layout: &Layout) -> Vec<Place> {
-        let mut places: Vec<Place> = layout.boxes.iter().filter_map(|at| if let Node::Step(place) = at.node { Some(place) } else { None }).collect();
+        let mut places: Vec<Place> =
+            layout.boxes.iter().filter_map(|at| if let Node::Step(place) = at.node { Some(place) } else { None }).collect();
         places.sort();
         places
     }
@@ -185,7 +190,10 @@ mod tests {
     /// Whether an arrow leads from one box's edge to another's.
     fn leads(layout: &Layout, from: &Node, to: &Node) -> bool {
         let touches = |node: &Node, (x, y): (i32, i32)| {
-            layout.boxes.iter().any(|at| at.node == *node && (at.x..=at.x + at.w).contains(&x) && (at.y..=at.y + at.h).contains(&y))
+            layout
+                .boxes
+                .iter()
+                .any(|at| at.node == *node && (at.x..=at.x + at.w).contains(&x) && (at.y..=at.y + at.h).contains(&y))
         };
         layout.arrows.iter().any(|arrow| {
             let (Some(first), Some(last)) = (arrow.points.first(), arrow.points.last()) else { return false };

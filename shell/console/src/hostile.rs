@@ -49,7 +49,9 @@ fn fault_of(page: &str) -> Option<String> {
             if let Some(fault) = tag.fault(after) {
                 return Some(fault);
             }
-            if let Some(id) = tag.attribute("id") && !ids.insert(id.to_owned()) {
+            if let Some(id) = tag.attribute("id")
+                && !ids.insert(id.to_owned())
+            {
                 return Some(format!("id {id} stands twice"));
             }
             if !VOID.contains(&tag.name.as_str()) {
@@ -82,7 +84,8 @@ impl Tag {
             if name == "style" || name.starts_with("on") || name == "srcdoc" {
                 return Some(format!("attribute {name}"));
             }
-            let outside = matches!(name.as_str(), "href" | "src" | "action") && !(value.starts_with("/console") || value.starts_with('#'));
+            let outside =
+                matches!(name.as_str(), "href" | "src" | "action") && !(value.starts_with("/console") || value.starts_with('#'));
             if outside {
                 return Some(format!("{name} leads to {value}"));
             }
@@ -245,7 +248,11 @@ fn every_class_that_a_page_draws_is_in_the_stylesheet() {
     for (name, page) in sample::pages() {
         for classes in page.split("class=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
             for class in classes.split_whitespace() {
-                let known = crate::STYLESHEET.contains(&format!(".{class}")) || matches!(class, "flow" | "wide" | "cell" | "sign" | "mark" | "id" | "runs" | "plot-name" | "plot-note" | "plot-legend");
+                let known = crate::STYLESHEET.contains(&format!(".{class}"))
+                    || matches!(
+                        class,
+                        "flow" | "wide" | "cell" | "sign" | "mark" | "id" | "runs" | "plot-name" | "plot-note" | "plot-legend"
+                    );
                 assert!(known, "{name}: class {class}");
             }
         }
@@ -268,7 +275,11 @@ fn every_red_state_shows_rule_why_help_and_command() {
 #[test]
 fn every_empty_page_shows_the_command_that_fills_it() {
     for (name, page) in sample::pages().into_iter().filter(|(name, _)| name.ends_with("-empty") || name.ends_with("-missing")) {
-        let command = page.split("class=\"empty\"").nth(1).and_then(|rest| rest.split("class=\"command\">").nth(1)).and_then(|rest| rest.split('<').next());
+        let command = page
+            .split("class=\"empty\"")
+            .nth(1)
+            .and_then(|rest| rest.split("class=\"command\">").nth(1))
+            .and_then(|rest| rest.split('<').next());
         assert!(command.is_some_and(|command| crate::command::ALL.contains(&command)), "{name}: {command:?}");
     }
 }

@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
+use crate::command;
 use crate::path;
 use crate::view::pipeline::{GateView, RowCounts, RunBrief, StepView};
 use crate::view::{Fact, FindingView, MeanSd, State};
-use crate::command;
 
 /// A state as a badge: colour, sign and word.
 pub(crate) fn badge(state: State) -> Markup {
@@ -195,6 +195,7 @@ pub(crate) fn run_line(run: &RunBrief) -> Markup {
 pub(crate) fn gate_count(step: &StepView) -> String {
     let passed = step.gates.iter().filter(|gate| gate.state == State::Pass).count();
     match step.gates.len() {
+        0 if step.state == State::NotRun => "no verdict yet".to_owned(),
         0 => "no gates".to_owned(),
         1 if step.state == State::NotRun => "1 gate".to_owned(),
         all if step.state == State::NotRun => format!("{all} gates"),
@@ -213,7 +214,7 @@ pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -233,7 +234,11 @@ pub(crate) fn duration(seconds: f64) -> String {
         return if seconds < 9.995 { format!("{seconds:.2} s") } else { format!("{seconds:.1} s") };
     }
     let whole = seconds.round() as u64;
-    if whole < 3600 { format!("{} min {:02} s", whole / 60, whole % 60) } else { format!("{} h {:02} min", whole / 3600, whole % 3600 / 60) }
+    if whole < 3600 {
+        format!("{} min {:02} s", whole / 60, whole % 60)
+    } else {
+        format!("{} h {:02} min", whole / 3600, whole % 3600 / 60)
+    }
 }
 
 /// A share as percent with one decimal.
@@ -268,7 +273,9 @@ pub(crate) fn number(value: f64, decimals: usize) -> String {
 /// A mean with its standard deviation.
 pub(crate) fn mean_sd(value: Option<MeanSd>, decimals: usize) -> Markup {
     match value {
-        Some(MeanSd { mean, sd }) => html! { span class="mean" { (number(mean, decimals)) } " " span class="sd" { "± " (number(sd, decimals)) } },
+        Some(MeanSd { mean, sd }) => {
+            html! { span class="mean" { (number(mean, decimals)) } " " span class="sd" { "± " (number(sd, decimals)) } }
+        }
         None => html! { span class="none" { "not measured" } },
     }
 }
@@ -291,7 +298,10 @@ mod tests {
     #[test]
     fn means_show_two_digits_of_their_deviation() {
         let column = |sds: &[f64]| decimals_for_means(sds.iter().map(|sd| MeanSd { mean: 0.5, sd: *sd }));
-        assert_eq!([column(&[0.014]), column(&[0.31, 0.01]), column(&[0.00001]), column(&[12.0]), column(&[0.0]), column(&[f64::NAN])], [3, 2, 4, 0, 3, 3]);
+        assert_eq!(
+            [column(&[0.014]), column(&[0.31, 0.01]), column(&[0.00001]), column(&[12.0]), column(&[0.0]), column(&[f64::NAN])],
+            [3, 2, 4, 0, 3, 3]
+        );
     }
 
     #[test]

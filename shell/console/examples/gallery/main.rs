@@ -20,7 +20,8 @@ fn main() -> std::io::Result<()> {
 
 /// The page with its stylesheet beside it, so that a browser can open the file without a server.
 fn local(page: &str) -> String {
-    page.replace(&format!("\"{}\"", console::path::STYLE), "\"style.css\"").replace(&format!("\"{}\"", console::path::SCRIPT), "\"live.js\"")
+    page.replace(&format!("\"{}\"", console::path::STYLE), "\"style.css\"")
+        .replace(&format!("\"{}\"", console::path::SCRIPT), "\"live.js\"")
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> std::io::Result<()> {

@@ -131,7 +131,12 @@ pub(super) const WIDE: Layout = Layout {
         flow(&[(1100, 136), (1100, 164)]),
         flow(&[(1100, 260), (1100, 288)]),
         flow(&[(980, 336), (940, 336)]),
-        named("the released model, reached only through API security controls", 336, 418, &[(820, 384), (820, 425), (318, 425), (318, 500)]),
+        named(
+            "the released model, reached only through API security controls",
+            336,
+            418,
+            &[(820, 384), (820, 425), (318, 425), (318, 500)],
+        ),
         flow(&[(140, 532), (198, 532)]),
         flow(&[(198, 566), (140, 566)]),
         named("query", 492, 540, &[(438, 548), (589, 548)]),

@@ -97,11 +97,20 @@ fn finding_of(view: &RefusedView, (why, help, next): (&str, &str, &str)) -> Mark
 /// The title of a refusal; then, for people who are signed in, why, help and the next command.
 fn told(kind: RefusedKind) -> (&'static str, (&'static str, &'static str, &'static str)) {
     match kind {
-        RefusedKind::NotFound => ("Not found", ("there is no page or entry at this address", "check the address, or look the id up", command::EVIDENCE_LOG)),
-        RefusedKind::NotAllowed => ("Not allowed", ("your role does not allow this", "ask a person whose role allows it", command::ROLES)),
-        RefusedKind::BadRequest => ("Not understood", ("the form was old or came from elsewhere", "load the page again and repeat", command::DOCTOR)),
+        RefusedKind::NotFound => (
+            "Not found",
+            ("there is no page or entry at this address", "check the address, or look the id up", command::EVIDENCE_LOG),
+        ),
+        RefusedKind::NotAllowed => {
+            ("Not allowed", ("your role does not allow this", "ask a person whose role allows it", command::ROLES))
+        }
+        RefusedKind::BadRequest => {
+            ("Not understood", ("the form was old or came from elsewhere", "load the page again and repeat", command::DOCTOR))
+        }
         RefusedKind::TooMany => ("Too many requests", ("the limit of requests was reached", "wait a minute", command::LIMITS)),
-        RefusedKind::Internal => ("Something broke", ("the program could not finish", "look the reference up in the log", command::DOCTOR)),
+        RefusedKind::Internal => {
+            ("Something broke", ("the program could not finish", "look the reference up in the log", command::DOCTOR))
+        }
     }
 }
 
@@ -124,7 +133,12 @@ mod tests {
     #[test]
     fn an_operator_reads_the_finding() {
         let page = with_finding(Some(Chrome::default()));
-        assert!(page.contains("8c21") && page.contains("role-matrix") && page.contains("seen") && page.contains("stayward evidence log"));
+        assert!(
+            page.contains("8c21")
+                && page.contains("role-matrix")
+                && page.contains("seen")
+                && page.contains("stayward evidence log")
+        );
     }
 
     #[test]

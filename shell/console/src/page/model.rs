@@ -5,11 +5,14 @@ use maud::{Markup, html};
 use crate::command;
 use crate::frame::{Live, Tab, inside};
 use crate::part::{
-    Table, badge, count, decimals_for, decimals_for_means, digest, empty, evidence_link, facts, finding, mean_sd, number, owed, percent, run_link, when,
+    Table, badge, count, decimals_for, decimals_for_means, digest, empty, evidence_link, facts, finding, mean_sd, number, owed,
+    percent, run_link, when,
 };
 use crate::path;
 use crate::plot::{Axis, Bar, Bars, Mark, Placement, Plot, Series, Ticks, bars, xy};
-use crate::view::model::{Better, Curve, MetricColumn, MetricOf, MetricRow, MetricTable, ModelDetail, ModelView, SegmentView, TrainedOn};
+use crate::view::model::{
+    Better, Curve, MetricColumn, MetricOf, MetricRow, MetricTable, ModelDetail, ModelView, SegmentView, TrainedOn,
+};
 
 /// Models listed beside the one that is shown.
 const OTHERS_MAX: usize = 20;
@@ -35,12 +38,26 @@ pub fn model(view: &ModelView) -> String {
 
 /// The receiver operating characteristic of every curve, against chance.
 pub fn roc_plot(curves: &[Curve]) -> Plot {
-    plot("roc", "ROC", (Axis::unit_interval("false positive rate"), Axis::unit_interval("true positive rate")), curves, Mark::Line, Some("chance"))
+    plot(
+        "roc",
+        "ROC",
+        (Axis::unit_interval("false positive rate"), Axis::unit_interval("true positive rate")),
+        curves,
+        Mark::Line,
+        Some("chance"),
+    )
 }
 
 /// Precision against recall of every curve.
 pub fn precision_recall_plot(curves: &[Curve]) -> Plot {
-    plot("pr", "Precision and recall", (Axis::unit_interval("recall"), Axis::unit_interval("precision")), curves, Mark::Step, None)
+    plot(
+        "pr",
+        "Precision and recall",
+        (Axis::unit_interval("recall"), Axis::unit_interval("precision")),
+        curves,
+        Mark::Step,
+        None,
+    )
 }
 
 /// Lift of every curve over contacting customers at random.
@@ -59,7 +76,12 @@ pub fn calibration_plot(curves: &[Curve]) -> Plot {
 
 /// Churn by segment, against the churn of all customers.
 pub fn segment_plot(segments: &[SegmentView], churn_rate: Option<f64>) -> Bars {
-    let bar = |segment: &SegmentView| Bar { name: segment.name.clone(), value: segment.churn_rate, sd: None, note: percent(segment.churn_rate) };
+    let bar = |segment: &SegmentView| Bar {
+        name: segment.name.clone(),
+        value: segment.churn_rate,
+        sd: None,
+        note: percent(segment.churn_rate),
+    };
     Bars {
         id: "segments".into(),
         title: "Churn by segment".into(),
@@ -70,7 +92,8 @@ pub fn segment_plot(segments: &[SegmentView], churn_rate: Option<f64>) -> Bars {
 }
 
 fn plot(id: &str, title: &str, (x, y): (Axis, Axis), curves: &[Curve], mark: Mark, diagonal: Option<&str>) -> Plot {
-    let mut series: Vec<Series> = curves.iter().map(|curve| Series { name: curve.name.clone(), mark, points: curve.points.clone() }).collect();
+    let mut series: Vec<Series> =
+        curves.iter().map(|curve| Series { name: curve.name.clone(), mark, points: curve.points.clone() }).collect();
     series.extend(diagonal.map(Series::diagonal));
     Plot { id: id.into(), title: title.into(), x, y, series }
 }
@@ -107,7 +130,11 @@ fn detail(model: &ModelDetail) -> Markup {
 fn metrics(caption: &str, first: &str, table: &MetricTable) -> Markup {
     let heads: Vec<String> = table.columns.iter().map(head).collect();
     let columns: Vec<&str> = std::iter::once(first).chain(heads.iter().map(String::as_str)).collect();
-    let caption = if table.over.is_empty() { caption.to_owned() } else { format!("{caption}: mean ± standard deviation over {}", table.over) };
+    let caption = if table.over.is_empty() {
+        caption.to_owned()
+    } else {
+        format!("{caption}: mean ± standard deviation over {}", table.over)
+    };
     let column = |index: usize| table.rows.iter().filter_map(move |row| row.values.get(index).copied().flatten());
     let decimals: Vec<usize> = (0..table.columns.len()).map(|index| decimals_for_means(column(index))).collect();
     let rows = table.rows.iter().map(|row| metric_row(row, &decimals)).collect();
@@ -129,13 +156,17 @@ fn metric_row(row: &MetricRow, decimals: &[usize]) -> Vec<Markup> {
         MetricOf::Baseline => Some("baseline"),
     };
     let name = html! { strong { (row.name) } @if let Some(kind) = kind { " " span class="tag" { (kind) } } };
-    let values = decimals.iter().enumerate().map(|(index, decimals)| mean_sd(row.values.get(index).copied().flatten(), *decimals));
+    let values =
+        decimals.iter().enumerate().map(|(index, decimals)| mean_sd(row.values.get(index).copied().flatten(), *decimals));
     std::iter::once(name).chain(values).collect()
 }
 
 fn segments(model: &ModelDetail) -> Markup {
-    let value_head = if model.value_unit.is_empty() { "Mean value".to_owned() } else { format!("Mean value, {}", model.value_unit) };
-    let value_decimals = decimals_for(model.segments.iter().filter_map(|segment| segment.value).fold(0.0, |most, value| f64::max(most, value.abs())));
+    let value_head =
+        if model.value_unit.is_empty() { "Mean value".to_owned() } else { format!("Mean value, {}", model.value_unit) };
+    let value_decimals = decimals_for(
+        model.segments.iter().filter_map(|segment| segment.value).fold(0.0, |most, value| f64::max(most, value.abs())),
+    );
     let row = |segment: &SegmentView| {
         let optional = |value: Option<f64>, decimals: usize| html! { @if let Some(value) = value { (number(value, decimals)) } @else { span class="none" { "not measured" } } };
         vec![
@@ -162,7 +193,12 @@ fn segments(model: &ModelDetail) -> Markup {
 
 fn origin(model: &ModelDetail) -> Markup {
     let input = |input: &TrainedOn| {
-        vec![html! { (input.what) }, html! { (count(input.rows)) }, digest(&input.digest), evidence_link(input.evidence.as_deref())]
+        vec![
+            html! { (input.what) },
+            html! { (count(input.rows)) },
+            digest(&input.digest),
+            evidence_link(input.evidence.as_deref()),
+        ]
     };
     html! {
         section class="panel" {

@@ -4,7 +4,10 @@ use maud::{Markup, html};
 
 use crate::diagram::{anchor, diagram, step_at};
 use crate::frame::{Live, Tab, inside, settled};
-use crate::part::{Table, badge, badge_with, duration, empty, evidence_link, finding, gate_count, gate_finding, owed, row_line, run_line};
+use crate::part::{
+    Table, badge, badge_with, command_line, duration, empty, evidence_link, finding, gate_count, gate_finding, owed, row_line,
+    run_line,
+};
 use crate::view::State;
 use crate::view::pipeline::{GateView, PipelineView, Place, StepView};
 use crate::{command, path};
@@ -52,7 +55,8 @@ fn tally(steps: &[StepView]) -> Markup {
 
 /// What waits for people, before the long list.
 fn attention(steps: &[StepView]) -> Markup {
-    let waiting: Vec<StepView> = Place::ALL.into_iter().map(|place| step_at(steps, place)).filter(|step| step.state.needs_a_person()).collect();
+    let waiting: Vec<StepView> =
+        Place::ALL.into_iter().map(|place| step_at(steps, place)).filter(|step| step.state.needs_a_person()).collect();
     html! {
         @if !waiting.is_empty() {
             section class="attention" aria-labelledby="attention" {
@@ -88,7 +92,7 @@ pub(super) fn step_section(step: &StepView) -> Markup {
             }
             (blame(step))
             @if step.gates.is_empty() {
-                @if step.state == State::NotRun { (empty("No gate has judged here yet.", command::RUN)) }
+                @if step.state == State::NotRun { p class="unread" { "No gate has judged here yet; fill it with " (command_line(command::RUN)) } }
                 @else { p class="none" { "This step has no gate of its own." } }
             } @else {
                 (Table { caption: &format!("Gates of {}, in order", step.place.name()), class: "gates",

@@ -37,7 +37,7 @@ fn steps(steps: &[StepView]) -> Markup {
                 columns: &["Step", "State", "Gates", "Time", "Rows in", "Rows out", "Quarantined", "Receipt"], rows }.draw())
         }
         @if steps.iter().any(|step| step.seconds.is_some()) {
-            figure class="panel plot-panel" { (bars(&times(steps), Placement::Inline)) }
+            figure class="panel" { (bars(&times(steps), Placement::Inline)) }
         }
         h2 { "Verdicts and findings" }
         @for step in steps { (step_section(step)) }
@@ -61,7 +61,7 @@ fn step_row(step: &StepView) -> Vec<Markup> {
 fn times(steps: &[StepView]) -> Bars {
     let bar = |step: &StepView| {
         let seconds = step.seconds?;
-        Some(Bar { name: format!("{} {}", step.place.number(), step.place.name()), value: seconds, sd: None, note: duration(seconds) })
+        Some(Bar { name: step.place.id().to_owned(), value: seconds, sd: None, note: duration(seconds) })
     };
     Bars {
         id: "step-times".into(),

@@ -270,7 +270,8 @@ mod tests {
 
     #[test]
     fn a_file_has_its_namespace_and_style_and_a_page_has_not() {
-        let (file, page) = (xy(&plot(vec![]), Placement::Standalone).into_string(), xy(&plot(vec![]), Placement::Inline).into_string());
+        let (file, page) =
+            (xy(&plot(vec![]), Placement::Standalone).into_string(), xy(&plot(vec![]), Placement::Inline).into_string());
         assert!(file.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\"") && file.contains("<style>"));
         assert!(!page.contains("xmlns") && !page.contains("<style"));
     }
