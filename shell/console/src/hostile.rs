@@ -1,4 +1,4 @@
-//! Tests that no text of a view can become markup: every text field of every view, one by one and all at once (T2, T3, T6).
+//! Tests that no text of a view can become markup: every text field of every view, and of plots as files (T2, T3, T6).
 
 use proptest::prelude::*;
 use serde::Serialize;
@@ -210,6 +210,22 @@ fn quotes_controls_and_turned_text_in_every_field_stay_text() {
     for (name, page) in &pages {
         check(name, page);
         assert!(!page.contains("<img") && page.contains('\u{fffd}'), "{name}");
+    }
+}
+
+#[test]
+fn hostile_names_in_a_plot_file_stay_text() {
+    for text in [SCRIPT, BREAKOUT] {
+        let (view, _) = poison(&sample::model(), text);
+        let model = view.model.unwrap();
+        let mut plot = crate::calibration_plot(&model.calibration);
+        (plot.id, plot.title, plot.x.label, plot.y.unit) = (text.into(), text.into(), text.into(), text.into());
+        let file = crate::plot::Placement::Standalone;
+        check("curve file", &crate::plot::xy(&plot, file).into_string());
+        let mut bars = crate::segment_plot(&model.segments, model.churn_rate);
+        (bars.id, bars.title, bars.axis.label, bars.reference) =
+            (text.into(), text.into(), text.into(), Some((text.into(), 0.2)));
+        check("bar file", &crate::plot::bars(&bars, file).into_string());
     }
 }
 

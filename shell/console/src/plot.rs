@@ -13,6 +13,8 @@ pub use scale::{Axis, Ticks};
 
 use maud::{Markup, PreEscaped, html};
 
+use crate::frame::settled;
+
 /// Where a plot will stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Placement {
@@ -48,7 +50,7 @@ fn canvas(id: &str, title: &str, describe: &str, height: f64, placement: Placeme
         Placement::Inline => (None, None, None),
         Placement::Standalone => (Some("http://www.w3.org/2000/svg"), Some(px(WIDTH * 2.0)), Some(px(height * 2.0))),
     };
-    html! {
+    let drawn = html! {
         svg xmlns=[xmlns] class="plot" id=(id) viewBox=(view) width=[width] height=[tall] role="img" aria-labelledby=(labelled) {
             title id=(title_id) { (title) }
             desc id=(describe_id) { (describe) }
@@ -59,7 +61,9 @@ fn canvas(id: &str, title: &str, describe: &str, height: f64, placement: Placeme
             text class="plot-title" x="8" y="18" { (shorten(title, TITLE_CHARS_MAX)) }
             (body)
         }
-    }
+    };
+    // A file does not pass through a page's last look, and XML forbids most controls.
+    PreEscaped(settled(drawn))
 }
 
 /// A length in SVG units with at most one decimal: `12`, `12.5`.
