@@ -8,7 +8,7 @@ use artifact::Predicting;
 use gate::Gate;
 
 pub use facts::Facts;
-pub use work::{NotServed, Served, predict};
+pub use work::{NotServed, SURROUNDINGS, Served, predict};
 
 /// The gates, in order.
 pub static GATES: &[&dyn Gate<Predicting, Facts>] = &[&gates::served_model::ServedModel];

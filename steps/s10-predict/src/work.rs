@@ -6,11 +6,15 @@ use artifact::{InputGuard, RawScore, ReleaseStep};
 use gate::{Cleared, Digest};
 use learn::{ColumnKind, Ensemble, Value};
 
+/// Released files that belong to the model's surroundings, not to the ensemble: what ordinary inputs and scores look like.
+pub const SURROUNDINGS: [&str; 3] = ["drift.json", "guard.json", "report.json"];
+
 /// A model that was loaded from exactly the files that were released.
 #[derive(Debug)]
 pub struct Served {
     release: Cleared<ReleaseStep>,
     ensemble: Ensemble,
+    surroundings: BTreeMap<String, Vec<u8>>,
 }
 
 /// Why a model is not served.
@@ -54,21 +58,28 @@ impl std::error::Error for NotServed {}
 
 impl Served {
     /// Checks every file's digest against the release, and only then lets a parser see them.
-    pub fn load(release: Cleared<ReleaseStep>, files: &BTreeMap<String, Vec<u8>>) -> Result<Self, NotServed> {
+    pub fn load(release: Cleared<ReleaseStep>, files: BTreeMap<String, Vec<u8>>) -> Result<Self, NotServed> {
         let released = &release.subject().files;
         let names: BTreeSet<&String> = released.keys().collect();
-        if names != files.keys().collect() {
+        if names != files.keys().collect::<BTreeSet<_>>() {
             let (released, found) = (released.keys().cloned().collect(), files.keys().cloned().collect());
             return Err(NotServed::Files { released, found });
         }
-        for (file, bytes) in files {
+        for (file, bytes) in &files {
             let found = Digest::of(bytes);
             if let Some(released) = released.get(file).filter(|released| **released != found) {
                 return Err(NotServed::Changed { file: file.clone(), released: *released, found });
             }
         }
-        let ensemble = Ensemble::from_files(files).map_err(|error| NotServed::Unreadable(error.to_string()))?;
-        Ok(Self { release, ensemble })
+        let (surroundings, model): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            files.into_iter().partition(|(file, _)| SURROUNDINGS.contains(&file.as_str()));
+        let ensemble = Ensemble::from_files(&model).map_err(|error| NotServed::Unreadable(error.to_string()))?;
+        Ok(Self { release, ensemble, surroundings })
+    }
+
+    /// The released bytes of one of [`SURROUNDINGS`].
+    pub fn surrounding(&self, file: &str) -> Option<&[u8]> {
+        self.surroundings.get(file).map(Vec::as_slice)
     }
 
     /// The release that is served.

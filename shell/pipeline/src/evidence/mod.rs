@@ -1,0 +1,9 @@
+//! Every verdict, artefact and deployment becomes a signed statement in the log; from an answer one can walk back to the feed.
+
+mod record;
+mod statement;
+mod walk;
+
+pub use record::{Answered, Recorder};
+pub use statement::{Artefact, Links, STATEMENT_TYPES, StaywardPart};
+pub use walk::{Chain, Link, LinkState, LogWitness, Replay, replay_all, verify};

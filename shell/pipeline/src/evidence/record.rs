@@ -1,0 +1,106 @@
+//! The shell's half of the ledger trait: archive what was judged, sign what was ruled, append it, and only then say that it was decided.
+
+use gate::{Archived, Digest, Ledger, LedgerError, Receipt, Ruling, RulingOutcome, Tray};
+use ledger::Bundle;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::statement::{Links, StaywardPart, provenance, summary};
+use crate::desk::{Desk, now, random_hex};
+use crate::PipelineError;
+
+/// Subjects and facts of one statement, as they stand in the archive. The salt keeps the digest from telling the content.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ArchiveFile {
+    pub(crate) salt: String,
+    /// One per ruling, in order: subject and facts.
+    pub(crate) judged: Vec<(Value, Value)>,
+}
+
+/// Records rulings of one step.
+pub struct Recorder<'a> {
+    desk: &'a Desk,
+    links: Links,
+    name: String,
+}
+
+/// The entry of an answered (or refused) request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The sealed receipt.
+    pub receipt: Receipt,
+}
+
+impl<'a> Recorder<'a> {
+    /// `name` says what is judged, for people: `feed market`, `labels v2`.
+    pub fn new(desk: &'a Desk, name: &str, links: Links) -> Self {
+        Self { desk, links, name: name.to_owned() }
+    }
+}
+
+impl Ledger for Recorder<'_> {
+    fn record(&mut self, ruling: Ruling, archived: Archived) -> Result<Receipt, LedgerError> {
+        let refuse = |error: PipelineError| LedgerError(error.to_string());
+        let passed = ruling.outcome == RulingOutcome::Cleared;
+        let resource = format!("{}/{}", ruling.step, self.name);
+        let archive = archive(self.desk, &[(ruling.clone(), archived)]).map_err(refuse)?;
+        let subject = ruling.cleared.unwrap_or(ruling.subject);
+        let part = StaywardPart {
+            rulings: vec![ruling],
+            archive: Some(archive),
+            artefacts: self.links.artefacts.clone(),
+            ..StaywardPart::default()
+        };
+        let statement = summary(&self.desk.project, ("ruling", resource, subject), passed, part, &self.links.parents, now());
+        let bundle = statement.and_then(|statement| self.desk.sign(&statement)).map_err(refuse)?;
+        let appended = self.desk.log.append(&bundle).map_err(|error| LedgerError(error.to_string()))?;
+        Ok(receipt(&appended))
+    }
+}
+
+fn receipt(appended: &store::log::Appended) -> Receipt {
+    Receipt { id: appended.id.to_string(), statement: appended.digest, index: Some(appended.index) }
+}
+
+fn archive(desk: &Desk, judged: &[(Ruling, Archived)]) -> Result<Digest, PipelineError> {
+    let parse = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).map_err(PipelineError::internal);
+    let judged: Result<Vec<(Value, Value)>, PipelineError> =
+        judged.iter().map(|(_, archived)| Ok((parse(&archived.subject)?, parse(&archived.facts)?))).collect();
+    Ok(desk.objects.put_json(&ArchiveFile { salt: random_hex(16)?, judged: judged? })?)
+}
+
+impl Desk {
+    pub(crate) fn sign(&self, statement: &ledger::Statement) -> Result<Bundle, PipelineError> {
+        Bundle::sign(statement, &self.signer).map_err(PipelineError::internal)
+    }
+
+    /// Signs and appends the provenance of something that was made.
+    pub fn record_made(
+        &self,
+        (kind, name, digest): (&str, &str, Digest),
+        parameters: serde_json::Map<String, Value>,
+        links: &Links,
+        run: &str,
+        started: i64,
+    ) -> Result<Receipt, PipelineError> {
+        let statement = provenance((kind, name, digest), parameters, links, run, (started, now()))?;
+        let appended = self.log.append(&self.sign(&statement)?)?;
+        Ok(receipt(&appended))
+    }
+
+    /// Seals the rulings of one request as one statement; resolves when it is durable.
+    pub async fn seal_request(&self, tray: Tray, request: &str, parents: &[Receipt]) -> Result<Answered, PipelineError> {
+        let Some((last, _)) = tray.rulings.last() else {
+            return Err(PipelineError::Internal("a request without a ruling".into()));
+        };
+        let passed = tray.rulings.iter().all(|(ruling, _)| ruling.outcome == RulingOutcome::Cleared);
+        let subject = last.cleared.unwrap_or(last.subject);
+        let archive = archive(self, &tray.rulings)?;
+        let rulings = tray.rulings.into_iter().map(|(ruling, _)| ruling).collect();
+        let part = StaywardPart { rulings, archive: Some(archive), ..StaywardPart::default() };
+        let kind = if passed { "answer" } else { "refusal" };
+        let statement = summary(&self.project, (kind, format!("{kind}/{request}"), subject), passed, part, parents, now())?;
+        let appended = self.log.append_async(&self.sign(&statement)?).await?;
+        Ok(Answered { receipt: receipt(&appended) })
+    }
+}

@@ -1,0 +1,325 @@
+//! `stayward.toml`: what a project asks of its data, its people, its model and its callers.
+
+use artifact::Granularity;
+use learn::TrainSpec;
+use serde::{Deserialize, Serialize};
+
+/// The whole policy. Unknown keys are refused, so that a typing error does not switch a control off.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// The project.
+    pub project: ProjectPolicy,
+    /// Internal data.
+    pub source: SourcePolicy,
+    /// Third-party feeds.
+    #[serde(default)]
+    pub feeds: Vec<FeedPolicy>,
+    /// Rows of a delivery.
+    #[serde(default)]
+    pub content: ContentPolicy,
+    /// Labels.
+    pub labels: LabelPolicy,
+    /// Segments.
+    #[serde(default)]
+    pub segments: SegmentPolicy,
+    /// How the model is tested.
+    #[serde(default)]
+    pub split: SplitPolicy,
+    /// How good it must be.
+    #[serde(default)]
+    pub quality: QualityPolicy,
+    /// How it is trained.
+    #[serde(default)]
+    pub train: TrainSpec,
+    /// The prediction API.
+    #[serde(default)]
+    pub api: ApiPolicy,
+    /// Keys and secrets.
+    #[serde(default)]
+    pub secrets: SecretPolicy,
+    /// Monitoring.
+    #[serde(default)]
+    pub monitor: MonitorPolicy,
+    /// Lock files of the pipeline's own scripts, relative to the project; the program's own is always judged.
+    #[serde(default)]
+    pub dependencies: DependencyPolicy,
+}
+
+/// The project.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectPolicy {
+    /// Its name; also the public name of the model.
+    pub name: String,
+}
+
+/// Internal data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourcePolicy {
+    /// The file with the customers: CSV (plain or gz) or Parquet; relative to the project, or absolute.
+    pub data: String,
+    /// A separate file with the labels (columns of the contract's id, time and label); empty where they stand in `data`.
+    #[serde(default)]
+    pub labels: String,
+    /// Connectors that may bring internal data.
+    #[serde(default = "connectors")]
+    pub connectors: Vec<String>,
+}
+
+fn connectors() -> Vec<String> {
+    vec!["file".to_owned()]
+}
+
+/// A third-party feed of market prices, joined to customers by a column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeedPolicy {
+    /// The feed's name; its table has the same.
+    pub name: String,
+    /// Who delivers it.
+    pub supplier: String,
+    /// The folder where deliveries arrive, relative to the project.
+    pub inbox: String,
+    /// The column that customers and feed share.
+    pub join: String,
+    /// The feature that is made of it: the lowest price of the latest accepted week.
+    pub feature: String,
+    /// Largest delivery that is read at all.
+    #[serde(default = "feed_bytes")]
+    pub size_max_bytes: u64,
+}
+
+const fn feed_bytes() -> u64 {
+    64 << 20
+}
+
+macro_rules! policy {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty = $default:expr,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $kind,)+ }
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)+ }
+            }
+        }
+    };
+}
+
+policy!(
+    /// Rows of a delivery.
+    ContentPolicy {
+        /// Largest share of rows that may break the contract.
+        contract_share_max: f64 = 0.02,
+        /// Largest share of rows in quarantine.
+        quarantine_share_max: f64 = 0.05,
+        /// Probability below which a test of the whole delivery holds it.
+        batch_alpha: f64 = 0.01,
+    }
+);
+
+/// Labels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelPolicy {
+    /// How many different people must sign.
+    pub approvals_needed: u32,
+    /// Whether the author's own signature counts.
+    pub author_may_approve: bool,
+    /// Largest share of labels that a new version may change.
+    #[serde(default = "change_share")]
+    pub change_share_max: f64,
+    /// Largest share of labels that the model may contradict strongly.
+    #[serde(default = "suspect_share")]
+    pub suspect_share_max: f64,
+}
+
+const fn change_share() -> f64 {
+    0.05
+}
+
+const fn suspect_share() -> f64 {
+    0.15
+}
+
+policy!(
+    /// Segments.
+    SegmentPolicy {
+        /// Columns; empty means: number columns of the contract with more than ten values, the first eight.
+        columns: Vec<String> = Vec::new(),
+        /// Fewest segments.
+        k_min: usize = 2,
+        /// Most segments.
+        k_max: usize = 6,
+        /// Smallest mean adjusted Rand index over bootstraps.
+        stability_min: f64 = 0.5,
+        /// Smallest segment, in customers.
+        customers_min: u64 = 20,
+    }
+);
+
+/// How the model is tested.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SplitMode {
+    /// By time where there is a time column with several moments, stratified folds otherwise.
+    #[default]
+    Auto,
+    /// Stratified folds, whatever columns there are.
+    Stratified,
+}
+
+policy!(
+    /// How the model is tested.
+    SplitPolicy {
+        /// By time or by folds.
+        mode: SplitMode = SplitMode::Auto,
+        /// Folds of a stratified test.
+        folds: usize = 5,
+        /// Days that a label looks ahead: rows so close before the test rows do not train.
+        horizon_days: i64 = 90,
+    }
+);
+
+policy!(
+    /// How good the model must be.
+    QualityPolicy {
+        /// Smallest AUC of the vote.
+        auc_min: f64 = 0.65,
+        /// Largest Brier score of the vote.
+        brier_max: f64 = 0.25,
+        /// A single column with an AUC above it is taken for a leak.
+        leak_auc: f64 = 0.98,
+        /// Columns that people looked at and found to be no leak.
+        leak_accepted: Vec<String> = Vec::new(),
+    }
+);
+
+policy!(
+    /// The prediction API.
+    ApiPolicy {
+        /// The most that an application is told.
+        granularity: Granularity = Granularity::ClassOnly,
+        /// Calls per minute of a new key.
+        per_minute: u32 = 60,
+        /// Different customers per day of a new key.
+        distinct_customers_per_day: u32 = 500,
+        /// Most customers or rows in one request.
+        rows_max: u32 = 100,
+        /// A what-if row that fewer honest rows than this share resemble is refused.
+        input_alpha: f64 = 0.002,
+    }
+);
+
+policy!(
+    /// Keys and secrets.
+    SecretPolicy {
+        /// Days after which a key must be new.
+        age_days_max: i64 = 90,
+        /// A second factor counts for so long.
+        session_hours: i64 = 12,
+    }
+);
+
+policy!(
+    /// Monitoring.
+    MonitorPolicy {
+        /// Evidence for drift (to 1) at which people are called: a false alarm ever has a chance of at most one in so many.
+        drift_evidence_max: f64 = 100.0,
+        /// Largest share of customers that one application may cover in a day.
+        coverage_max: f64 = 0.3,
+        /// Largest share of near pairs among an application's what-ifs.
+        near_pairs_max: f64 = 0.05,
+        /// Largest share of refused requests.
+        refused_share_max: f64 = 0.2,
+        /// Requests below which no pattern is judged.
+        requests_min: u64 = 50,
+    }
+);
+
+policy!(
+    /// Lock files.
+    DependencyPolicy {
+        /// Pip requirements files with hashes, or Cargo.lock files.
+        locks: Vec<String> = Vec::new(),
+    }
+);
+
+impl Policy {
+    /// Reads the file; the error names line and key.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let policy: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        policy.train.check().map_err(|error| error.to_string())?;
+        let shares = [
+            ("content.contract_share_max", policy.content.contract_share_max),
+            ("content.quarantine_share_max", policy.content.quarantine_share_max),
+            ("content.batch_alpha", policy.content.batch_alpha),
+            ("labels.change_share_max", policy.labels.change_share_max),
+            ("labels.suspect_share_max", policy.labels.suspect_share_max),
+            ("segments.stability_min", policy.segments.stability_min),
+            ("quality.auc_min", policy.quality.auc_min),
+            ("quality.brier_max", policy.quality.brier_max),
+            ("quality.leak_auc", policy.quality.leak_auc),
+            ("api.input_alpha", policy.api.input_alpha),
+        ];
+        match shares.iter().find(|(_, share)| !(0.0..=1.0).contains(share)) {
+            Some((key, share)) => Err(format!("`{key}` is `{share}`; it must be from 0 to 1")),
+            None => Ok(policy),
+        }
+    }
+}
+
+/// The commented file that `init` writes.
+pub fn template(name: &str, data: &str, labels: &str, one_person: bool, auc_min: f64) -> String {
+    let people = if one_person {
+        "# This project has one person: you may sign off labels that you brought yourself. With more people set\n\
+         # approvals_needed = 2 and author_may_approve = false; until then `stayward controls` shows the clause as weak.\n\
+         approvals_needed = 1\nauthor_may_approve = true\n"
+    } else {
+        "approvals_needed = 2\nauthor_may_approve = false\n"
+    };
+    format!(
+        "# What this project asks of its data, people, model and callers. Unknown keys are refused.\n\
+         # Keys that are left out have the values that `stayward doctor --policy` prints.\n\n\
+         [project]\nname = {name}\n\n\
+         [source]\n# CSV (plain or gz) or Parquet; the columns are agreed in contract.toml.\ndata = {data}\nlabels = {labels}\nconnectors = [\"file\"]\n\n\
+         [labels]\n{people}\n\
+         [segments]\nk_min = 2\nk_max = 6\n\n\
+         [split]\n# `auto` splits by time where the contract has a time column, else five stratified folds.\nmode = \"auto\"\nfolds = 5\nhorizon_days = 90\n\n\
+         [quality]\n# The floor below which no model is released.\nauc_min = {auc_min}\nbrier_max = 0.25\n\n\
+         [train]\nseed = 20261122\nweights = \"equal\"\ncalibration = \"none\"\n\n\
+         [api]\ngranularity = \"class-only\"\nper_minute = 60\ndistinct_customers_per_day = 500\nrows_max = 100\n\n\
+         [secrets]\nage_days_max = 90\nsession_hours = 12\n",
+        name = quoted(name),
+        data = quoted(data),
+        labels = quoted(labels),
+    )
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_is_a_policy() {
+        let policy = Policy::parse(&template("a \"b\"", "../x.csv", "", true, 0.65)).unwrap();
+        assert_eq!(policy.project.name, "a \"b\"");
+        assert!(policy.labels.author_may_approve);
+        assert!(!Policy::parse(&template("a", "x", "", false, 0.65)).unwrap().labels.author_may_approve);
+    }
+
+    #[test]
+    fn a_typing_error_is_refused() {
+        let text = template("a", "x", "", true, 0.65).replace("per_minute", "per_minutes");
+        assert!(Policy::parse(&text).unwrap_err().contains("per_minutes"));
+        let text = template("a", "x", "", true, 0.65).replace("auc_min = 0.65", "auc_min = 65");
+        assert!(Policy::parse(&text).unwrap_err().contains("quality.auc_min"));
+    }
+}
