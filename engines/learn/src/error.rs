@@ -62,6 +62,9 @@ pub enum LearnError {
         /// The most.
         most: usize,
     },
+    /// The model does not fit its files.
+    #[error("the model cannot be written: {0}")]
+    Write(String),
     /// The booster refused.
     #[error("the booster refused: {0}")]
     Booster(String),

@@ -108,7 +108,7 @@ pub struct Evaluation {
 /// Trains and tests on every fold of a split.
 ///
 /// # Errors
-/// What [`Ensemble::fit`] and [`Split::folds`] refuse.
+/// A test part with one class, and what [`Ensemble::fit`] and [`Split::folds`] refuse.
 pub fn cross_validate(frame: &Frame, labels: &[bool], spec: &TrainSpec, split: &Split<'_>) -> Result<Evaluation, LearnError> {
     spec.check()?;
     check_rows(frame, labels)?;
@@ -117,6 +117,10 @@ pub fn cross_validate(frame: &Frame, labels: &[bool], spec: &TrainSpec, split: &
     let mut tested = Vec::new();
     let mut sizes = Vec::new();
     for (at, fold) in split.folds(frame, labels)?.iter().enumerate() {
+        let positives = fold.test.iter().filter(|&&row| labels[row]).count();
+        if positives == 0 || positives == fold.test.len() {
+            return Err(LearnError::OneClass { where_: "the test part of a fold" });
+        }
         sizes.push((fold.train.len(), fold.test.len()));
         tested.extend(run(frame, labels, spec, fold, at)?);
     }

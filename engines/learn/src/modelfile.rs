@@ -29,9 +29,11 @@ pub const SVM_FILE: &str = "svm.safetensors";
 pub const PREPROCESS_FILE: &str = "preprocess.json";
 /// The segments; optional.
 pub const SEGMENTS_FILE: &str = "segments.json";
-/// Most bytes of one file.
-pub const FILE_BYTES_MAX: usize = 1 << 30;
-/// Most bytes of a JSON file other than the booster's.
+/// Most bytes of a file of tensors.
+pub const TENSOR_BYTES_MAX: usize = 1 << 30;
+/// Most bytes of the booster's JSON; its parsed form takes some twenty times as much memory. The default booster has 0.6 MB.
+pub const BOOSTER_BYTES_MAX: usize = 128 << 20;
+/// Most bytes of the other JSON files.
 pub const JSON_BYTES_MAX: usize = 16 << 20;
 /// Most pins of the environment.
 pub const PINS_MAX: usize = 10_000;
@@ -52,15 +54,28 @@ struct Manifest {
 }
 
 fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>, LearnError> {
-    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| LearnError::Booster(error.to_string()))?;
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| LearnError::Write(error.to_string()))?;
     bytes.push(b'\n');
     Ok(bytes)
 }
 
-fn from_json<T: for<'a> Deserialize<'a>>(file: &'static str, bytes: &[u8]) -> Result<T, ModelError> {
-    if bytes.len() > JSON_BYTES_MAX {
-        return Err(ModelError::TooLarge { file: file.to_owned(), seen: bytes.len(), most: JSON_BYTES_MAX });
+/// Refuses files that no model has, and files larger than any model's.
+fn check_sizes(files: &BTreeMap<String, Vec<u8>>) -> Result<(), ModelError> {
+    for (name, bytes) in files {
+        let most = match name.as_str() {
+            FOREST_FILE | SVM_FILE => TENSOR_BYTES_MAX,
+            BOOSTER_FILE => BOOSTER_BYTES_MAX,
+            MANIFEST_FILE | PREPROCESS_FILE | SEGMENTS_FILE => JSON_BYTES_MAX,
+            _ => return Err(ModelError::Unknown(name.clone())),
+        };
+        if bytes.len() > most {
+            return Err(ModelError::TooLarge { file: name.clone(), seen: bytes.len(), most });
+        }
     }
+    Ok(())
+}
+
+fn from_json<T: for<'a> Deserialize<'a>>(file: &'static str, bytes: &[u8]) -> Result<T, ModelError> {
     serde_json::from_slice(bytes).map_err(|error| ModelError::malformed(file, error.to_string()))
 }
 
@@ -91,6 +106,8 @@ impl Ensemble {
         if let Some(segments) = &self.segments {
             files.insert(SEGMENTS_FILE.to_owned(), to_json(segments)?);
         }
+        // What is written can be read: the same limits hold on both ways.
+        check_sizes(&files).map_err(|error| LearnError::Write(error.to_string()))?;
         Ok(files)
     }
 
@@ -99,15 +116,7 @@ impl Ensemble {
     /// # Errors
     /// Files that are missing, unknown, too large, malformed, of another format, or that do not fit each other.
     pub fn from_files(files: &BTreeMap<String, Vec<u8>>) -> Result<Self, ModelError> {
-        let known = [MANIFEST_FILE, BOOSTER_FILE, FOREST_FILE, SVM_FILE, PREPROCESS_FILE, SEGMENTS_FILE];
-        for (name, bytes) in files {
-            if !known.contains(&name.as_str()) {
-                return Err(ModelError::Unknown(name.clone()));
-            }
-            if bytes.len() > FILE_BYTES_MAX {
-                return Err(ModelError::TooLarge { file: name.clone(), seen: bytes.len(), most: FILE_BYTES_MAX });
-            }
-        }
+        check_sizes(files)?;
         let file = |name: &'static str| files.get(name).map(Vec::as_slice).ok_or(ModelError::Missing(name));
         let manifest = read_manifest(file(MANIFEST_FILE)?)?;
         let preprocess: Preprocess = from_json(PREPROCESS_FILE, file(PREPROCESS_FILE)?)?;

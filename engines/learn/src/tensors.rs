@@ -29,7 +29,7 @@ impl Pack {
     }
 
     pub(crate) fn bytes(&self) -> Result<Vec<u8>, LearnError> {
-        let refused = |error: safetensors::SafeTensorError| LearnError::Booster(error.to_string());
+        let refused = |error: safetensors::SafeTensorError| LearnError::Write(error.to_string());
         let mut views = Vec::new();
         for (name, (kind, count, bytes)) in &self.tensors {
             views.push((*name, TensorView::new(*kind, vec![*count], bytes).map_err(refused)?));

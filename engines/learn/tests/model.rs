@@ -1,5 +1,7 @@
 //! A model is the same on any number of threads, comes back from its files bit for bit, and hostile files are refused (T3, T4).
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
+
 mod common;
 
 use std::collections::BTreeMap;
@@ -84,6 +86,8 @@ fn a_row_of_anything_gets_scores() {
         vec![Value::Text("?"); 3],
         vec![Value::Number(f64::INFINITY); 3],
         vec![Value::Number(-1e300); 3],
+        vec![Value::Number(3.4e38); 3],
+        vec![Value::Number(-3.4e38); 3],
         vec![Value::Missing; 3],
     ] {
         let scores = model.predict_row(&row).unwrap();
@@ -118,6 +122,27 @@ fn refuses(file: &str, from: &str, to: &str) {
     let mut changed = files().clone();
     changed.insert(file.to_owned(), text.replacen(from, to, 1).into_bytes());
     assert!(Ensemble::from_files(&changed).is_err(), "{file}: {from} -> {to}");
+}
+
+/// Changes one place of the booster's first tree.
+fn booster_with(field: &str, node: usize, value: serde_json::Value) -> Files {
+    let mut json: serde_json::Value = serde_json::from_slice(&files()[BOOSTER_FILE]).unwrap();
+    *json.pointer_mut(&format!("/learner/gradient_booster/model/trees/0/{field}/{node}")).unwrap() = value;
+    let mut changed = files().clone();
+    changed.insert(BOOSTER_FILE.to_owned(), serde_json::to_vec(&json).unwrap());
+    changed
+}
+
+#[test]
+fn a_tree_in_circles_or_beyond_its_columns_is_refused() {
+    assert!(Ensemble::from_files(&booster_with("split_conditions", 0, 1.5.into())).is_ok());
+    for (field, value) in [("left_children", 0), ("right_children", 0), ("left_children", 9_999), ("split_indices", 9_999)] {
+        assert!(Ensemble::from_files(&booster_with(field, 0, value.into())).is_err(), "{field} {value}");
+    }
+    assert!(Ensemble::from_files(&booster_with("split_conditions", 0, "NaN".into())).is_err());
+    let mut deep = files().clone();
+    deep.insert(BOOSTER_FILE.to_owned(), vec![b'['; 1_000_000]);
+    assert!(Ensemble::from_files(&deep).is_err());
 }
 
 #[test]
@@ -169,6 +194,15 @@ proptest! {
         let at = (place * bytes.len() as f64) as usize;
         if cut { bytes.truncate(at) } else { bytes[at] ^= 1 << bit }
         survives(&damaged);
+    }
+
+    #[test]
+    fn trees_of_anything_do_no_harm(
+        field in prop::sample::select(vec!["left_children", "right_children", "parents", "split_indices", "split_type", "default_left", "split_conditions"]),
+        node in 0usize..9,
+        number in prop_oneof![(-3i64..40).prop_map(serde_json::Value::from), any::<i64>().prop_map(Into::into), any::<f64>().prop_map(Into::into)],
+    ) {
+        survives(&booster_with(field, node, number));
     }
 
     #[test]
