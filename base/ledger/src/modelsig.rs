@@ -236,6 +236,16 @@ mod tests {
     }
 
     #[test]
+    fn a_bundle_that_model_signing_wrote_verifies_here() {
+        // Written by `model_signing sign key` 1.1.1 over a folder with these three files.
+        let bundle = Bundle::parse(include_bytes!("../testdata/model-signing-1.1.1.json")).unwrap();
+        let key = P256Verifier::from_spki_pem(include_str!("../testdata/model-signing-1.1.1.pem")).unwrap();
+        assert_eq!(verify(&bundle, std::slice::from_ref(&key), &files()).unwrap().name, "m");
+        let changed = digest_files([("a.bin", b"hellO".as_slice()), ("sub/b.txt", b"zz"), ("empty", b"")]);
+        assert!(matches!(verify(&bundle, &[key], &changed), Err(ModelError::Changed { path, .. }) if path == "a.bin"));
+    }
+
+    #[test]
     fn the_same_files_pass_with_their_extra_members() {
         let signed = check(|_| {}).unwrap();
         assert_eq!((signed.name.as_str(), signed.root), ("m", root_digest(&files())));

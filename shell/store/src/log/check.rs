@@ -8,8 +8,8 @@ use gate::Digest;
 use ledger::bundle::{BUNDLE_BYTES_MAX, Bundle, digest_of_entry};
 use ledger::checkpoint::Checkpoint;
 use ledger::keys::P256Verifier;
-use ledger::tile::{TILE_WIDTH, TileKind, TileName, TileSource, hashes_at, parse_entries, tiles_of_level};
-use ledger::tree::{Edge, Hash, leaf_hash};
+use ledger::tile::{TILE_WIDTH, TileKind, TileName, TileSource, TiledTree, hashes_at, parse_entries, tiles_of_level};
+use ledger::tree::{Edge, Hash, leaf_hash, verify_inclusion};
 
 use super::files::{FolderTiles, TEMPORARY, bundle_file, list, prefix_bytes};
 use super::{BUNDLES_PER_FILE, LogError};
@@ -101,7 +101,8 @@ fn check_entries(source: &FolderTiles, head: &Checkpoint, checked: &mut Checked)
             hashes.push(leaf);
             checked.edge.append(leaf);
         }
-        compare_tile(source, TileName { kind: TileKind::Hashes(0), ..name }, &hashes)?;
+        let leaves = TileName { kind: TileKind::Hashes(0), ..name };
+        compare_tile(source, leaves, &hashes).map_err(|error| blame(source, head, name, &hashes).unwrap_or(error))?;
         checked.tiles += 2;
         if name.is_full() {
             level_up.push(root_of(&hashes));
@@ -127,6 +128,20 @@ fn check_entries(source: &FolderTiles, head: &Checkpoint, checked: &mut Checked)
         level_up = next;
     }
     Ok(digests)
+}
+
+/// An entry and the hash in its tile disagree. Where the signed root vouches for the tile, the entry is to blame.
+fn blame(source: &FolderTiles, head: &Checkpoint, entries: TileName, computed: &[Hash]) -> Option<LogError> {
+    let tree = TiledTree::new(source, head.size);
+    for (index, leaf) in (entries.index * TILE_WIDTH..).zip(computed) {
+        let in_tile = tree.leaf(index).ok()?;
+        if in_tile != *leaf {
+            let proof = tree.inclusion(index).ok()?;
+            verify_inclusion(&in_tile, index, head.size, &proof, &head.root).ok()?;
+            return Some(broken(entries, index, "entry is not the one that was signed"));
+        }
+    }
+    None
 }
 
 /// Root of the hashes of a full tile.

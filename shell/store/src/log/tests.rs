@@ -262,6 +262,63 @@ fn damage_is_named_by_file_and_entry() {
 }
 
 #[test]
+fn a_changed_entry_and_a_changed_hash_are_told_apart() {
+    let (folder, key) = (Folder::new(), bundle_key());
+    fill(&folder, &key, &[255, 8]);
+    let blamed = |file: &str, at: usize, mask: u8| {
+        let path = folder.0.join(file);
+        let whole = fs::read(&path).unwrap();
+        let mut bent = whole.clone();
+        bent[at] ^= mask;
+        fs::write(&path, &bent).unwrap();
+        let found = open(&folder);
+        fs::write(&path, &whole).unwrap();
+        let Err(LogError::Damaged(damage)) = found else { panic!("not noticed") };
+        (damage.file, damage.index)
+    };
+    // An entry has 2 + 71 bytes, a hash 32; `1` and `0` differ in the last bit and are both digits.
+    let digit = |file: &str, entry: usize| {
+        let bytes = fs::read(folder.0.join(file)).unwrap();
+        (entry * 73 + 9..entry * 73 + 73).find(|at| bytes[*at].is_ascii_digit() && bytes[*at] < b'8').unwrap()
+    };
+    let entries = "tile/entries/000";
+    assert_eq!(blamed(entries, digit(entries, 40), 1), (entries.into(), Some(40)));
+    let entries = "tile/entries/001.p/7";
+    assert_eq!(blamed(entries, digit(entries, 3), 1), (entries.into(), Some(259)));
+    assert_eq!(blamed("tile/0/000", 32 * 40 + 5, 1), ("tile/0/000".into(), Some(40)));
+    assert_eq!(blamed("tile/0/001.p/7", 32 * 6, 1), ("tile/0/001.p/7".into(), Some(262)));
+    assert_eq!(blamed("tile/1/000.p/1", 3, 1), ("tile/1/000.p/1".into(), None));
+}
+
+#[test]
+fn a_reader_checks_everything_while_the_writer_writes() {
+    let (folder, key) = (Folder::new(), bundle_key());
+    let mut writer = open(&folder).unwrap();
+    let bundles: Vec<Bundle> = (0..560).map(|number| bundle(number, &key)).collect();
+    let reader = reader(&folder).unwrap();
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| {
+            for group in bundles.chunks(7) {
+                let pending: Vec<Pending> = group.iter().map(|bundle| Pending::of(bundle).unwrap()).collect();
+                writer.commit(&pending).unwrap();
+            }
+        });
+        let mut rounds = 0;
+        while !writing.is_finished() {
+            let report = reader.check_all(&trusted(&key)).unwrap();
+            if let Some(last) = report.head.size.checked_sub(1) {
+                reader.tlog_proof(last).unwrap();
+                reader.bundle(last / 2).unwrap();
+                reader.consistency(last / 2, last).unwrap();
+            }
+            rounds += 1;
+        }
+        println!("{rounds} checks beside a running writer");
+    });
+    assert_eq!(reader.check_all(&trusted(&key)).unwrap().bundles, 560);
+}
+
+#[test]
 fn a_deleted_head_is_not_a_fresh_start() {
     let (folder, key) = (Folder::new(), bundle_key());
     fill(&folder, &key, &[3]);
