@@ -31,6 +31,7 @@ struct Tree {
 
 /// Trees of one or more outputs, in turn (round by round).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Stored")]
 pub(crate) struct Forest {
     outputs: usize,
     base: Vec<f32>,
@@ -109,10 +110,25 @@ impl Forest {
             out[at % self.outputs] += tree.value(row);
         }
     }
+}
 
-    /// Whether the numbers can be used: loaded bytes are outside input.
-    pub(crate) fn is_sound(&self) -> bool {
-        self.outputs >= 1 && self.outputs <= crate::CLASSES_MAX && self.trees.len() <= TREES_MAX
+/// A forest as bytes hold it, before its counts are judged.
+#[derive(Deserialize)]
+struct Stored {
+    outputs: usize,
+    base: Vec<f32>,
+    trees: Vec<Tree>,
+}
+
+impl TryFrom<Stored> for Forest {
+    type Error = OutlierError;
+
+    fn try_from(Stored { outputs, base, trees }: Stored) -> Result<Self, OutlierError> {
+        if (1..=crate::CLASSES_MAX).contains(&outputs) && trees.len() <= TREES_MAX {
+            Ok(Self { outputs, base, trees })
+        } else {
+            Err(OutlierError::Stored(format!("{outputs} outputs of {} trees", trees.len())))
+        }
     }
 }
 

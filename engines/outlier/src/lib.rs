@@ -45,7 +45,8 @@ pub const CONDITIONAL_ROWS_MIN: usize = 50;
 pub const CLASSES_MAX: usize = 32;
 /// Held-back rows kept in a reference.
 pub const CALIBRATION_ROWS_MAX: usize = 4_000;
-/// False alarms of [`BatchTest::alarm`] on batches exchangeable with the trusted rows, at most.
+/// False alarms of [`BatchTest::alarm`] on batches exchangeable with the trusted rows: proven for the methods that score rows
+/// one by one, measured for the density.
 pub const BATCH_FALSE_ALARM: f64 = 0.01;
 
 /// The detectors, by what they see.

@@ -16,17 +16,16 @@ fn normal(mix: &mut Mix) -> f64 {
 fn feed(weeks: u32, seed: u64, bend: impl Fn(u32, usize) -> f64) -> Vec<MarketRow> {
     let mut mix = Mix::new(seed, 5);
     let (mut national, mut regional) = (0.0, [0.0; REGIONS]);
-    let mut own = [[0.0; COMPETITORS]; REGIONS];
+    let mut owns = [[0.0; COMPETITORS]; REGIONS];
     let mut out = Vec::new();
     for week in 0..weeks {
         national += 0.004 * normal(&mut mix);
-        for region in 0..REGIONS {
+        for (region, owns) in owns.iter_mut().enumerate() {
             regional[region] += 0.003 * normal(&mut mix);
-            for competitor in 0..COMPETITORS {
-                own[region][competitor] += 0.003 * normal(&mut mix);
+            for (competitor, own) in owns.iter_mut().enumerate() {
+                *own += 0.003 * normal(&mut mix);
                 let season = 0.03 * (std::f64::consts::TAU * f64::from(week) / 52.0).sin();
-                let level =
-                    (45.0 + 5.0 * competitor as f64).ln() + national + regional[region] + own[region][competitor] + season;
+                let level = (45.0 + 5.0 * competitor as f64).ln() + national + regional[region] + *own + season;
                 let price = (level + 0.006 * normal(&mut mix) + bend(week, region)).exp();
                 let (region, competitor) = (format!("r{region}"), format!("c{competitor}"));
                 out.push(MarketRow { week, region, competitor, price, promo: mix.below(100) < 8, est_share: 1.0 / 6.0 });

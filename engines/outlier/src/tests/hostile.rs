@@ -144,5 +144,12 @@ proptest! {
             let _ = reference.score(&customers(60, 2));
             let _ = reference.guard(GuardSpec::default()).check(&[Value::Missing; 9]);
         }
+        let mut bytes = serde_json::to_vec(&reference().guard(GuardSpec::default())).unwrap();
+        let place = (at * (bytes.len() - 1) as f64) as usize;
+        bytes[place] = byte;
+        if let Ok(guard) = serde_json::from_slice::<InputGuard>(&bytes) {
+            let row = [Value::Number(1.0); 9];
+            let _ = (guard.check(&[Value::Missing; 9]), guard.check(&row));
+        }
     }
 }

@@ -114,6 +114,29 @@ fn batches_with_one_bad_row_in_a_hundred_are_found_and_clean_ones_pass() {
 }
 
 #[test]
+#[ignore = "takes minutes: false alarms over many fits, and rows a second"]
+#[expect(clippy::disallowed_methods, reason = "a test measures time")]
+fn false_alarms_at_length() {
+    for set in sets() {
+        let (mut alarms, mut batches, mut rows, mut seconds) = (0, 0, 0, 0.0);
+        for fit in 0..60 {
+            let (reference, other) = halves(&set, 1000 + fit);
+            let order = Mix::new(fit, 12).choose(other.rows(), 2000);
+            for chosen in order.chunks(1000) {
+                let frame = other.take(chosen);
+                let start = std::time::Instant::now();
+                alarms += usize::from(reference.score(&frame).unwrap().batch.alarm);
+                seconds += start.elapsed().as_secs_f64();
+                batches += 1;
+                rows += chosen.len();
+            }
+        }
+        println!("{}: {alarms} of {batches} clean batches blamed, {:.0} rows/s", set.name, rows as f64 / seconds);
+        assert!(alarms * 100 <= batches * 3, "{}: {alarms} of {batches}", set.name);
+    }
+}
+
+#[test]
 fn an_attacker_who_keeps_the_relations_of_numbers_is_seen_less() {
     for set in sets() {
         let (reference, other) = halves(&set, 7);
