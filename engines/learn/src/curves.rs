@@ -69,6 +69,8 @@ fn thin<T: Copy>(points: &[T]) -> Vec<T> {
 
 /// Draws all curves; empty ones where a class is absent.
 pub fn curves(scores: &[f64], labels: &[bool]) -> Curves {
+    let rows = scores.len().min(labels.len());
+    let (scores, labels) = (&scores[..rows], &labels[..rows]);
     let ranks = ranking(scores, labels);
     let Some(&(_, hits, alarms)) = ranks.last() else { return Curves::default() };
     let (positives, negatives) = (hits as f64, alarms as f64);

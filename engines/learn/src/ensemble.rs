@@ -158,7 +158,7 @@ impl Ensemble {
     }
 
     /// Scores of one row, values in the order of [`Self::columns`], equal to [`Self::predict`] bit for bit. Takes no thread.
-    /// Values that are absent, of the other kind or not finite count as missing; levels that training did not see as none.
+    /// Values that are absent, of the other kind or no finite numbers count as missing; levels that training did not see as none.
     ///
     /// # Errors
     /// More values than columns.

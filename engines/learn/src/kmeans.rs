@@ -44,9 +44,9 @@ impl Points {
         self.values.is_empty()
     }
 
-    /// One point.
+    /// One point; empty beyond the end.
     pub fn at(&self, point: usize) -> &[f64] {
-        &self.values[point * self.columns..(point + 1) * self.columns]
+        self.values.get(point * self.columns..(point + 1) * self.columns).unwrap_or(&[])
     }
 
     fn take(&self, points: &[usize]) -> Self {
@@ -180,7 +180,7 @@ impl Silhouettes {
     /// Mean silhouette (Rousseeuw 1987) of a partition of all points; points alone in their group count 0. `NaN` for one group.
     pub fn mean(&self, labels: &[u32]) -> f64 {
         let groups = labels.iter().max().map_or(0, |most| *most as usize + 1);
-        let own: Vec<usize> = self.chosen.iter().map(|&point| labels[point] as usize).collect();
+        let own: Vec<usize> = self.chosen.iter().map(|&point| labels.get(point).map_or(0, |&label| label as usize)).collect();
         let mut sizes = vec![0usize; groups];
         own.iter().for_each(|&group| sizes[group] += 1);
         if sizes.iter().filter(|&&size| size > 0).count() < 2 {
@@ -218,6 +218,9 @@ pub struct Stability {
 
 /// Fits again on bootstraps of the points and compares how all points (at most [`BOOTSTRAP_ROWS_MAX`] of them) are grouped.
 pub fn stability(points: &Points, centres: &[Vec<f64>], bootstraps: usize, starts: usize, seed: u64) -> Stability {
+    if points.is_empty() || centres.is_empty() {
+        return Stability { rand: f64::NAN, jaccard: Vec::new() };
+    }
     let chosen = sample(points.len(), BOOTSTRAP_ROWS_MAX, derive(seed, SEED_SAMPLE, 1));
     let base = points.take(&chosen);
     let own = assign(&base, centres);
@@ -298,5 +301,7 @@ mod tests {
         let points = Points::new(vec![1.0, 2.0], 1);
         assert_eq!(fit(&points, 5, 2, 1).0.len(), 2);
         assert!(fit(&Points::new(Vec::new(), 3), 2, 2, 1).0.is_empty());
+        assert!(stability(&points, &[], 2, 2, 1).rand.is_nan());
+        assert!(Silhouettes::new(&points, 0).mean(&[1]).is_finite());
     }
 }

@@ -13,6 +13,9 @@ pub const COLUMNS_MAX: usize = 4_096;
 /// Most values of one encoded matrix, 8 GB of them.
 pub const VALUES_MAX: usize = 2_000_000_000;
 
+/// Largest number that is read. The booster's last cut lies at twice the largest value, which must still be finite in 32 bits.
+pub const NUMBER_MAX: f32 = 1e30;
+
 /// What a column is, with what was learned from the training rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -42,7 +45,7 @@ pub struct ColumnSpec {
 /// One value of a single row, for the serving path.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
-    /// A number; one that is not finite counts as missing.
+    /// A number; one that is not finite, or beyond [`NUMBER_MAX`], counts as missing.
     Number(f64),
     /// A level; one that training did not see encodes to zeros.
     Text(&'a str),
@@ -332,11 +335,11 @@ fn levels(name: &str, categories: &Categories) -> Result<Vec<String>, LearnError
     Ok(out)
 }
 
-/// A number as the members read it; what does not fit 32 bits is missing.
+/// A number as the members read it; one beyond [`NUMBER_MAX`] is missing.
 fn encode_number(number: f64, log: bool) -> f32 {
     let number = if log { libm::copysign(libm::log1p(number.abs()), number) } else { number };
     let narrow = number as f32;
-    if narrow.is_finite() { narrow } else { f32::NAN }
+    if narrow.abs() <= NUMBER_MAX { narrow } else { f32::NAN }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{generated, small};
-use frame::Column;
+use frame::{Categories, Column, Frame};
 use learn::modelfile::{BOOSTER_FILE, FOREST_FILE, MANIFEST_FILE, SEGMENTS_FILE, SVM_FILE};
 use learn::{
     Calibration, Ensemble, LearnError, Member, ModelError, SegmentSpec, Segments, Split, TrainSpec, Value, Weights,
@@ -181,6 +181,42 @@ fn survives(files: &Files) {
             let _ = segments.assign(&[Value::Number(3.0)]);
         }
         model.to_files().unwrap();
+    }
+}
+
+fn extreme() -> impl Strategy<Value = f64> {
+    prop_oneof![any::<f64>(), Just(f64::NAN), Just(f64::INFINITY), Just(0.0), Just(3.4e38), Just(1e-300), -5.0f64..5.0]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rows_of_anything_are_learned_or_refused(
+        numbers in prop::collection::vec(extreme(), 60),
+        codes in prop::collection::vec(prop_oneof![0u32..4, Just(u32::MAX)], 30),
+        labels in prop::collection::vec(any::<bool>(), 30),
+        log in any::<bool>(),
+    ) {
+        let mut frame = Frame::new(30);
+        frame.push("one", Column::Number(numbers[..30].to_vec())).unwrap();
+        frame.push("two", Column::Number(numbers[30..].to_vec())).unwrap();
+        let levels = ["a", "b", "c"].map(str::to_owned).to_vec();
+        frame.push("kind", Column::Category(Categories { levels, codes })).unwrap();
+        let log_columns = if log { vec!["one".to_owned()] } else { Vec::new() };
+        let fitted = Ensemble::fit(&frame, &labels, &TrainSpec { log_columns, ..small() });
+        let positives = labels.iter().filter(|&&label| label).count();
+        prop_assert_eq!(fitted.is_ok(), (2..=28).contains(&positives), "{:?}", fitted.err());
+        if let Ok(model) = fitted {
+            let before = model.predict(&frame).unwrap();
+            prop_assert!(before.iter().all(|scores| Member::ALL.iter().all(|member| (0.0..=1.0).contains(&member.of(scores)))));
+            let loaded = Ensemble::from_files(&model.to_files().unwrap()).unwrap();
+            prop_assert_eq!(loaded.predict(&frame).unwrap(), before);
+        }
+        let spec = SegmentSpec { columns: vec!["one".to_owned(), "two".to_owned()], most: 3, bootstraps: 2, ..SegmentSpec::default() };
+        if let Ok(segments) = Segments::fit(&frame, &numbers[..30], Some(&labels), &spec) {
+            prop_assert!(segments.assign_all(&frame).unwrap().iter().all(|&at| at < segments.segments().len()));
+        }
     }
 }
 
