@@ -136,8 +136,7 @@ impl Reference {
                 row_score(&surprises, &raw.columns, &sorted)
             })
             .collect();
-        let tests =
-            share_tests(model, &raw.iter().map(|raw| raw.scores).collect::<Vec<_>>(), crowding.as_ref(), &scored, &sorted);
+        let tests = share_tests(model, &raw.iter().map(|raw| raw.scores).collect::<Vec<_>>(), crowding.as_ref());
         let smallest = tests.iter().map(|test| test.p_value).fold(1.0, f64::min);
         // No test of an empty batch: no alarm.
         let p_value = (smallest * tests.len().max(1) as f64).min(1.0);
@@ -193,15 +192,9 @@ fn crowding(model: &Model, batch: &Points) -> Option<Crowding> {
 
 /// Counts rows beyond each mark of each method. Rows are scored one by one except for the density: honest crowding comes in
 /// pockets, so its law is wider than the one used here, and its false alarms are measured (`tests/measured.rs`), not proven.
-fn share_tests(
-    model: &Model,
-    raw: &[[f64; ROW_METHODS.len()]],
-    crowding: Option<&Crowding>,
-    rows: &[RowScore],
-    combined: &[f64],
-) -> Vec<ShareTest> {
+fn share_tests(model: &Model, raw: &[[f64; ROW_METHODS.len()]], crowding: Option<&Crowding>) -> Vec<ShareTest> {
     let mut out = Vec::new();
-    if rows.is_empty() {
+    if raw.is_empty() {
         return out;
     }
     let mut count = |method: Method, trusted: &[f64], scores: &[f64]| {
@@ -231,7 +224,11 @@ fn share_tests(
         trusted.sort_by(f64::total_cmp);
         count(Method::Density, &trusted, &crowding.batch);
     }
-    let scores: Vec<f64> = rows.iter().map(|row| row.strangeness).collect();
-    count(Method::Combined, combined, &scores);
+    // Without the density, so that rows stay independent and every held-back row counts.
+    let together = |scores: &dyn Fn(usize) -> f64| combine(&[0, 1, 2, 3].map(|at| model.surprise(at, scores(at))));
+    let mut trusted: Vec<f64> = (0..model.held.rows()).map(|row| together(&|at| f64::from(model.held_scores[at][row]))).collect();
+    trusted.sort_by(f64::total_cmp);
+    let scores: Vec<f64> = raw.iter().map(|raw| together(&|at| f64::from(raw[at] as f32))).collect();
+    count(Method::Combined, &trusted, &scores);
     out
 }
