@@ -7,6 +7,7 @@
 pub mod bridge;
 pub mod contract;
 pub mod csv;
+mod marks;
 pub mod number;
 pub mod profile;
 pub mod typed;

@@ -1,5 +1,7 @@
 //! Every public set is read whole, and the guessed contract says of it what a person would: else a leak becomes a feature.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail, and says what it skipped")]
+
 use std::path::PathBuf;
 use tabular::contract::{Contract, Kind, Missing, Role};
 use tabular::csv::{Options, Table, read};

@@ -59,7 +59,7 @@ fn a_faulty_contract_is_refused_at_its_line() {
     refused("max = 90.5", "max = \"90\"", 21, "max");
     refused("max = 90.5", "max = -1", 21, "max");
     refused("max = 90.5", "max = inf", 21, "max");
-    refused("min = 0", "levels = [\"a\"]", 20, "levels");
+    refused("\nmin = 0", "\nlevels = [\"a\"]", 20, "levels");
     refused("missing_share_max = 0.02", "missing_share_max = 2", 23, "missing_share_max");
     refused("missing = \"allowed\"", "missing = \"refused\"", 23, "missing_share_max");
     refused("positive = \"yes\"", "positive = \"maybe\"", 4, "positive");

@@ -267,6 +267,8 @@ pub struct Batches<'a> {
     errors: Vec<RecordError>,
     errors_count: u64,
     spans: Vec<Span>,
+    /// Bytes of a column in the last batch, on the mean.
+    column_bytes: usize,
     ended: bool,
 }
 
@@ -303,6 +305,7 @@ pub fn open<'a>(bytes: &'a [u8], options: &Options) -> Result<Batches<'a>, CsvEr
         errors: Vec::new(),
         errors_count: 0,
         spans: Vec::new(),
+        column_bytes: 0,
         ended: false,
     })
 }
@@ -390,7 +393,11 @@ impl Batches<'_> {
 
     fn batch(&mut self) -> Result<Option<RecordBatch>, CsvError> {
         let columns = self.schema.fields().len();
-        let mut builders: Vec<StringBuilder> = (0..columns).map(|_| StringBuilder::new()).collect();
+        // Room for as much as the last batch had; a small table does not pay for a large batch.
+        let records = self.limits.batch_records.min(self.bytes.len().saturating_sub(self.at) / columns.max(1) + 1);
+        let mut builders: Vec<StringBuilder> =
+            (0..columns).map(|_| StringBuilder::with_capacity(records, self.column_bytes)).collect();
+        let begun = self.at;
         self.lines.clear();
         while self.lines.len() < self.limits.batch_records {
             if let Some(next) = self.scanner.blank(&self.bytes, self.at) {
@@ -408,6 +415,7 @@ impl Batches<'_> {
                 }
             }
         }
+        self.column_bytes = (self.at - begun) / columns.max(1);
         if self.lines.is_empty() {
             return Ok(None);
         }

@@ -10,6 +10,7 @@ mod tests;
 
 use crate::bridge::{self, BridgeError};
 use crate::contract::MISSING_MARKS;
+use crate::marks::Marks;
 use crate::number::{self, Decimal};
 use arrow_array::RecordBatch;
 use column::Gather;
@@ -177,11 +178,12 @@ impl Profiler {
         }
         let plain = bridge::plain(batch)?;
         let rows = plain.num_rows();
+        let marks = Marks::new(&MISSING_MARKS);
         let chosen = self.sampler.choose(self.rows, rows);
         for (place, (cells, gather)) in bridge::cells(&plain)?.into_iter().zip(&mut self.gathers).enumerate() {
             let mut next = chosen.iter().copied().peekable();
             for row in 0..rows {
-                let cell = Cell::of(cells, row, &MISSING_MARKS);
+                let cell = Cell::of(cells, row, &marks);
                 gather.push(&cell, self.decimal);
                 if next.next_if_eq(&row).is_some() {
                     self.sampler.keep(place, cell.owned());

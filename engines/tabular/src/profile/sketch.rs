@@ -1,11 +1,12 @@
 //! Samples and counts whose size does not grow with the table.
 
 use crate::bridge::Cells;
+use crate::marks::Marks;
 use crate::number::show;
 use arrow_array::Array;
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
 /// Bytes of a text that a sample keeps.
 const SAMPLE_TEXT_BYTES_MAX: usize = 64;
@@ -30,12 +31,9 @@ pub(super) enum View<'a> {
 
 impl Cell {
     /// The value of a row; blanks around a text do not count.
-    pub(super) fn of<'a>(cells: Cells<'a>, row: usize, marks: &[&str]) -> View<'a> {
+    pub(super) fn of<'a>(cells: Cells<'a>, row: usize, marks: &Marks) -> View<'a> {
         match cells {
-            Cells::Text(all) if all.is_valid(row) => {
-                let text = all.value(row).trim();
-                if text.is_empty() || marks.contains(&text) { View::Missing } else { View::Text(text) }
-            }
+            Cells::Text(all) if all.is_valid(row) => marks.present(all.value(row)).map_or(View::Missing, View::Text),
             Cells::Number(all) if all.is_valid(row) && !all.value(row).is_nan() => View::Number(all.value(row)),
             Cells::Moment(all) if all.is_valid(row) => View::Moment(all.value(row)),
             Cells::Text(_) | Cells::Number(_) | Cells::Moment(_) => View::Missing,
@@ -118,6 +116,26 @@ impl Sampler {
     }
 }
 
+/// Passes on numbers that are hashes already; the product brings their low bits up, since an adaptive sample keeps small ones.
+#[derive(Clone, Debug, Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte) ^ self.0);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
+}
+
 /// Counts distinct values: exactly up to a limit, then by adaptive sampling (Flajolet 1990), of which the standard error is about
 /// `1.2 / sqrt(limit)`.
 #[derive(Clone, Debug)]
@@ -125,12 +143,12 @@ pub(super) struct Distinct {
     bound: u64,
     halvings: u32,
     max: usize,
-    hashes: HashSet<u64>,
+    hashes: HashSet<u64, BuildHasherDefault<Hashed>>,
 }
 
 impl Distinct {
     pub(super) fn new(max: usize) -> Self {
-        Self { bound: u64::MAX, halvings: 0, max, hashes: HashSet::new() }
+        Self { bound: u64::MAX, halvings: 0, max, hashes: HashSet::default() }
     }
 
     pub(super) fn push(&mut self, value: impl Hash) {

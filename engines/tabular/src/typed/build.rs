@@ -5,6 +5,7 @@ use super::group::Parts;
 use super::{ROWS_MAX, Rule, TypedTable, VIOLATIONS_KEPT_MAX, Violation};
 use crate::bridge::{self, BridgeError};
 use crate::contract::{ColumnRule, Contract, Duplicates, Kind, Missing, Role};
+use crate::marks::Marks;
 use arrow_array::RecordBatch;
 use frame::{Categories, Column, Frame, MISSING};
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ pub const SHARE_ROWS_MIN: usize = 100;
 const RENAME_DISTANCE_MAX: usize = 2;
 
 /// One column on its way.
+#[derive(Clone, Debug)]
 struct Way {
     rule: ColumnRule,
     /// Its place in the batches.
@@ -25,8 +27,10 @@ struct Way {
 }
 
 /// Collects batches into a [`TypedTable`].
+#[derive(Clone, Debug)]
 pub struct Typer {
     contract: Contract,
+    marks: Marks,
     names: Vec<String>,
     ways: Vec<Way>,
     row_mask: Vec<bool>,
@@ -62,6 +66,7 @@ impl Typer {
         });
         let mut out = Self {
             contract: contract.clone(),
+            marks: Marks::new(&contract.missing_marks),
             names: names.to_vec(),
             ways: ways.collect(),
             row_mask: Vec::new(),
@@ -138,7 +143,7 @@ impl Typer {
         let cells = bridge::cells(&plain)?;
         self.row_mask.resize(first + rows, false);
         let mut ways = std::mem::take(&mut self.ways);
-        let marks = std::mem::take(&mut self.contract.missing_marks);
+        let marks = self.marks.clone();
         for (place, way) in ways.iter_mut().enumerate() {
             let Some(&cells) = way.source.and_then(|source| cells.get(source)) else {
                 (0..rows).for_each(|_| way.checker.missing());
@@ -158,7 +163,6 @@ impl Typer {
             }
         }
         self.ways = ways;
-        self.contract.missing_marks = marks;
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use super::time::Moments;
 use super::{Rule, SEEN_CHARS_MAX};
 use crate::bridge::Cells;
 use crate::contract::{ColumnRule, Kind, Role};
+use crate::marks::Marks;
 use crate::number::{self, Decimal, show};
 use arrow_array::Array;
 use frame::MISSING;
@@ -26,12 +27,9 @@ pub(super) enum Raw<'a> {
 
 impl<'a> Raw<'a> {
     /// The value of a row; blanks around a text do not count.
-    pub(super) fn of(cells: Cells<'a>, row: usize, marks: &[String]) -> Self {
+    pub(super) fn of(cells: Cells<'a>, row: usize, marks: &Marks) -> Self {
         match cells {
-            Cells::Text(all) if all.is_valid(row) => {
-                let text = all.value(row).trim();
-                if text.is_empty() || marks.iter().any(|mark| mark == text) { Self::Missing } else { Self::Text(text) }
-            }
+            Cells::Text(all) if all.is_valid(row) => marks.present(all.value(row)).map_or(Self::Missing, Self::Text),
             Cells::Number(all) if all.is_valid(row) && !all.value(row).is_nan() => Self::Number(all.value(row)),
             Cells::Moment(all) if all.is_valid(row) => Self::Moment(all.value(row)),
             Cells::Text(_) | Cells::Number(_) | Cells::Moment(_) => Self::Missing,
