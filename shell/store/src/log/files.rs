@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use ledger::tile::{TILE_WIDTH, TileError, TileKind, TileName, TileSource, hashes_at};
 
@@ -32,7 +33,7 @@ pub(super) fn sync_folder(root: &Path, relative: &str) -> Result<(), LogError> {
     File::open(&folder).and_then(|folder| folder.sync_all()).map_err(disk(relative, "flushed"))
 }
 
-fn parent_of(relative: &str) -> &str {
+pub(super) fn parent_of(relative: &str) -> &str {
     relative.rsplit_once('/').map_or("", |(parent, _)| parent)
 }
 
@@ -50,26 +51,46 @@ pub(super) fn ensure_folder(root: &Path, relative: &str) -> Result<(), LogError>
     sync_folder(root, parent)
 }
 
-/// Writes a file whole or not at all. `between` runs when the bytes are on disk under another name.
-pub(super) fn write_whole(root: &Path, relative: &str, bytes: &[u8], between: impl FnOnce()) -> Result<(), LogError> {
-    let parent = parent_of(relative);
-    ensure_folder(root, parent)?;
-    let aside = root.join(format!("{relative}{TEMPORARY}"));
+/// Writes a file aside, durably: the first half of writing it whole or not at all. Its folder must be there.
+pub(super) fn write_aside(root: &Path, relative: &str, bytes: &[u8]) -> Result<(), LogError> {
     let write = || -> std::io::Result<()> {
-        let mut file = File::create(&aside)?;
+        let mut file = File::create(root.join(format!("{relative}{TEMPORARY}")))?;
         file.write_all(bytes)?;
         file.sync_all()
     };
-    write().map_err(disk(relative, "written"))?;
-    between();
-    fs::rename(&aside, root.join(relative)).map_err(disk(relative, "put in place"))?;
-    sync_folder(root, parent)
+    write().map_err(disk(relative, "written"))
 }
 
-/// Appends to a file and makes it durable, with its folder when the file is new.
+/// Puts a file that was written aside in its place: the second half, durable after [`sync_folder`].
+pub(super) fn put_in_place(root: &Path, relative: &str) -> Result<(), LogError> {
+    fs::rename(root.join(format!("{relative}{TEMPORARY}")), root.join(relative)).map_err(disk(relative, "put in place"))
+}
+
+/// A write that may wait for the disk beside others.
+pub(super) type Job<'a> = Box<dyn FnOnce() -> Result<(), LogError> + Send + 'a>;
+
+/// Runs the jobs beside each other, so that they wait for the disk together, and returns the first error.
+pub(super) fn at_once(mut jobs: Vec<Job<'_>>) -> Result<(), LogError> {
+    let mine = jobs.pop();
+    thread::scope(|scope| {
+        let mut results = Vec::new();
+        let mut running = Vec::new();
+        for job in jobs {
+            match thread::Builder::new().spawn_scoped(scope, job) {
+                Ok(thread) => running.push(thread),
+                Err(error) => results.push(Err(LogError::Stopped(error.to_string()))),
+            }
+        }
+        results.extend(mine.map(|job| job()));
+        results.extend(
+            running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(LogError::Stopped("a write panicked".into())))),
+        );
+        results.into_iter().collect()
+    })
+}
+
+/// Appends to a file and makes it durable, with its place in the folder when the file is new. The folder must be there.
 pub(super) fn append_durably(root: &Path, relative: &str, bytes: &[u8]) -> Result<(), LogError> {
-    let parent = parent_of(relative);
-    ensure_folder(root, parent)?;
     let path = root.join(relative);
     let is_new = !path.exists();
     let write = || -> std::io::Result<()> {
@@ -78,7 +99,7 @@ pub(super) fn append_durably(root: &Path, relative: &str, bytes: &[u8]) -> Resul
         file.sync_all()
     };
     write().map_err(disk(relative, "written"))?;
-    if is_new { sync_folder(root, parent) } else { Ok(()) }
+    if is_new { sync_folder(root, parent_of(relative)) } else { Ok(()) }
 }
 
 /// Reads a file of at most `limit` bytes; `None` when there is none.

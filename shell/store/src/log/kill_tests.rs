@@ -22,12 +22,11 @@ const GROUPS: &str = "STAYWARD_TEST_LOG_GROUPS";
 
 /// Every point of the writer, with the group sizes of a run that passes it.
 const POINTS: &[(&str, &str)] = &[
-    ("bundles-written", "3,300,5"),
-    ("between-bundle-files", "1024,1024,1024,1020,10"),
-    ("entries-aside", "3,300,5"),
-    ("entries-written", "3,300,5"),
+    // A group over two bundle files, whose writes run beside each other.
+    ("bundle-file-written", "1024,1024,1024,1020,10"),
     ("tile-aside", "3,300,5"),
-    ("tile-written", "3,300,5"),
+    ("all-bytes-written", "3,300,5"),
+    ("tile-in-place", "3,300,5"),
     ("before-checkpoint", "3,300,5"),
     ("checkpoint-aside", "3,300,5"),
     ("checkpoint-written", "3,300,5"),

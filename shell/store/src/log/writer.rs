@@ -1,5 +1,6 @@
 //! The one writer of the log: commits a group of entries, survives a crash at any point of it (T4, T6).
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions as FileOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,17 +8,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ledger::bundle::{Bundle, EvidenceId, entry_of};
 use ledger::checkpoint::Checkpoint;
 use ledger::note::{NOTE_BYTES_MAX, NoteSigner, NoteVerifier};
-use ledger::tile::{TILE_WIDTH, TileKind, TileName, TiledTree, encode_entries};
+use ledger::tile::{TILE_WIDTH, TileKind, TileName, TiledTree, encode_entries, hashes_at};
 use ledger::tree::{Edge, Hash, leaf_hash};
 
 use super::check::{Checked, Damage, Depth, Line, Lines, check, lies_beyond, root_of};
 use super::files::{
-    CHECKPOINT, FolderTiles, LOCK, TEMPORARY, append_durably, bundle_file, disk, list, read_up_to, sync_folder, write_whole,
+    CHECKPOINT, FolderTiles, Job, LOCK, TEMPORARY, append_durably, at_once, bundle_file, disk, ensure_folder, list, parent_of,
+    put_in_place, read_up_to, sync_folder, write_aside,
 };
 use super::{Appended, BUNDLES_PER_FILE, ENTRIES_MAX, GROUP_ENTRIES_MAX, LogError};
 
 /// Called with the name of every point at which a crash is worth trying; the product passes nothing.
-pub type CrashHook = Box<dyn Fn(&str) + Send>;
+pub type CrashHook = Box<dyn Fn(&str) + Send + Sync>;
 
 /// What a caller may add when opening.
 #[derive(Default)]
@@ -218,115 +220,99 @@ impl LogWriter {
         if group.len() > GROUP_ENTRIES_MAX || first.saturating_add(group.len() as u64) > ENTRIES_MAX {
             return Err(LogError::Full);
         }
-        self.write_bundles(first, group)?;
-        self.point("bundles-written");
         let mut edge = self.edge.clone();
         let mut appended = Vec::with_capacity(group.len());
-        let mut completed = Vec::new();
+        let mut tiles = Vec::new();
         for (index, pending) in (first..).zip(group) {
             let entry = entry_of(&pending.digest);
             let leaf = leaf_hash(&entry);
             edge.append(leaf);
             self.partial_entries.push(entry);
-            self.push_hash(0, index, leaf, &mut completed)?;
+            self.push_hash(0, index, leaf, &mut tiles);
             if self.partial_entries.len() as u64 == TILE_WIDTH {
-                self.write_entries(index / TILE_WIDTH, &mut completed)?;
+                tiles.push(self.entries_tile(index / TILE_WIDTH));
                 self.partial_entries.clear();
             }
             appended.push(Appended { index, id: EvidenceId::of(&pending.digest), digest: pending.digest });
         }
-        self.write_partial_tiles(first, edge.size())?;
+        self.partial_tiles(first, edge.size(), &mut tiles);
+        self.write_files(&bundle_lines(first, group), &tiles)?;
         self.point("before-checkpoint");
         self.write_head(&edge)?;
         self.point("checkpoint-written");
         self.edge = edge;
-        for name in completed {
+        for (name, _) in tiles.iter().filter(|(name, _)| name.is_full()) {
             // A partial tile may go when its full tile is published (tlog-tiles, "Partial Tiles"); one that stays does no harm.
-            let _ = fs::remove_dir_all(self.root.join(format!("{}.p", name.full())));
+            let _ = fs::remove_dir_all(self.root.join(format!("{name}.p")));
         }
         Ok(appended)
     }
 
-    fn write_bundles(&self, first: u64, group: &[Pending]) -> Result<(), LogError> {
-        let mut rest = group;
-        let mut at = first;
-        while !rest.is_empty() {
-            let room = usize::try_from(BUNDLES_PER_FILE - at % BUNDLES_PER_FILE).unwrap_or(1);
-            let (now, later) = rest.split_at(room.min(rest.len()));
-            let mut bytes = Vec::with_capacity(now.iter().map(|pending| pending.line.len() + 1).sum());
-            for pending in now {
-                bytes.extend_from_slice(&pending.line);
-                bytes.push(b'\n');
-            }
-            append_durably(&self.root, &bundle_file(at), &bytes)?;
-            if !later.is_empty() {
-                self.point("between-bundle-files");
-            }
-            at += now.len() as u64;
-            rest = later;
+    /// Makes bundles and tiles durable, waiting for the disk twice: once for the bytes, once for the names of the tiles.
+    fn write_files(&self, bundles: &[(String, Vec<u8>)], tiles: &[(TileName, Vec<u8>)]) -> Result<(), LogError> {
+        let names: Vec<String> = tiles.iter().map(|(name, _)| name.to_string()).collect();
+        let folders: BTreeSet<&str> = names.iter().map(|name| parent_of(name)).collect();
+        ensure_folder(&self.root, "bundles")?;
+        folders.iter().try_for_each(|folder| ensure_folder(&self.root, folder))?;
+        let mut jobs: Vec<Job<'_>> = Vec::new();
+        for (file, bytes) in bundles {
+            jobs.push(Box::new(move || append_durably(&self.root, file, bytes).inspect(|()| self.point("bundle-file-written"))));
         }
-        Ok(())
+        for (name, (_, bytes)) in names.iter().zip(tiles) {
+            jobs.push(Box::new(move || write_aside(&self.root, name, bytes).inspect(|()| self.point("tile-aside"))));
+        }
+        at_once(jobs)?;
+        self.point("all-bytes-written");
+        for name in &names {
+            put_in_place(&self.root, name)?;
+            self.point("tile-in-place");
+        }
+        at_once(folders.iter().map(|folder| -> Job<'_> { Box::new(move || sync_folder(&self.root, folder)) }).collect())
     }
 
-    /// Adds a hash to its level; a tile that becomes full is written, and its root goes one level up.
-    fn push_hash(&mut self, level: u8, place: u64, hash: Hash, completed: &mut Vec<TileName>) -> Result<(), LogError> {
+    /// Adds a hash to its level; a tile that becomes full is set down to be written, and its root goes one level up.
+    fn push_hash(&mut self, level: u8, place: u64, hash: Hash, tiles: &mut Vec<(TileName, Vec<u8>)>) {
         let depth = usize::from(level);
         if self.partial.len() <= depth {
             self.partial.resize_with(depth + 1, Vec::new);
         }
-        let Some(hashes) = self.partial.get_mut(depth) else { return Ok(()) };
+        let Some(hashes) = self.partial.get_mut(depth) else { return };
         hashes.push(hash);
         if (hashes.len() as u64) < TILE_WIDTH {
-            return Ok(());
+            return;
         }
         let full = std::mem::take(hashes);
-        let name = TileName { kind: TileKind::Hashes(level), index: place / TILE_WIDTH, width: TILE_WIDTH as u16 };
-        self.write_hashes(name, &full)?;
-        completed.push(name);
-        self.push_hash(level + 1, place / TILE_WIDTH, root_of(&full), completed)
+        tiles.push(hashes_tile(level, place / TILE_WIDTH, &full));
+        self.push_hash(level + 1, place / TILE_WIDTH, root_of(&full), tiles);
     }
 
-    fn write_hashes(&self, name: TileName, hashes: &[Hash]) -> Result<(), LogError> {
-        let bytes: Vec<u8> = hashes.iter().flat_map(|hash| *hash.as_bytes()).collect();
-        write_whole(&self.root, &name.to_string(), &bytes, || self.point("tile-aside"))?;
-        self.point("tile-written");
-        Ok(())
-    }
-
-    fn write_entries(&self, index: u64, completed: &mut Vec<TileName>) -> Result<(), LogError> {
+    fn entries_tile(&self, index: u64) -> (TileName, Vec<u8>) {
         let name = TileName { kind: TileKind::Entries, index, width: self.partial_entries.len() as u16 };
         // INVARIANT: an entry has 71 bytes, so its length fits in 16 bits.
-        let bytes = encode_entries(self.partial_entries.iter().map(Vec::as_slice)).unwrap_or_default();
-        write_whole(&self.root, &name.to_string(), &bytes, || self.point("entries-aside"))?;
-        if name.is_full() {
-            completed.push(name);
-        }
-        self.point("entries-written");
-        Ok(())
+        (name, encode_entries(self.partial_entries.iter().map(Vec::as_slice)).unwrap_or_default())
     }
 
-    /// Writes the partial tile of every level that this group changed.
-    fn write_partial_tiles(&self, old_size: u64, new_size: u64) -> Result<(), LogError> {
+    /// The partial tile of every level that this group changed.
+    fn partial_tiles(&self, old_size: u64, new_size: u64, tiles: &mut Vec<(TileName, Vec<u8>)>) {
         if !self.partial_entries.is_empty() {
-            self.write_entries(new_size / TILE_WIDTH, &mut Vec::new())?;
+            tiles.push(self.entries_tile(new_size / TILE_WIDTH));
         }
         for (level, hashes) in (0u8..).zip(&self.partial) {
-            let count = |size| ledger::tile::hashes_at(u32::from(level), size);
-            if hashes.is_empty() || count(old_size) == count(new_size) {
-                continue;
+            let count = |size| hashes_at(u32::from(level), size);
+            if !hashes.is_empty() && count(old_size) != count(new_size) {
+                tiles.push(hashes_tile(level, count(new_size) / TILE_WIDTH, hashes));
             }
-            let name =
-                TileName { kind: TileKind::Hashes(level), index: count(new_size) / TILE_WIDTH, width: hashes.len() as u16 };
-            self.write_hashes(name, hashes)?;
         }
-        Ok(())
     }
 
     fn write_head(&self, edge: &Edge) -> Result<(), LogError> {
         let signers: Vec<&dyn NoteSigner> = self.signers.iter().map(AsRef::as_ref).collect();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let note = Checkpoint::of(&self.origin, edge).sign(&signers, now)?;
-        write_whole(&self.root, CHECKPOINT, note.as_bytes(), || self.point("checkpoint-aside"))
+        write_aside(&self.root, CHECKPOINT, note.as_bytes())?;
+        self.point("checkpoint-aside");
+        put_in_place(&self.root, CHECKPOINT)?;
+        sync_folder(&self.root, "")
     }
 
     fn point(&self, name: &str) {
@@ -334,4 +320,24 @@ impl LogWriter {
             hook(name);
         }
     }
+}
+
+fn hashes_tile(level: u8, index: u64, hashes: &[Hash]) -> (TileName, Vec<u8>) {
+    let name = TileName { kind: TileKind::Hashes(level), index, width: hashes.len() as u16 };
+    (name, hashes.iter().flat_map(|hash| *hash.as_bytes()).collect())
+}
+
+/// What a group adds to each bundle file; a group is smaller than a file, so it touches two at most.
+fn bundle_lines(first: u64, group: &[Pending]) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    for (index, pending) in (first..).zip(group) {
+        if files.is_empty() || index % BUNDLES_PER_FILE == 0 {
+            files.push((bundle_file(index), Vec::new()));
+        }
+        // INVARIANT: the line above made the list not empty.
+        let Some((_, bytes)) = files.last_mut() else { continue };
+        bytes.extend_from_slice(&pending.line);
+        bytes.push(b'\n');
+    }
+    files
 }
