@@ -10,7 +10,7 @@ use common::{generated, small};
 use frame::{Categories, Column, Frame};
 use learn::modelfile::{BOOSTER_FILE, FOREST_FILE, MANIFEST_FILE, SEGMENTS_FILE, SVM_FILE};
 use learn::{
-    Calibration, Ensemble, LearnError, Member, ModelError, SegmentSpec, Segments, Split, TrainSpec, Value, Weights,
+    Calibration, Ensemble, LearnError, Member, ModelError, Scores, SegmentSpec, Segments, Split, TrainSpec, Value, Weights,
     cross_validate,
 };
 use proptest::prelude::*;
@@ -171,12 +171,14 @@ fn missing_and_unknown_files_are_refused() {
     assert_eq!(Ensemble::from_files(&more).unwrap_err(), ModelError::Unknown("run.sh".to_owned()));
 }
 
-/// A damaged model is refused, or it answers every row without a panic.
+/// A damaged model is refused, or it answers every row by probabilities, without a panic.
 fn survives(files: &Files) {
     if let Ok(model) = Ensemble::from_files(files) {
         let (frame, _) = generated(20, 5);
-        let _ = model.predict(&frame);
-        let _ = model.predict_row(&[Value::Number(3.0), Value::Text("trial"), Value::Number(9.5)]);
+        let mut scores = model.predict(&frame).unwrap_or_default();
+        scores.extend(model.predict_row(&[Value::Number(3.0), Value::Text("trial"), Value::Number(9.5)]));
+        let sound = |scores: &Scores| Member::ALL.iter().all(|member| (0.0..=1.0).contains(&member.of(scores)));
+        assert!(scores.iter().all(sound), "{scores:?}");
         if let Some(segments) = model.segments() {
             let _ = segments.assign(&[Value::Number(3.0)]);
         }
