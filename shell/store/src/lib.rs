@@ -4,9 +4,10 @@
 //! - [`objects`]: deliveries, models and evidence by their digest;
 //! - [`table`]: append-only tables that other programs can read, and no one can change unseen;
 //! - [`parquet_in`]: Parquet files from outside, within limits;
-//! - `control`: runs, deployments, approvals and counts in one SQLite file (being written);
+//! - [`control`]: runs, deployments, approvals and counts in one SQLite file;
 //! - [`log`]: the ledger's files.
 
+pub mod control;
 pub mod disk;
 pub mod log;
 pub mod objects;
