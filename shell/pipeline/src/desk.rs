@@ -46,6 +46,11 @@ pub fn now() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
+/// Milliseconds since 1970, UTC.
+pub fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
 /// RFC 3339 text of Unix seconds.
 pub fn rfc3339(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map_or_else(|_| "1970-01-01T00:00:00Z".to_owned(), |at| at.to_string())
@@ -90,7 +95,7 @@ impl Desk {
         let database = project.path("control.db");
         let identity = Identity::open(&database, vault.clone()).await?;
         let control = Control::open(&database).await.map_err(PipelineError::internal)?;
-        control.recover_runs(now()).await.map_err(PipelineError::internal)?;
+        control.recover_runs(now_ms()).await.map_err(PipelineError::internal)?;
         Ok(Self { project, vault, log, reader, objects, control, identity, signer })
     }
 
@@ -116,6 +121,20 @@ impl Desk {
             self.vault.put(SESSION_SECRET, bytes, now())?;
         }
         Ok(())
+    }
+}
+
+impl Desk {
+    /// What stands under a name of the control plane's small state.
+    pub async fn pointer(&self, name: &str) -> Result<Option<serde_json::Value>, PipelineError> {
+        let pointer = self.control.pointer(name).await.map_err(PipelineError::internal)?;
+        Ok(pointer.map(|pointer| pointer.value))
+    }
+
+    /// Sets it. This process holds the project's lock, so nobody else moves it in between; if somebody did, it is an error.
+    pub async fn set_pointer(&self, name: &str, value: &serde_json::Value) -> Result<(), PipelineError> {
+        let seen = self.control.pointer(name).await.map_err(PipelineError::internal)?.map_or(0, |pointer| pointer.revision);
+        self.control.set_pointer(name, seen, value).await.map(drop).map_err(PipelineError::internal)
     }
 }
 

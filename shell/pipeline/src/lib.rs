@@ -1,12 +1,25 @@
 //! From a supplier's bytes to a served answer: the threat model's diagram, top to bottom.
+//!
+//! ```text
+//! run::Run::refresh     feeds → source → labels → segments → training → staging → release → deployment
+//! serving::Service::ask key, rate, scope → input validation → prediction → coarse answer → evidence → caller
+//! ```
+//!
+//! Every arrow is a gatehouse ([`houses`]), every verdict an entry of the log ([`evidence`]). What a step needs to know of the world is
+//! gathered in `gather/`; nothing there decides.
 
+pub mod data;
 pub mod desk;
 mod error;
 pub mod evidence;
+mod gather;
 pub mod houses;
 mod policy;
+pub mod progress;
 mod project;
+pub mod run;
 pub mod serving;
+pub mod setup;
 
 pub use desk::Desk;
 pub use error::PipelineError;

@@ -22,6 +22,8 @@ pub struct Recorder<'a> {
     desk: &'a Desk,
     links: Links,
     name: String,
+    /// The last ruling that was recorded.
+    pub last: Option<Ruling>,
 }
 
 /// The entry of an answered (or refused) request.
@@ -34,7 +36,7 @@ pub struct Answered {
 impl<'a> Recorder<'a> {
     /// `name` says what is judged, for people: `feed market`, `labels v2`.
     pub fn new(desk: &'a Desk, name: &str, links: Links) -> Self {
-        Self { desk, links, name: name.to_owned() }
+        Self { desk, links, name: name.to_owned(), last: None }
     }
 }
 
@@ -45,6 +47,7 @@ impl Ledger for Recorder<'_> {
         let resource = format!("{}/{}", ruling.step, self.name);
         let archive = archive(self.desk, &[(ruling.clone(), archived)]).map_err(refuse)?;
         let subject = ruling.cleared.unwrap_or(ruling.subject);
+        self.last = Some(ruling.clone());
         let part = StaywardPart {
             rulings: vec![ruling],
             archive: Some(archive),
@@ -72,6 +75,17 @@ fn archive(desk: &Desk, judged: &[(Ruling, Archived)]) -> Result<Digest, Pipelin
 impl Desk {
     pub(crate) fn sign(&self, statement: &ledger::Statement) -> Result<Bundle, PipelineError> {
         Bundle::sign(statement, &self.signer).map_err(PipelineError::internal)
+    }
+
+    /// Signs a model directory in OpenSSF Model Signing form; the bundle's bytes.
+    pub(crate) fn sign_model(
+        &self,
+        name: &str,
+        files: &ledger::modelsig::ModelFiles,
+        extra: &serde_json::Map<String, Value>,
+    ) -> Result<Vec<u8>, PipelineError> {
+        let bundle = ledger::modelsig::sign(name, files, extra, &self.signer).map_err(PipelineError::internal)?;
+        bundle.to_canonical_json().map_err(PipelineError::internal)
     }
 
     /// Signs and appends the provenance of something that was made.

@@ -92,7 +92,8 @@ pub(crate) fn summary(
         policy: Resource { uri: "stayward.toml".into(), digest: project.policy_digest },
         input_attestations: resources(parents),
         verification_result: result,
-        verified_levels: vec![if passed { "STAYWARD_CLEARED".into() } else { "STAYWARD_NOT_CLEARED".into() }],
+        verified_levels: if passed { vec!["STAYWARD_CLEARED".into()] } else { Vec::new() },
+        stayward: Value::Null,
     };
     let mut statement = summary.of(vec![Subject { name: resource, digest: subject }]).map_err(PipelineError::internal)?;
     attach(&mut statement, StaywardPart { kind: kind.to_owned(), ..part }, parents)?;

@@ -224,7 +224,7 @@ fn check_artefact(project: &Project, artefact: &Artefact) -> Result<(), String> 
 
 fn check_table(project: &Project, name: &str, version: u64, digest: &Digest) -> Result<(), String> {
     let table = store::table::Table::open(&project.path("source").join(name)).map_err(|error| error.to_string())?;
-    if let Some(first) = table.check().first() {
+    if let Some(first) = table.check().map_err(|error| error.to_string())?.first() {
         return Err(first.to_string());
     }
     let found = table.version_digest(version).map_err(|error| error.to_string())?;

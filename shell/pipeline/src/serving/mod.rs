@@ -1,5 +1,10 @@
 //! The prediction service, without its sockets.
 
 mod call;
+mod limits;
+mod lookup;
+mod service;
+mod window;
 
 pub use call::{Call, Counters, PublicColumn, PublicModel, RefusedStatus, Reply, Told};
+pub use service::Service;

@@ -1,0 +1,67 @@
+//! Arguments. Nouns are the boxes of the threat model's diagram.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Exit codes, as `--help` prints them.
+const EXIT_CODES: &str = "Exit codes:
+  0  done, every check passed      5  evidence broken: signature, hash or chain mismatch
+  1  a check or gate said no       6  waiting for a person
+  2  usage, or a file is wrong     7  limit or budget used up
+  3  could not check; counts as no 70 internal error
+  4  not logged in or not allowed
+Nothing is sent anywhere: no telemetry. Everything of a project lies in its one folder.";
+
+/// A secured customer-churn pipeline: from a supplier's signed feed to a served, evidenced answer.
+#[derive(Debug, Parser)]
+#[command(name = "stayward", version, after_help = EXIT_CODES, propagate_version = true)]
+pub(crate) struct Args {
+    /// The project's folder; else $STAYWARD_PROJECT, the current folder if it is one, ./churn-project, ./churn-demo.
+    #[arg(long, global = true, env = "STAYWARD_PROJECT")]
+    pub(crate) project: Option<PathBuf>,
+    /// How results are written to standard output.
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+    /// No progress on standard error.
+    #[arg(long, global = true)]
+    pub(crate) quiet: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// One JSON document.
+    Json,
+    /// One JSON document a line.
+    Ndjson,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// See the whole pipeline work in a minute, on generated data, with attacks that are stopped on screen.
+    Demo(super::commands::demo::DemoArgs),
+    /// Make a project from your own table.
+    Init(super::commands::init::InitArgs),
+    /// Run the pipeline: feeds, data source, labels, segments, training, staging, deployment.
+    Run(super::commands::run::RunArgs),
+    /// Say what is deployed, what ran last, and what waits for people.
+    Status,
+    /// Serve predictions and the console over HTTPS.
+    Serve(super::commands::serve::ServeArgs),
+    /// Look at models, and check their signatures.
+    Model(super::commands::model::ModelArgs),
+    /// Deploy what the last run released.
+    Deploy,
+    /// Go back to an earlier model.
+    Rollback(super::commands::deploy::RollbackArgs),
+    /// Look at evidence and check it, offline.
+    Evidence(super::commands::evidence::EvidenceArgs),
+    /// Log in with password and one-time code.
+    Login(super::commands::login::LoginArgs),
+}

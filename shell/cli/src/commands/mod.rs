@@ -1,0 +1,61 @@
+//! One file per command.
+
+pub(crate) mod demo;
+pub(crate) mod deploy;
+pub(crate) mod evidence;
+pub(crate) mod init;
+pub(crate) mod login;
+pub(crate) mod model;
+pub(crate) mod run;
+pub(crate) mod serve;
+pub(crate) mod status;
+
+use std::path::PathBuf;
+
+use pipeline::{PipelineError, Project};
+
+use crate::args::{Args, Command};
+use crate::output::Output;
+
+/// How a command ends: the exit code, or an error that knows its own.
+pub(crate) type Ended = Result<u8, PipelineError>;
+
+/// Folders that are looked into where none is named.
+const PROJECTS: [&str; 3] = [".", "churn-project", "churn-demo"];
+
+pub(crate) async fn run(args: Args, out: &Output) -> u8 {
+    let project = args.project.clone();
+    let ended = match args.command {
+        Command::Demo(demo) => demo::run(demo, project, out).await,
+        Command::Init(init) => init::run(init, project, out).await,
+        Command::Run(run) => run::run(run, &found(project), out).await,
+        Command::Status => status::run(&found(project), out).await,
+        Command::Serve(serve) => serve::run(serve, &found(project), out).await,
+        Command::Model(model) => model::run(model, &found(project), out),
+        Command::Deploy => deploy::deploy(&found(project), out).await,
+        Command::Rollback(rollback) => deploy::rollback(rollback, &found(project), out).await,
+        Command::Evidence(evidence) => evidence::run(evidence, &found(project), out),
+        Command::Login(login) => login::run(login, &found(project), out).await,
+    };
+    ended.unwrap_or_else(|error| {
+        out.failure(&error);
+        error.exit_code()
+    })
+}
+
+/// The project's folder: the one named, or the first that is one.
+fn found(project: Option<PathBuf>) -> PathBuf {
+    project.unwrap_or_else(|| {
+        let known = PROJECTS.iter().map(PathBuf::from).find(|folder| folder.join("stayward.toml").is_file());
+        known.unwrap_or_else(|| PathBuf::from("."))
+    })
+}
+
+/// Reads a project for commands that only look.
+pub(crate) fn open(root: &std::path::Path) -> Result<Project, PipelineError> {
+    Project::open(root)
+}
+
+pub(crate) fn wrong(why: impl Into<String>, help: impl Into<String>) -> PipelineError {
+    PipelineError::Wrong { why: why.into(), help: help.into() }
+}

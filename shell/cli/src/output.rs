@@ -1,0 +1,170 @@
+//! What people and programs see: tables or JSON on standard output, progress and errors on standard error.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one place of the program that prints")]
+
+use std::io::IsTerminal;
+
+use gate::{Decision, Finding};
+use pipeline::PipelineError;
+use pipeline::progress::{Progress, StepReport, StepState};
+use serde::Serialize;
+
+use crate::args::{Args, Format};
+
+/// Where and how to print.
+#[derive(Clone, Copy)]
+pub(crate) struct Output {
+    /// Table, JSON or one JSON object a line.
+    pub(crate) format: Format,
+    quiet: bool,
+    colour: bool,
+}
+
+impl Output {
+    pub(crate) fn new(args: &Args) -> Self {
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self { format: args.output, quiet: args.quiet, colour: !no_colour && std::io::stderr().is_terminal() }
+    }
+
+    /// One result: JSON as asked, or the table's text.
+    pub(crate) fn result<T: Serialize>(&self, value: &T, table: impl FnOnce() -> String) {
+        match self.format {
+            Format::Table => println!("{}", table().trim_end()),
+            Format::Json => println!("{}", serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))),
+            Format::Ndjson => println!("{}", serde_json::to_string(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))),
+        }
+    }
+
+    /// Bytes as they are.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> std::io::Result<()> {
+        use std::io::Write;
+        std::io::stdout().write_all(bytes)
+    }
+
+    /// A word for people; not in quiet mode.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    /// A word that must be seen, such as a secret that is shown once.
+    pub(crate) fn tell(&self, text: &str) {
+        eprintln!("{text}");
+    }
+
+    /// What went wrong and what to do.
+    pub(crate) fn error(&self, why: &str, help: &str) {
+        eprintln!("{} {why}", self.paint("error:", Paint::Red));
+        if !help.is_empty() {
+            eprintln!("{} {help}", self.paint("help:", Paint::Cyan));
+        }
+    }
+
+    /// A pipeline's error: a refusal is a result with rule, reason, evidence and next command.
+    pub(crate) fn failure(&self, error: &PipelineError) {
+        let evidence = error.evidence().map(|id| format!("\n  evidence  {id}   (stayward evidence show {id})")).unwrap_or_default();
+        match error {
+            PipelineError::Refused { step, gate, finding, .. } => self.verdict("REFUSED", step, gate, finding, &evidence),
+            PipelineError::Held { step, gate, finding, .. } => self.verdict("WAITING FOR A PERSON", step, gate, finding, &evidence),
+            PipelineError::NotAllowed { .. } | PipelineError::Broken { .. } | PipelineError::Wrong { .. } | PipelineError::Internal(_) => {
+                self.error(&error.to_string(), &error.help());
+            }
+        }
+        if self.format != Format::Table {
+            let value = serde_json::json!({ "error": error.to_string(), "help": error.help(), "evidence": error.evidence(), "exit": error.exit_code() });
+            println!("{value}");
+        }
+    }
+
+    fn verdict(&self, word: &str, step: &str, gate: &str, finding: &Finding, evidence: &str) {
+        let word = self.paint(word, Paint::Red);
+        eprintln!("{word}\n  step      {step}\n  rule      {gate}\n  reason    {}{evidence}\n  next      {}", finding.why, finding.help);
+    }
+
+    fn paint(&self, text: &str, paint: Paint) -> String {
+        let code = match paint {
+            Paint::Red => "31;1",
+            Paint::Green => "32",
+            Paint::Yellow => "33",
+            Paint::Cyan => "36",
+            Paint::Dim => "2",
+        };
+        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Paint {
+    Red,
+    Green,
+    Yellow,
+    Cyan,
+    Dim,
+}
+
+/// Prints each step as it ends.
+pub(crate) struct Live<'a> {
+    pub(crate) out: &'a Output,
+    pub(crate) reports: Vec<StepReport>,
+}
+
+impl Progress for Live<'_> {
+    fn begin(&mut self, step: &str, about: &str) {
+        if self.out.colour && !self.out.quiet {
+            eprint!("  {step:<18} {about} ...\r");
+        }
+    }
+
+    fn end(&mut self, report: &StepReport) {
+        if self.out.format == Format::Ndjson {
+            println!("{}", serde_json::to_string(report).unwrap_or_default());
+        }
+        if !self.out.quiet {
+            eprintln!("{}", line(self.out, report));
+        }
+        self.reports.push(report.clone());
+    }
+}
+
+fn line(out: &Output, report: &StepReport) -> String {
+    let (word, paint) = match report.state {
+        StepState::Pass => ("pass", Paint::Green),
+        StepState::Held => ("HELD", Paint::Yellow),
+        StepState::Refused => ("REFUSED", Paint::Red),
+        StepState::Unchanged => ("as before", Paint::Dim),
+    };
+    let rows = match (report.rows_in, report.rows_quarantined) {
+        (0, _) => String::new(),
+        (came, 0) => format!("{came} rows"),
+        (came, held) => format!("{came} rows, {held} set aside"),
+    };
+    let gates = report.gates.iter().filter(|gate| gate.decision == Decision::Pass).count();
+    let seconds = format!("{:.2} s", std::time::Duration::from_millis(report.milliseconds).as_secs_f64());
+    let head = format!("  {:<17} {:<26} {} {:>8}  {:<28} {}/{} gates  {}", report.step, shorten(&report.about, 26), out.paint(&format!("{word:<9}"), paint), seconds, rows, gates, report.gates.len(), out.paint(&report.evidence, Paint::Dim));
+    let note = if report.note.is_empty() { String::new() } else { format!("\n{:20}{}", "", report.note) };
+    let finding = report.finding.as_ref().map(|(gate, finding)| format!("\n{:20}{gate}: {}\n{:20}next: {}", "", finding.why, "", finding.help)).unwrap_or_default();
+    format!("{head}{note}{finding}")
+}
+
+fn shorten(text: &str, most: usize) -> String {
+    let count = text.chars().count();
+    if count <= most { text.to_owned() } else { format!("…{}", text.chars().skip(count - most + 1).collect::<String>()) }
+}
+
+/// A plain table with aligned columns.
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let widths: Vec<usize> = (0..head.len())
+        .map(|at| {
+            let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count());
+            cells.chain(head.get(at).map(|cell| cell.chars().count())).max().unwrap_or(0)
+        })
+        .collect();
+    let render = |cells: &mut dyn Iterator<Item = &str>| {
+        let line: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        line.join("  ").trim_end().to_owned()
+    };
+    let mut lines = vec![render(&mut head.iter().copied())];
+    lines.extend(rows.iter().map(|row| render(&mut row.iter().map(String::as_str))));
+    lines.join("\n")
+}

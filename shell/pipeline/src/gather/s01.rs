@@ -1,0 +1,272 @@
+//! Facts of a market feed's rows: the contract, the thresholds, the market's own rules, and outliers against accepted weeks.
+
+use std::collections::BTreeMap;
+
+use arrow_array::RecordBatch;
+use frame::{Categories, Column, Frame};
+use outlier::market::{MarketFinding as Found, MarketLimits, MarketRow, MarketState};
+use outlier::{Reference, Spec};
+use s01_intake::{ColumnTest, ContentFacts, ContentPolicy, MarketFinding, RowFlag, RowReason};
+use tabular::Contract;
+use tabular::typed::Rule;
+
+use crate::desk::Desk;
+use crate::{PipelineError, Project, data};
+
+/// Columns of a market feed's table.
+pub(crate) const COLUMNS: [&str; 6] = ["week", "region", "competitor", "price", "promo", "est_share"];
+/// Accepted weeks that outliers are judged by.
+const REFERENCE_WEEKS: u32 = 60;
+/// False discoveries among rows that are set aside, at most.
+const FALSE_DISCOVERY_RATE: f64 = 0.05;
+/// Seed of the reference; any would do, it must only stay the same.
+const REFERENCE_SEED: u64 = 1;
+const WEEK_SECONDS: i64 = 7 * 86_400;
+
+/// A delivery, read.
+#[derive(Default)]
+pub(crate) struct MarketTable {
+    /// Records, the broken ones included.
+    pub(crate) rows: u64,
+    /// Rows that could be read, with their place in the delivery.
+    pub(crate) market: Vec<(u32, MarketRow)>,
+    flags: Vec<RowFlag>,
+    missing: Vec<String>,
+    unknown: Vec<String>,
+}
+
+/// A delivery that cannot be read at all: no row.
+pub(crate) fn unreadable(_: &PipelineError) -> MarketTable {
+    MarketTable::default()
+}
+
+/// Reads bytes that the door let through.
+pub(crate) fn read_market(bytes: &[u8], contract: &Contract, name: &str) -> Result<MarketTable, PipelineError> {
+    let loaded = data::load_bytes(bytes.to_vec(), name)?;
+    let typed = data::typed(contract, &loaded.batches)?;
+    let mut out = MarketTable { rows: u64::try_from(typed.rows()).unwrap_or(0) + loaded.broken_count, ..MarketTable::default() };
+    for violation in &typed.violations {
+        match (violation.rule, violation.row) {
+            (Rule::ColumnMissing | Rule::ColumnRenamed, _) => out.missing.push(violation.column.clone()),
+            (Rule::ColumnExtra, _) => out.unknown.push(violation.column.clone()),
+            (_, Some(row)) => out.flags.push(flag(row, RowReason::Contract, &violation.column, format!("`{}` in `{}`", violation.seen, violation.column))),
+            (_, None) => out.missing.push(format!("{} ({:?})", violation.column, violation.rule)),
+        }
+    }
+    for (at, what) in (typed.rows()..).zip((0..loaded.broken_count).map(|at| loaded.broken.get(usize::try_from(at).unwrap_or(usize::MAX)))) {
+        let seen = what.cloned().unwrap_or_else(|| "a record that cannot be read".to_owned());
+        out.flags.push(flag(at, RowReason::Contract, "", seen));
+    }
+    for row in typed.clean_rows() {
+        let week = typed.time.as_ref().and_then(|all| all.get(row).copied().flatten()).map(|at| at.div_euclid(WEEK_SECONDS));
+        if let (Some(week), Ok(place)) = (week.and_then(|week| u32::try_from(week).ok()), u32::try_from(row)) {
+            out.market.push((place, market_row(&typed.frame, row, week)));
+        }
+    }
+    Ok(out)
+}
+
+fn flag(row: usize, reason: RowReason, column: &str, seen: String) -> RowFlag {
+    RowFlag { row: u32::try_from(row).unwrap_or(u32::MAX), reason, column: column.to_owned(), seen }
+}
+
+fn market_row(frame: &Frame, row: usize, week: u32) -> MarketRow {
+    let number = |name: &str| match frame.column(name) {
+        Some(Column::Number(values)) => values.get(row).copied().unwrap_or(f64::NAN),
+        Some(Column::Category(levels)) => levels.text(row).and_then(|text| text.parse().ok()).unwrap_or(f64::NAN),
+        None => f64::NAN,
+    };
+    let text = |name: &str| frame.column(name).and_then(|column| data::text_of(column, row)).unwrap_or_default();
+    MarketRow {
+        week,
+        region: text("region"),
+        competitor: text("competitor"),
+        price: number("price"),
+        promo: number("promo") > 0.5,
+        est_share: number("est_share"),
+    }
+}
+
+/// Rows that were accepted before.
+pub(crate) fn history(desk: &Desk, feed: &str) -> Result<Vec<MarketRow>, PipelineError> {
+    let dir = desk.project.path("source").join(feed);
+    if !dir.is_dir() {
+        return Ok(Vec::new());
+    }
+    let table = store::table::Table::open(&dir).map_err(|error| PipelineError::broken(error.to_string()))?;
+    let mut rows = Vec::new();
+    for batch in table.read(None).map_err(|error| PipelineError::broken(error.to_string()))? {
+        rows.extend(rows_of(&batch)?);
+    }
+    Ok(rows)
+}
+
+/// Rows of a stored batch.
+pub(crate) fn rows_of(batch: &RecordBatch) -> Result<Vec<MarketRow>, PipelineError> {
+    let frame = tabular::bridge::to_frame(batch).map_err(PipelineError::internal)?;
+    let week = |row: usize| match frame.column("week") {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "weeks since 1970, written by us")]
+        Some(Column::Number(weeks)) => weeks.get(row).map_or(0, |week| *week as u32),
+        Some(Column::Category(_)) | None => 0,
+    };
+    Ok((0..frame.rows()).map(|row| market_row(&frame, row, week(row))).collect())
+}
+
+/// Facts of a delivery, and the market's state as it will be if the delivery is taken.
+pub(crate) fn content_facts(
+    project: &Project,
+    table: &MarketTable,
+    state: &MarketState,
+    history: &[MarketRow],
+    accepted: bool,
+) -> Result<(ContentFacts, MarketState), PipelineError> {
+    let rows: Vec<MarketRow> = table.market.iter().map(|(_, row)| row.clone()).collect();
+    let (findings, next) = state.judge(&rows, &MarketLimits::default());
+    let mut flags = table.flags.clone();
+    let mut market = Vec::new();
+    for finding in findings {
+        match market_finding(&finding, &table.market) {
+            Ok(flag) => flags.push(flag),
+            Err(found) => market.push(found),
+        }
+    }
+    let mut facts = ContentFacts {
+        columns_missing: table.missing.clone(),
+        columns_unknown: table.unknown.clone(),
+        flags,
+        tests: Vec::new(),
+        market,
+        reference_rows: 0,
+        first_delivery_accepted: accepted,
+        policy: ContentPolicy {
+            contract_share_max: project.policy.content.contract_share_max,
+            quarantine_share_max: project.policy.content.quarantine_share_max,
+            batch_alpha: project.policy.content.batch_alpha,
+        },
+    };
+    judge_jointly(&mut facts, table, history)?;
+    facts.flags.sort_by(|left, right| (left.row, left.reason).cmp(&(right.row, right.reason)));
+    Ok((facts, next))
+}
+
+/// A finding about one row flags it; a finding about the market stops the delivery.
+fn market_finding(finding: &Found, rows: &[(u32, MarketRow)]) -> Result<RowFlag, MarketFinding> {
+    let row_flag = |row: &usize, reason, column: &str, what: &str| {
+        let (place, found) = rows.get(*row).map_or((u32::MAX, None), |(place, found)| (*place, Some(found)));
+        let whose = found.map_or_else(String::new, |found| format!(" ({}, {})", found.region, found.competitor));
+        Ok(RowFlag { row: place, reason, column: column.to_owned(), seen: format!("{what}{whose}") })
+    };
+    let stop = |rule: &str, seen: String| Err(MarketFinding { rule: rule.to_owned(), seen });
+    match finding {
+        Found::TooMany => stop("size", "more rows or series than can be judged".to_owned()),
+        Found::Price { row } => row_flag(row, RowReason::Threshold, "price", "a price that cannot be"),
+        Found::Share { row } => row_flag(row, RowReason::Threshold, "est_share", "a share that cannot be"),
+        Found::Twice { row } => row_flag(row, RowReason::Duplicate, "", "the same week, region and competitor twice"),
+        Found::OldWeek { row } => row_flag(row, RowReason::Threshold, "week", "a week that was accepted before"),
+        Found::RowMove { row, change } => {
+            row_flag(row, RowReason::Threshold, "price", &format!("a price that moved by {:+.1} % in a week", change.exp_m1() * 100.0))
+        }
+        Found::ShareSum { week, region, sum } => {
+            stop("market shares", format!("shares of `{region}` in week {week} add up to {sum:.2}"))
+        }
+        Found::RegionMove { week, region, change, z, relative } => {
+            let against = if *relative { " against the other regions" } else { "" };
+            stop("price level", format!("prices of `{region}` moved by {:+.1} % in week {week}{against}, {z:+.0} deviations", change.exp_m1() * 100.0))
+        }
+        Found::SlowDrift { week, region, sum } => {
+            let whose = region.as_deref().unwrap_or("all regions");
+            stop("slow drift", format!("prices of `{whose}` drift since some weeks (week {week}, sum {sum:+.1})"))
+        }
+        Found::Newcomer { region, competitor } => stop("newcomer", format!("`{competitor}` was never seen in `{region}`")),
+    }
+}
+
+fn judge_jointly(facts: &mut ContentFacts, table: &MarketTable, history: &[MarketRow]) -> Result<(), PipelineError> {
+    let newest = history.iter().map(|row| row.week).max().unwrap_or(0);
+    let recent: Vec<&MarketRow> = history.iter().filter(|row| row.week.saturating_add(REFERENCE_WEEKS) > newest).collect();
+    let trusted = derived(&recent, &BTreeMap::new());
+    if trusted.frame.rows() < outlier::TRUSTED_ROWS_MIN {
+        return Ok(());
+    }
+    let reference = Reference::fit(&trusted.frame, &Spec::default(), REFERENCE_SEED).map_err(PipelineError::internal)?;
+    facts.reference_rows = reference.trusted_rows();
+    let batch: Vec<&MarketRow> = table.market.iter().map(|(_, row)| row).collect();
+    let judged = derived(&batch, &trusted.last);
+    if judged.frame.rows() == 0 {
+        return Ok(());
+    }
+    let score = reference.score(&judged.frame).map_err(PipelineError::internal)?;
+    facts.tests.push(ColumnTest { name: "share of rows beyond trusted history".into(), p_value: score.batch.p_value });
+    for (at, flagged) in score.flags(FALSE_DISCOVERY_RATE).into_iter().enumerate().filter(|(_, flagged)| *flagged) {
+        let (Some(row), Some(&source), true) = (score.rows.get(at), judged.places.get(at), flagged) else { continue };
+        let place = table.market.get(source).map_or(u32::MAX, |(place, _)| *place);
+        let column = score.column_name(row).unwrap_or_default().to_owned();
+        let seen = format!("p = {:.1e} by {:?}", row.p_value, row.method);
+        facts.flags.push(RowFlag { row: place, reason: RowReason::Joint, column, seen });
+    }
+    Ok(())
+}
+
+/// Prices as moves and as distances from the competitor's usual level: these stay alike over the weeks, prices do not.
+struct Derived {
+    frame: Frame,
+    /// For each row of the frame its place among the rows given.
+    places: Vec<usize>,
+    last: BTreeMap<(String, String), f64>,
+}
+
+fn derived(rows: &[&MarketRow], before: &BTreeMap<(String, String), f64>) -> Derived {
+    let mut last = before.clone();
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by_key(|at| rows.get(*at).map(|row| row.week));
+    let mut level: BTreeMap<(u32, &str), (f64, f64)> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.price > 0.0) {
+        let entry = level.entry((row.week, &row.competitor)).or_default();
+        *entry = (entry.0 + row.price.ln(), entry.1 + 1.0);
+    }
+    let (mut moves, mut relative, mut share, mut competitor, mut places) = (vec![], vec![], vec![], vec![], vec![]);
+    for at in order {
+        let Some(row) = rows.get(at).filter(|row| row.price > 0.0) else { continue };
+        let price = row.price.ln();
+        let known = last.insert((row.region.clone(), row.competitor.clone()), price);
+        let Some(known) = known else { continue };
+        let (sum, count) = level.get(&(row.week, row.competitor.as_str())).copied().unwrap_or((price, 1.0));
+        moves.push(price - known);
+        relative.push(price - sum / count);
+        share.push(row.est_share);
+        competitor.push(row.competitor.as_str());
+        places.push(at);
+    }
+    let mut frame = Frame::new(moves.len());
+    let categories = Categories::from_texts(competitor.into_iter().map(Some));
+    for (name, column) in [
+        ("move", Column::Number(moves)),
+        ("relative", Column::Number(relative)),
+        ("est_share", Column::Number(share)),
+        ("competitor", Column::Category(categories)),
+    ] {
+        // INVARIANT: every column has one entry per push above and names differ, so none is refused.
+        drop(frame.push(name, column));
+    }
+    Derived { frame, places, last }
+}
+
+/// Rows that go on, as they are stored.
+pub(crate) fn arrow(table: &MarketTable, held: &[u32]) -> Result<Vec<RecordBatch>, PipelineError> {
+    let kept: Vec<&MarketRow> = table.market.iter().filter(|(place, _)| held.binary_search(place).is_err()).map(|(_, row)| row).collect();
+    let mut frame = Frame::new(kept.len());
+    let number = |of: &dyn Fn(&MarketRow) -> f64| Column::Number(kept.iter().map(|row| of(row)).collect());
+    let text = |of: fn(&MarketRow) -> &str| Column::Category(Categories::from_texts(kept.iter().map(|row| Some(of(row)))));
+    let columns = [
+        number(&|row| f64::from(row.week)),
+        text(|row| &row.region),
+        text(|row| &row.competitor),
+        number(&|row| row.price),
+        number(&|row| f64::from(u8::from(row.promo))),
+        number(&|row| row.est_share),
+    ];
+    for (name, column) in COLUMNS.into_iter().zip(columns) {
+        frame.push(name, column).map_err(PipelineError::internal)?;
+    }
+    Ok(vec![tabular::bridge::of_frame(&frame).map_err(PipelineError::internal)?])
+}

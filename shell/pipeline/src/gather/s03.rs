@@ -1,0 +1,107 @@
+//! Facts of a label set: who signed, what the archive still holds, what statistics say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use artifact::LabelSet;
+use gate::Digest;
+use identity::{Action, matrix};
+use learn::gbm::Booster;
+use learn::{BoosterSpec, Preprocess, Split};
+use s03_label_qa::{Approval, Facts, Policy, Previous, Qa};
+
+use crate::PipelineError;
+use crate::run::Run;
+use crate::run::labels::{LabelRows, parse_labels};
+
+/// A label is suspect when a model that did not see it gives it less than this probability.
+const SUSPECT_PROBABILITY: f64 = 0.05;
+/// Folds of that model.
+const FOLDS: usize = 3;
+/// Its trees.
+const TREES: u32 = 100;
+/// Its seed; any would do, it must only stay the same.
+const SEED: u64 = 3;
+
+impl Run<'_> {
+    pub(crate) async fn label_facts(&self, set: &LabelSet, rows: &LabelRows, known: &BTreeSet<String>, qa: Option<Qa>) -> Result<Facts, PipelineError> {
+        let project = &self.desk.project;
+        let control = &self.desk.control;
+        let approvals = control.approvals(&set.content).await.map_err(PipelineError::internal)?;
+        let people: BTreeMap<String, _> = self.desk.identity.people().await?.into_iter().map(|person| (person.name.clone(), person)).collect();
+        let approvals = approvals
+            .into_iter()
+            .map(|approval| Approval {
+                may_approve: people
+                    .get(&approval.what.person)
+                    .is_some_and(|person| person.disabled_at.is_none() && matrix::any_allowed(&person.roles, Action::ApproveLabels)),
+                content: set.content,
+                second_factor: approval.what.amr.iter().any(|factor| factor == "otp"),
+                person: approval.what.person,
+            })
+            .collect();
+        let mut versions = control.label_versions().await.map_err(PipelineError::internal)?;
+        versions.sort_by_key(|version| version.version);
+        let mut archive_violations = Vec::new();
+        let mut previous = None;
+        for version in &versions {
+            let content: Digest = version.what.content;
+            match self.desk.objects.get(&content) {
+                Err(error) => archive_violations.push(format!("version {}: {error}", version.version)),
+                Ok(bytes) => previous = Some((version.version, content, bytes)),
+            }
+        }
+        let previous = previous.filter(|(version, _, _)| Some(*version) == versions.last().map(|last| last.version));
+        let previous = previous.map(|(version, content, bytes)| compare(version, content, &parse_labels(&bytes), rows));
+        let unknown_customers = u64::try_from(rows.labels.keys().filter(|(id, _)| !known.contains(id)).count()).unwrap_or(u64::MAX);
+        let label = project.contract.label.as_ref();
+        Ok(Facts {
+            approvals,
+            previous,
+            archive_violations,
+            qa: qa.map(|qa| Qa { unknown_customers, contradictions: rows.contradictions, ..qa }),
+            policy: Policy {
+                approvals_needed: project.policy.labels.approvals_needed,
+                author_may_approve: project.policy.labels.author_may_approve,
+                change_share_max: project.policy.labels.change_share_max,
+                suspect_share_max: project.policy.labels.suspect_share_max,
+                positive_share: label.map_or((0.0, 1.0), |label| (label.rate_min, label.rate_max)),
+            },
+        })
+    }
+}
+
+fn compare(version: u64, content: Digest, old: &LabelRows, new: &LabelRows) -> Previous {
+    let count = |pick: &dyn Fn(Option<&bool>, bool) -> bool| {
+        u64::try_from(old.labels.iter().filter(|(key, churned)| pick(new.labels.get(*key), **churned)).count()).unwrap_or(u64::MAX)
+    };
+    Previous {
+        version,
+        content,
+        archived: Some(content),
+        changed: count(&|new, old| new.is_some_and(|new| *new != old)),
+        dropped: count(&|new, _| new.is_none()),
+    }
+}
+
+/// What a booster that did not see a label says of it, out of fold.
+pub(crate) fn quality(frame: &frame::Frame, labels: &[bool]) -> Result<Qa, PipelineError> {
+    let internal = |error: learn::LearnError| PipelineError::internal(error);
+    let spec = BoosterSpec { trees: TREES, ..BoosterSpec::default() };
+    let mut suspects = 0_u64;
+    for fold in (Split::Stratified { folds: FOLDS, seed: SEED }).folds(frame, labels).map_err(internal)? {
+        let train = frame.take(&fold.train);
+        let known: Vec<bool> = fold.train.iter().filter_map(|row| labels.get(*row).copied()).collect();
+        let preprocess = Preprocess::fit(&train, &[]).map_err(internal)?;
+        let booster = Booster::fit(&preprocess.encode(&train).map_err(internal)?, &known, &spec, SEED).map_err(internal)?;
+        let test = preprocess.encode(&frame.take(&fold.test)).map_err(internal)?;
+        for (row, margin) in fold.test.iter().zip(booster.margins(&test).map_err(internal)?) {
+            let chance = Booster::chance(margin);
+            let believed = if labels.get(*row) == Some(&true) { chance } else { 1.0 - chance };
+            suspects += u64::from(believed < SUSPECT_PROBABILITY);
+        }
+    }
+    let rows = u64::try_from(labels.len()).unwrap_or(u64::MAX);
+    #[expect(clippy::cast_precision_loss, reason = "row counts stay far below 2^53")]
+    let suspect_share = suspects as f64 / rows.max(1) as f64;
+    Ok(Qa { rows, suspect_share, unknown_customers: 0, contradictions: 0 })
+}

@@ -1,0 +1,294 @@
+//! s01: every new file in a feed's inbox is judged at the door, then row by row, and written only when it came through both.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use artifact::{Append, Feed, Origin};
+use gate::{Digest, Outcome, Receipt};
+use identity::Role;
+use outlier::market::MarketState;
+use store::control::{Acceptance, DeliveryOutcome, NewDelivery};
+use s01_intake::{Arrival, DoorFacts, SupplierKey};
+use tabular::Contract;
+
+use super::state::object;
+use super::{Rows, Run};
+use crate::desk::{now, now_ms};
+use crate::evidence::Links;
+use crate::gather::s01::{self, MarketTable};
+use crate::policy::FeedPolicy;
+use crate::progress::{StepReport, StepState};
+use crate::PipelineError;
+
+/// Largest signature file.
+const BUNDLE_BYTES_MAX: u64 = 4 << 20;
+/// What follows the name of a signed file.
+pub(crate) const BUNDLE_SUFFIX: &str = ".sigstore.json";
+
+/// How a delivery ended.
+enum Delivery {
+    Taken,
+    Stopped,
+}
+
+impl Run<'_> {
+    /// Judges everything that arrived since the last run. A delivery that is stopped does not stop the run.
+    pub(crate) async fn feeds(&mut self) -> Result<(), PipelineError> {
+        let policies = self.desk.project.policy.feeds.clone();
+        for policy in &policies {
+            for path in inbox(&self.desk.project.resolve(&policy.inbox))? {
+                if matches!(self.delivery(policy, &path, Arrival::Folder).await?, Some(Delivery::Stopped)) {
+                    self.stopped_deliveries += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn delivery(&mut self, policy: &FeedPolicy, path: &Path, arrival: Arrival) -> Result<Option<Delivery>, PipelineError> {
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let about = format!("{}/{name}", policy.name);
+        let bytes = store::disk::read_limited(path, policy.size_max_bytes.saturating_add(1))?;
+        let content = Digest::of(&bytes);
+        if self.known_delivery(policy, content).await? {
+            return Ok(None);
+        }
+        self.progress.begin("s01-door", &about);
+        let began = Instant::now();
+        let bundle = read_bundle(path)?;
+        let feed = Feed::new(&policy.name, &policy.supplier, bytes);
+        self.desk.objects.put(feed.bytes().unwrap_or_default())?;
+        let facts = self.door_facts(policy, arrival, bundle).await?;
+        let links = Links { parents: Vec::new(), artefacts: vec![object("feed", content)] };
+        let door = match self.judge(&self.houses.door, &about, (feed, &facts), links, Rows { began: Some(began), ..Rows::default() }).await? {
+            Outcome::Cleared(door) => door,
+            Outcome::Held(held) => return self.stop(policy, content, DeliveryOutcome::Held, held.receipt).await,
+            Outcome::Refused { receipt, .. } => return self.stop(policy, content, DeliveryOutcome::Refused, receipt).await,
+            Outcome::Unrecorded(error) => return Err(error.into()),
+        };
+        self.rows(policy, &about, &door, &facts).await
+    }
+
+    async fn rows(
+        &mut self,
+        policy: &FeedPolicy,
+        about: &str,
+        door: &gate::Cleared<artifact::Door>,
+        facts: &DoorFacts,
+    ) -> Result<Option<Delivery>, PipelineError> {
+        self.progress.begin("s01-content", about);
+        let began = Instant::now();
+        let feed = door.subject();
+        let table = match s01::read_market(feed.bytes().unwrap_or_default(), &self.feed_contract(policy)?, about) {
+            Ok(table) => table,
+            Err(error) => s01::unreadable(&error),
+        };
+        let state: MarketState = self.market_state(policy).await?;
+        let history = s01::history(self.desk, &policy.name)?;
+        let accepted = self.accepted(feed.content).await?;
+        let (content_facts, next_state) = s01::content_facts(&self.desk.project, &table, &state, &history, accepted)?;
+        let batch = s01_intake::work::open_batch(door, &policy.name, table.rows);
+        let links = Links { parents: vec![door.receipt().clone()], artefacts: vec![object("feed", feed.content)] };
+        let held = u64::try_from(content_facts.flags.len()).unwrap_or(0).min(table.rows);
+        let rows = Rows { came: table.rows, went: table.rows.saturating_sub(held), held, began: Some(began), ..Rows::default() };
+        let content = match self.judge(&self.houses.content, about, (batch, &content_facts), links, rows).await? {
+            Outcome::Cleared(content) => content,
+            Outcome::Held(held) => return self.stop(policy, feed.content, DeliveryOutcome::Held, held.receipt).await,
+            Outcome::Refused { receipt, .. } => return self.stop(policy, feed.content, DeliveryOutcome::Refused, receipt).await,
+            Outcome::Unrecorded(error) => return Err(error.into()),
+        };
+        self.write_feed(policy, about, &content, &table, facts, &next_state).await
+    }
+
+    async fn write_feed(
+        &mut self,
+        policy: &FeedPolicy,
+        about: &str,
+        content: &gate::Cleared<artifact::Content>,
+        table: &MarketTable,
+        facts: &DoorFacts,
+        state: &MarketState,
+    ) -> Result<Option<Delivery>, PipelineError> {
+        self.progress.begin("s02-source", about);
+        let began = Instant::now();
+        let batch = content.subject();
+        let append = Append {
+            table: policy.name.clone(),
+            content: batch.content,
+            rows: batch.rows_clean(),
+            columns: s01::COLUMNS.iter().map(|column| (*column).to_owned()).collect(),
+            origin: Origin::Feed { feed: policy.name.clone() },
+            writer: "source-writer".to_owned(),
+        };
+        let columns = append.columns.clone();
+        let source_facts = self.source_facts(&policy.name, columns, Some(content))?;
+        let links = Links { parents: vec![content.receipt().clone()], artefacts: vec![object("feed", batch.content)] };
+        let rows = Rows { came: batch.rows, went: append.rows, held: batch.rows - append.rows, began: Some(began), ..Rows::default() };
+        let outcome = self.judge(&self.houses.source, about, (append, &source_facts), links, rows).await?;
+        let cleared = match outcome {
+            Outcome::Cleared(cleared) => cleared,
+            Outcome::Held(held) => return self.stop(policy, batch.content, DeliveryOutcome::Held, held.receipt).await,
+            Outcome::Refused { gate, finding, receipt } => {
+                return Err(PipelineError::Refused { step: "s02-source", gate: gate.to_owned(), finding, receipt });
+            }
+            Outcome::Unrecorded(error) => return Err(error.into()),
+        };
+        let rows = s01::arrow(table, &batch.held)?;
+        self.append_table(&cleared, &rows)?;
+        let sequence = s01_intake::read_claim(facts, &policy.supplier).map_or(0, |signed| signed.claim.sequence);
+        self.desk.identity.advance_sequence(&policy.supplier, &policy.name, sequence, now()).await?;
+        self.leave_market_state(policy, state).await?;
+        self.book(policy, batch.content, DeliveryOutcome::Cleared, (batch.rows, batch.rows - batch.rows_clean()), cleared.receipt()).await?;
+        Ok(Some(Delivery::Taken))
+    }
+
+    async fn stop(&mut self, policy: &FeedPolicy, content: Digest, outcome: DeliveryOutcome, receipt: Receipt) -> Result<Option<Delivery>, PipelineError> {
+        self.book(policy, content, outcome, (0, 0), &receipt).await?;
+        Ok(Some(Delivery::Stopped))
+    }
+
+    async fn book(
+        &self,
+        policy: &FeedPolicy,
+        content: Digest,
+        outcome: DeliveryOutcome,
+        (rows, rows_held): (u64, u64),
+        receipt: &Receipt,
+    ) -> Result<(), PipelineError> {
+        let delivery = NewDelivery {
+            feed: policy.name.clone(),
+            supplier: policy.supplier.clone(),
+            content,
+            sequence: self.desk.identity.last_sequence(&policy.supplier, &policy.name).await?.unwrap_or(0),
+            outcome,
+            rows,
+            rows_held,
+            receipt: Some(serde_json::to_value(receipt).map_err(PipelineError::internal)?),
+            at_ms: now_ms(),
+        };
+        self.desk.control.add_delivery(&delivery).await.map(drop).map_err(PipelineError::internal)
+    }
+
+    /// A delivery that was taken or refused is not looked at again; a held one is, once somebody accepted it.
+    async fn known_delivery(&self, policy: &FeedPolicy, content: Digest) -> Result<bool, PipelineError> {
+        let deliveries = self.desk.control.deliveries(&policy.name).await.map_err(PipelineError::internal)?;
+        let accepted = self.accepted(content).await?;
+        let last = deliveries.iter().max_by_key(|delivery| (delivery.what.content == content, delivery.seq));
+        let last = last.filter(|delivery| delivery.what.content == content);
+        Ok(last.is_some_and(|delivery| !(delivery.what.outcome == DeliveryOutcome::Held && accepted)))
+    }
+
+    async fn accepted(&self, content: Digest) -> Result<bool, PipelineError> {
+        Ok(!self.desk.control.acceptances(&content).await.map_err(PipelineError::internal)?.is_empty())
+    }
+
+    async fn door_facts(&self, policy: &FeedPolicy, arrival: Arrival, bundle: Option<String>) -> Result<DoorFacts, PipelineError> {
+        let keys = self.desk.identity.supplier_keys().await?;
+        let keys = keys
+            .into_iter()
+            .map(|key| SupplierKey {
+                supplier: key.supplier,
+                public_key_pem: key.public_key_pem,
+                not_before: key.not_before,
+                expires: key.expires_at,
+                revoked: key.revoked_at.is_some() || key.supplier_disabled,
+            })
+            .collect();
+        let last_sequence = self.desk.identity.last_sequence(&policy.supplier, &policy.name).await?;
+        Ok(DoorFacts { now: now(), arrival, bundle, keys, last_sequence, size_max_bytes: policy.size_max_bytes })
+    }
+
+    fn feed_contract(&self, policy: &FeedPolicy) -> Result<Contract, PipelineError> {
+        let below = format!("feeds/{}.contract.toml", policy.name);
+        let bytes = store::disk::read_limited(&self.desk.project.path(&below), BUNDLE_BYTES_MAX)?;
+        Contract::parse(&String::from_utf8_lossy(&bytes)).map_err(|error| PipelineError::wrong(format!("{below}: {error}"), "mend the file"))
+    }
+
+    async fn market_state(&self, policy: &FeedPolicy) -> Result<MarketState, PipelineError> {
+        let pointer = self.desk.pointer(&format!("market-state/{}", policy.name)).await?;
+        let Some(value) = pointer else { return Ok(MarketState::default()) };
+        let digest: Digest = serde_json::from_value(value).map_err(PipelineError::internal)?;
+        serde_json::from_slice(&self.desk.objects.get(&digest)?).map_err(PipelineError::internal)
+    }
+
+    async fn leave_market_state(&self, policy: &FeedPolicy, state: &MarketState) -> Result<(), PipelineError> {
+        let digest = self.desk.objects.put_json(state)?;
+        let value = serde_json::to_value(digest).map_err(PipelineError::internal)?;
+        self.desk.set_pointer(&format!("market-state/{}", policy.name), &value).await
+    }
+
+    /// Lets a data steward accept a delivery that is held: it is judged again with that as a fact.
+    pub async fn accept_delivery(&mut self, feed: &str, content: &str) -> Result<(), PipelineError> {
+        let refused = |why: String| PipelineError::NotAllowed { why, help: "have a data steward log in and accept it".into() };
+        if !self.session.roles.contains(&Role::DataSteward) || self.session.second_factor_at.is_none() {
+            return Err(refused(format!("`{}` may not accept deliveries", self.session.person)));
+        }
+        let deliveries = self.desk.control.deliveries(feed).await.map_err(PipelineError::internal)?;
+        let held = deliveries
+            .iter()
+            .filter(|delivery| delivery.what.outcome == DeliveryOutcome::Held && delivery.what.content.hex().starts_with(content))
+            .max_by_key(|delivery| delivery.seq);
+        let Some(held) = held else {
+            let help = "list deliveries with `stayward feed ls`";
+            return Err(PipelineError::wrong(format!("no held delivery of `{feed}` matches `{content}`"), help));
+        };
+        let acceptance = Acceptance { content: held.what.content, person: self.session.person.clone(), at_ms: now_ms() };
+        self.desk.control.accept_delivery(&acceptance).await.map_err(PipelineError::internal)
+    }
+
+    /// Reports a step in which nothing was new.
+    pub(crate) async fn unchanged(&mut self, step: &str, about: &str, note: &str, receipt: &Receipt) -> Result<(), PipelineError> {
+        let report = StepReport {
+            step: step.to_owned(),
+            about: about.to_owned(),
+            state: StepState::Unchanged,
+            milliseconds: 0,
+            rows_in: 0,
+            rows_out: 0,
+            rows_quarantined: 0,
+            evidence: receipt.id.clone(),
+            gates: Vec::new(),
+            finding: None,
+            note: note.to_owned(),
+        };
+        self.report(&report).await
+    }
+}
+
+/// Files of an inbox that are deliveries, by name.
+fn inbox(folder: &Path) -> Result<Vec<PathBuf>, PipelineError> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let names = store::disk::list(folder)?;
+    let deliveries = names.into_iter().filter(|name| !name.ends_with(BUNDLE_SUFFIX) && !name.starts_with('.'));
+    Ok(deliveries.map(|name| folder.join(name)).filter(|path| path.is_file()).collect())
+}
+
+fn read_bundle(path: &Path) -> Result<Option<String>, PipelineError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(BUNDLE_SUFFIX);
+    let beside = PathBuf::from(beside);
+    if !beside.is_file() {
+        return Ok(None);
+    }
+    let bytes = store::disk::read_limited(&beside, BUNDLE_BYTES_MAX)?;
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// Lowest price of the latest accepted week, by region.
+pub(crate) fn lowest_prices(rows: &[outlier::market::MarketRow]) -> BTreeMap<String, f64> {
+    let mut latest: BTreeMap<&str, u32> = BTreeMap::new();
+    for row in rows {
+        let week = latest.entry(&row.region).or_insert(row.week);
+        *week = (*week).max(row.week);
+    }
+    let mut lowest: BTreeMap<String, f64> = BTreeMap::new();
+    for row in rows.iter().filter(|row| latest.get(row.region.as_str()) == Some(&row.week)) {
+        let price = lowest.entry(row.region.clone()).or_insert(row.price);
+        *price = price.min(row.price);
+    }
+    lowest
+}
+

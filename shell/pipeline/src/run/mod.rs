@@ -1,0 +1,188 @@
+//! A run: the threat model's diagram from the feeds' inboxes to the deployed model, one file per step.
+
+mod deploy;
+mod feeds;
+pub(crate) mod labels;
+mod release;
+mod segments;
+mod source;
+mod state;
+pub(crate) mod training;
+
+use std::time::Instant;
+
+use gate::{Finding, Outcome, Receipt, Step};
+use identity::Session;
+use serde::Serialize;
+use store::control::{NewRunStep, RunState, StepState as Booked};
+
+use crate::desk::{Desk, now, now_ms, random_hex};
+use crate::evidence::{Links, Recorder};
+use crate::houses::Houses;
+use crate::progress::{GateReport, Progress, StepReport, StepState};
+use crate::PipelineError;
+pub(crate) use crate::data::load;
+
+pub use labels::{approve_labels, propose_labels};
+pub(crate) use source::read_customers;
+pub use state::{Deployed, Pointer, SegmentsState, Settled, TrainedState};
+pub(crate) use training::model_folder;
+pub use training::{Report, environment};
+
+/// Steps by the names that `run --from` and `--to` take, in order.
+pub const STAGES: [&str; 7] = ["data-validation", "data-source", "label-qa", "segmentation", "training", "staging", "deployment"];
+
+/// One run.
+pub struct Run<'a> {
+    pub(crate) desk: &'a Desk,
+    pub(crate) houses: &'a Houses,
+    pub(crate) progress: &'a mut dyn Progress,
+    pub(crate) session: Session,
+    /// Random name of the run.
+    pub id: String,
+    pub(crate) started: i64,
+    /// Deliveries that were refused or are held; the run goes on without them.
+    pub stopped_deliveries: u64,
+}
+
+/// A ruling that was settled: the cleared subject with the digest that the log proves.
+pub(crate) struct Passed<S: Step> {
+    pub(crate) cleared: gate::Cleared<S>,
+}
+
+impl<'a> Run<'a> {
+    /// Begins a run in the current session.
+    pub async fn begin(desk: &'a Desk, houses: &'a Houses, progress: &'a mut dyn Progress) -> Result<Self, PipelineError> {
+        let session = desk.session().await?;
+        let (id, started) = (random_hex(4)?, now());
+        desk.control.start_run(&id, now_ms()).await.map_err(PipelineError::internal)?;
+        Ok(Self { desk, houses, progress, session, id, started, stopped_deliveries: 0 })
+    }
+
+    /// From a supplier's bytes to a deployed model: the diagram, top to bottom. `from` and `to` are places in [`STAGES`].
+    pub async fn refresh(&mut self, from: usize, to: usize) -> Result<Option<Deployed>, PipelineError> {
+        let within = |stage: usize| (from..=to).contains(&stage);
+        if within(0) {
+            self.feeds().await?; //                                      s01  T1  who sent them? are they sane?
+        }
+        let source = if within(1) { self.source().await? } else { self.known().await? }; //  s02  T1 T6
+        let labels = if within(2) { self.labels(&source).await? } else { self.known().await? }; //  s03  T6
+        let segments = if within(3) { self.segments(&source, &labels).await? } else { self.known().await? }; //  s04  T1
+        let trained = if within(4) { self.training(&source, &labels, &segments).await? } else { self.known().await? }; //  s05  T4 T5
+        let released = if within(5) { self.release(&trained).await? } else { self.known().await? }; //  s06 s07  T7 T4
+        if within(6) { self.deploy(&released).await.map(Some) } else { Ok(None) }
+    }
+
+    /// Books how the run ended.
+    pub async fn finish(&self, result: &Result<Option<Deployed>, PipelineError>) -> Result<(), PipelineError> {
+        let state = match result {
+            Ok(_) => RunState::Done,
+            Err(PipelineError::Refused { .. }) => RunState::Refused,
+            Err(PipelineError::Held { .. }) => RunState::Held,
+            Err(_) => RunState::Failed,
+        };
+        let why = result.as_ref().err().map(|error| (error.to_string(), error.help()));
+        let summary = serde_json::json!({ "why": why, "stopped_deliveries": self.stopped_deliveries, "person": self.session.person });
+        self.desk.control.finish_run(&self.id, state, now_ms(), Some(&summary)).await.map_err(PipelineError::internal)
+    }
+
+    /// Judges a subject, writes the decision down, tells progress; an error when it does not come through.
+    pub(crate) async fn pass<S: Step, F: Serialize>(
+        &mut self,
+        house: &gate::Gatehouse<S, F>,
+        about: &str,
+        (subject, facts): (S::Subject, &F),
+        links: Links,
+        rows: Rows,
+    ) -> Result<Passed<S>, PipelineError> {
+        match self.judge(house, about, (subject, facts), links, rows).await? {
+            Outcome::Cleared(cleared) => Ok(Passed { cleared }),
+            Outcome::Held(held) => {
+                let (gate, finding) = held.findings.into_iter().next().unwrap_or(("", Finding::seen("held", "")));
+                Err(PipelineError::Held { step: S::ID, gate: gate.to_owned(), finding, receipt: held.receipt })
+            }
+            Outcome::Refused { gate, finding, receipt } => {
+                Err(PipelineError::Refused { step: S::ID, gate: gate.to_owned(), finding, receipt })
+            }
+            Outcome::Unrecorded(error) => Err(error.into()),
+        }
+    }
+
+    /// The same, for a caller that goes on when the subject does not come through.
+    pub(crate) async fn judge<S: Step, F: Serialize>(
+        &mut self,
+        house: &gate::Gatehouse<S, F>,
+        about: &str,
+        (subject, facts): (S::Subject, &F),
+        links: Links,
+        rows: Rows,
+    ) -> Result<Outcome<S>, PipelineError> {
+        let began = rows.began.unwrap_or_else(Instant::now);
+        let mut recorder = Recorder::new(self.desk, about, links);
+        let outcome = house.clear(subject, facts, &mut recorder);
+        let (state, receipt, finding) = match &outcome {
+            Outcome::Cleared(cleared) => (StepState::Pass, Some(cleared.receipt()), None),
+            Outcome::Held(held) => {
+                let first = held.findings.first().map(|(gate, finding)| ((*gate).to_owned(), finding.clone()));
+                (StepState::Held, Some(&held.receipt), first)
+            }
+            Outcome::Refused { gate, finding, receipt } => {
+                (StepState::Refused, Some(receipt), Some(((*gate).to_owned(), finding.clone())))
+            }
+            Outcome::Unrecorded(_) => (StepState::Refused, None, None),
+        };
+        let report = StepReport {
+            step: S::ID.to_owned(),
+            about: about.to_owned(),
+            state,
+            milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            rows_in: rows.came,
+            rows_out: if state == StepState::Pass { rows.went } else { 0 },
+            rows_quarantined: rows.held,
+            evidence: receipt.map_or_else(String::new, |receipt| receipt.id.clone()),
+            gates: recorder
+                .last
+                .iter()
+                .flat_map(|ruling| &ruling.gates)
+                .map(|ruled| GateReport { gate: ruled.gate.clone(), decision: ruled.decision })
+                .collect(),
+            finding,
+            note: rows.note,
+        };
+        self.report(&report).await?;
+        Ok(outcome)
+    }
+
+    pub(crate) async fn report(&mut self, report: &StepReport) -> Result<(), PipelineError> {
+        self.progress.end(report);
+        let ended_ms = now_ms();
+        let step = NewRunStep {
+            step: report.step.clone(),
+            state: match report.state {
+                StepState::Pass => Booked::Passed,
+                StepState::Held => Booked::Held,
+                StepState::Refused => Booked::Refused,
+                StepState::Unchanged => Booked::Skipped,
+            },
+            started_ms: ended_ms.saturating_sub(i64::try_from(report.milliseconds).unwrap_or(0)),
+            ended_ms,
+            rows_in: report.rows_in,
+            rows_out: report.rows_out,
+            rows_quarantined: report.rows_quarantined,
+            evidence: (!report.evidence.is_empty()).then(|| report.evidence.clone()),
+            finding: Some(serde_json::to_value(report).map_err(PipelineError::internal)?),
+        };
+        self.desk.control.add_step(&self.id, &step).await.map(drop).map_err(PipelineError::internal)
+    }
+}
+
+/// Rows and time of a report.
+#[derive(Default)]
+pub(crate) struct Rows {
+    pub(crate) came: u64,
+    pub(crate) went: u64,
+    pub(crate) held: u64,
+    pub(crate) note: String,
+    pub(crate) began: Option<Instant>,
+}
+

@@ -1,0 +1,177 @@
+//! s02: the internal customer data comes in by the connector, row by row under the contract, and is appended as a new version.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use artifact::{Append, Origin};
+use gate::{Digest, Receipt};
+use serde_json::json;
+use tabular::TypedTable;
+
+use super::state::{Pointer, Settled, object};
+use super::{Rows, Run, load};
+use crate::evidence::{Artefact, Links};
+use crate::{PipelineError, data};
+
+/// The table of customers.
+pub(crate) const CUSTOMERS: &str = "customers";
+
+impl Run<'_> {
+    pub(crate) async fn source(&mut self) -> Result<Settled, PipelineError> {
+        let project = &self.desk.project;
+        let path = project.resolve(&project.policy.source.data);
+        self.progress.begin("s02-source", CUSTOMERS);
+        let began = Instant::now();
+        let loaded = load(&path)?;
+        let content = Digest::of(&loaded.bytes);
+        let mut typed = data::typed(&project.contract, &loaded.batches)?;
+        data::fill_ids(&mut typed);
+        check_table(&typed)?;
+        let clean = typed.clean_rows();
+        let came = u64::try_from(typed.rows()).unwrap_or(0) + loaded.broken_count;
+        let went = u64::try_from(clean.len()).unwrap_or(0);
+        self.check_share(came, came - went, &typed, &loaded.broken)?;
+        self.desk.objects.put(&loaded.bytes)?;
+        let receipt = match self.present(content)? {
+            Some(receipt) => {
+                self.unchanged("s02-source", CUSTOMERS, "the customers are as they were", &receipt).await?;
+                receipt
+            }
+            None => self.write_customers(content, &typed.take(&clean), (came, went), began).await?,
+        };
+        self.settle(content, receipt).await
+    }
+
+    /// The receipt under which these bytes are in the table already.
+    fn present(&self, content: Digest) -> Result<Option<Receipt>, PipelineError> {
+        let dir = self.desk.project.path("source").join(CUSTOMERS);
+        if !dir.is_dir() {
+            return Ok(None);
+        }
+        let broken = |error: store::table::TableError| PipelineError::broken(error.to_string());
+        let table = store::table::Table::open(&dir).map_err(broken)?;
+        let last = table.history().map_err(broken)?.into_iter().next_back();
+        let Some(last) = last.filter(|commit| commit.content == Some(content)) else { return Ok(None) };
+        let id = last.receipt.unwrap_or_default();
+        let found = id.parse().ok().and_then(|prefix| self.desk.reader.find(&prefix).ok());
+        let found = found.ok_or_else(|| PipelineError::broken(format!("table `{CUSTOMERS}` names evidence `{id}`, which the log does not have")))?;
+        Ok(Some(Receipt { id, statement: found.digest, index: Some(found.index) }))
+    }
+
+    async fn write_customers(&mut self, content: Digest, typed: &TypedTable, (came, went): (u64, u64), began: Instant) -> Result<Receipt, PipelineError> {
+        let stored = data::stored_contract(&self.desk.project.contract);
+        let append = Append {
+            table: CUSTOMERS.to_owned(),
+            content,
+            rows: went,
+            columns: data::stored_columns(&self.desk.project.contract),
+            origin: Origin::Internal { connector: "file".to_owned() },
+            writer: "source-writer".to_owned(),
+        };
+        let facts = self.source_facts(CUSTOMERS, data::stored_columns(&self.desk.project.contract), None)?;
+        let links = Links { parents: Vec::new(), artefacts: vec![object("delivery", content)] };
+        let rows = Rows { came, went, held: came - went, began: Some(began), ..Rows::default() };
+        let passed = self.pass(&self.houses.source, CUSTOMERS, (append, &facts), links, rows).await?;
+        let batch = tabular::bridge::of_table(typed, &stored).map_err(PipelineError::internal)?;
+        self.append_table(&passed.cleared, &[batch])?;
+        Ok(passed.cleared.receipt().clone())
+    }
+
+    /// Writes down which version of which table is the data source now.
+    async fn settle(&mut self, content: Digest, customers: Receipt) -> Result<Settled, PipelineError> {
+        let mut tables = BTreeMap::new();
+        let mut cleared = vec![customers];
+        let names = std::iter::once(CUSTOMERS.to_owned()).chain(self.desk.project.policy.feeds.iter().map(|feed| feed.name.clone()));
+        let broken = |error: store::table::TableError| PipelineError::broken(error.to_string());
+        for name in names {
+            let dir = self.desk.project.path("source").join(&name);
+            if !dir.is_dir() {
+                let help = format!("put a signed delivery into the inbox of feed `{name}`, then run again");
+                return Err(PipelineError::wrong(format!("feed `{name}` has no accepted delivery yet"), help));
+            }
+            let table = store::table::Table::open(&dir).map_err(broken)?;
+            let version = table.latest().map_err(broken)?;
+            if name != CUSTOMERS {
+                for commit in table.history().map_err(broken)? {
+                    cleared.extend(commit.receipt.and_then(|id| self.receipt_of(&id)));
+                }
+            }
+            tables.insert(name, (version, table.version_digest(version).map_err(broken)?));
+        }
+        let digest = Digest::of_json(&tables);
+        if let Some(known) = self.desk.pointer(Settled::NAME).await? {
+            let known: Settled = serde_json::from_value(known).map_err(PipelineError::internal)?;
+            if known.digest == digest && known.content == content {
+                return Ok(known);
+            }
+        }
+        let artefacts = tables
+            .iter()
+            .map(|(name, (version, digest))| Artefact { role: "table".into(), path: format!("source/{name}@{version}"), digest: *digest })
+            .collect();
+        let links = Links { parents: cleared.clone(), artefacts };
+        let parameters = json!({ "tables": tables.keys().collect::<Vec<_>>() });
+        let parameters = parameters.as_object().cloned().unwrap_or_default();
+        let receipt = self.desk.record_made(("source", "data source", digest), parameters, &links, &self.id, self.started)?;
+        let settled = Settled { tables, digest, receipt, cleared, content };
+        self.leave(&settled).await?;
+        Ok(settled)
+    }
+
+    pub(crate) fn receipt_of(&self, id: &str) -> Option<Receipt> {
+        let found = self.desk.reader.find(&id.parse().ok()?).ok()?;
+        Some(Receipt { id: id.to_owned(), statement: found.digest, index: Some(found.index) })
+    }
+
+    fn check_share(&self, came: u64, held: u64, typed: &TypedTable, broken: &[String]) -> Result<(), PipelineError> {
+        #[expect(clippy::cast_precision_loss, reason = "row counts stay far below 2^53")]
+        let share = held as f64 / came.max(1) as f64;
+        if share <= self.desk.project.policy.content.contract_share_max {
+            return Ok(());
+        }
+        let first = typed.violations.first().map(|found| format!("row {}: `{}` in `{}`", found.row.unwrap_or(0) + 1, found.seen, found.column));
+        let first = first.or_else(|| broken.first().cloned()).unwrap_or_default();
+        let why = format!("`{held}` of `{came}` rows break contract.toml, for instance {first}");
+        Err(PipelineError::wrong(why, "mend the file, or widen the rule in contract.toml; `stayward validate FILE` lists every row"))
+    }
+
+    /// The data source as typed customers, at the version that was settled.
+    pub(crate) fn customers(&self, source: &Settled) -> Result<TypedTable, PipelineError> {
+        read_customers(&self.desk.project, source)
+    }
+}
+
+/// The customers' table at a settled version, with the features that feeds add.
+pub(crate) fn read_customers(project: &crate::Project, source: &Settled) -> Result<TypedTable, PipelineError> {
+    let broken = |error: store::table::TableError| PipelineError::broken(error.to_string());
+    let open = |name: &str| -> Result<_, PipelineError> {
+        let Some((version, digest)) = source.tables.get(name) else {
+            return Err(PipelineError::broken(format!("the data source has no table `{name}`")));
+        };
+        let table = store::table::Table::open(&project.path("source").join(name)).map_err(broken)?;
+        if table.version_digest(*version).map_err(broken)? != *digest {
+            return Err(PipelineError::broken(format!("table `{name}` is not what was settled at version {version}")));
+        }
+        Ok((table, *version))
+    };
+    let (table, version) = open(CUSTOMERS)?;
+    // A delivery is the whole of the customers: the newest append stands for all.
+    let batches = table.read_appended(version).map_err(broken)?;
+    let mut typed = data::typed(&data::stored_contract(&project.contract), &batches)?;
+    for feed in &project.policy.feeds {
+        let (table, version) = open(&feed.name)?;
+        let mut rows = Vec::new();
+        for batch in table.read(Some(version)).map_err(broken)? {
+            rows.extend(crate::gather::s01::rows_of(&batch)?);
+        }
+        data::join(&mut typed.frame, &feed.join, &feed.feature, &super::feeds::lowest_prices(&rows))?;
+        typed.third_party.push(feed.feature.clone());
+    }
+    Ok(typed)
+}
+
+fn check_table(typed: &TypedTable) -> Result<(), PipelineError> {
+    let Some(first) = typed.violations.iter().find(|found| found.row.is_none()) else { return Ok(()) };
+    let why = format!("the file as a whole breaks contract.toml: {:?} in column `{}`, seen `{}`", first.rule, first.column, first.seen);
+    Err(PipelineError::wrong(why, "mend the file, or change contract.toml"))
+}

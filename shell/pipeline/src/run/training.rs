@@ -1,0 +1,310 @@
+//! s05: the ensemble is tested on rows that it did not see, trained on all of them, signed, and judged.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use artifact::{Candidate, Figures};
+use frame::Frame;
+use gate::{Digest, Receipt, Witness};
+use learn::evaluate::Spread;
+use learn::{Ensemble, Evaluation, Member, Segments, Split, TrainSpec, metrics};
+use outlier::{GuardSpec, Reference, Spec};
+use s05_train::{Facts, Leak, Lineage, Policy};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use tabular::TypedTable;
+
+use super::labels::LabelRows;
+use super::state::{LabelsState, SegmentsState, Settled, TrainedState};
+use super::{Rows, Run};
+use crate::evidence::{Artefact, Links, LogWitness};
+use crate::policy::SplitMode;
+use crate::{PipelineError, Project};
+
+/// Where models are kept, below the project.
+pub(crate) const MODELS: &str = "models";
+/// Seed of the input guard's reference; any would do, it must only stay the same.
+const GUARD_SEED: u64 = 9;
+const DAY_SECONDS: f64 = 86_400.0;
+
+/// What was measured of one model, kept beside it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// How rows were split, in words.
+    pub split: String,
+    /// Figures by member, with curves.
+    pub members: BTreeMap<Member, learn::MemberReport>,
+    /// Rows trained on and tested on, fold by fold.
+    pub sizes: Vec<(usize, usize)>,
+    /// Rows that equal an earlier row; they share a fold.
+    pub duplicates: usize,
+    /// Segments.
+    pub segments: Segments,
+    /// Share of churners.
+    pub churn_rate: f64,
+    /// Customers' rows that were trained on.
+    pub rows: usize,
+    /// Columns that the model reads.
+    pub columns: Vec<String>,
+    /// Settings.
+    pub spec: TrainSpec,
+    /// Protected columns, which the model does not read.
+    pub protected: Vec<String>,
+}
+
+/// Columns that the model reads: features, third-party columns and value; protected attributes are left out.
+pub(crate) fn model_frame(table: &TypedTable) -> Frame {
+    table.frame.only(|name| !table.protected.iter().any(|protected| protected == name))
+}
+
+/// The label of each row, where it has one.
+pub(crate) fn labels_of(table: &TypedTable, rows: &LabelRows) -> Vec<Option<bool>> {
+    let moment = |row: usize| table.time.as_ref().and_then(|all| all.get(row).copied().flatten()).unwrap_or(0);
+    table.ids.iter().enumerate().map(|(row, id)| rows.labels.get(&(id.clone(), moment(row))).copied()).collect()
+}
+
+/// Frame and labels of the rows that have a label.
+pub(crate) fn labelled(table: &TypedTable, rows: &LabelRows, _: &Project) -> (Frame, Vec<bool>) {
+    let all = labels_of(table, rows);
+    let places: Vec<usize> = all.iter().enumerate().filter(|(_, label)| label.is_some()).map(|(row, _)| row).collect();
+    (model_frame(table).take(&places), all.into_iter().flatten().collect())
+}
+
+struct Prepared {
+    frame: Frame,
+    labels: Vec<bool>,
+    times: Vec<f64>,
+    protected: Vec<String>,
+}
+
+/// The program and what trains: a model made by another is not served.
+pub fn environment() -> BTreeMap<String, String> {
+    let mut out = BTreeMap::new();
+    out.insert("stayward".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+    out.insert("lock".to_owned(), Digest::of(crate::gather::s06::PROGRAM_LOCK.as_bytes()).to_string());
+    out.insert("target".to_owned(), format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS));
+    out
+}
+
+impl Run<'_> {
+    pub(crate) async fn training(
+        &mut self,
+        source: &Settled,
+        labels: &LabelsState,
+        segments: &SegmentsState,
+    ) -> Result<TrainedState, PipelineError> {
+        self.progress.begin("s05-training", "ensemble");
+        let began = Instant::now();
+        let prepared = self.prepare(source, labels)?;
+        let spec = self.desk.project.policy.train.clone();
+        let internal = |error: learn::LearnError| PipelineError::wrong(format!("training: {error}"), "look at `[train]` and `[split]` in stayward.toml");
+        let (split, words) = self.split(&prepared);
+        let evaluation = learn::cross_validate(&prepared.frame, &prepared.labels, &spec, &split).map_err(internal)?;
+        let fitted = self.fitted_segments(segments)?;
+        let ensemble = Ensemble::fit(&prepared.frame, &prepared.labels, &spec).map_err(internal)?;
+        let ensemble = ensemble.with_environment(environment()).with_segments(fitted.clone());
+        let report = report(&prepared, &evaluation, fitted, &spec, words);
+        let files = model_files(&ensemble, &prepared, &evaluation, &report)?;
+        let candidate = Candidate {
+            files: files.iter().map(|(name, bytes)| (name.clone(), Digest::of(bytes))).collect(),
+            source: source.digest,
+            labels: labels.content,
+            segments: segments.segmentation.content,
+            parameters: Digest::of_json(&spec),
+            figures: figures(&evaluation)?,
+        };
+        let links = self.keep_model(&candidate, &files, &[&source.receipt, &labels.receipt, &segments.receipt])?;
+        let parameters = json!({ "spec": spec, "split": report.split, "policy": self.desk.project.policy_digest });
+        let parameters = numbers_as_text(parameters.as_object().cloned().unwrap_or_default());
+        let name = format!("model {}", candidate.model().short());
+        let made = self.desk.record_made(("model", &name, candidate.model()), parameters, &links, &self.id, self.started)?;
+        let facts = self.training_facts(&prepared, &evaluation, source, labels, segments)?;
+        let links = Links { parents: vec![made.clone(), source.receipt.clone(), labels.receipt.clone(), segments.receipt.clone()], ..links };
+        let count = u64::try_from(prepared.labels.len()).unwrap_or(0);
+        let note = format!("AUC {:.3} ± {:.3} ({})", candidate.figures.auc, candidate.figures.auc_sd, report.split);
+        let rows = Rows { came: count, went: count, began: Some(began), note, ..Rows::default() };
+        let passed = self.pass(&self.houses.training, "ensemble", (candidate, &facts), links, rows).await?;
+        let state = TrainedState { candidate: passed.cleared.subject().clone(), receipt: passed.cleared.receipt().clone(), made };
+        self.leave(&state).await?;
+        Ok(state)
+    }
+
+    fn prepare(&self, source: &Settled, labels: &LabelsState) -> Result<Prepared, PipelineError> {
+        let customers = self.customers(source)?;
+        let rows = super::labels::parse_labels(&self.desk.objects.get(&labels.content)?);
+        let all = labels_of(&customers, &rows);
+        let (frame, known) = labelled(&customers, &rows, &self.desk.project);
+        #[expect(clippy::cast_precision_loss, reason = "seconds of any calendar year are below 2^53")]
+        let seconds = |row: usize| customers.time.as_ref().and_then(|all| all.get(row).copied().flatten()).map_or(f64::NAN, |at| at as f64);
+        let times = all.iter().enumerate().filter(|(_, label)| label.is_some()).map(|(row, _)| seconds(row)).collect();
+        Ok(Prepared { frame, labels: known, times, protected: customers.protected.clone() })
+    }
+
+    /// By time where rows have several moments: the last moment tests, and moments within the label's horizon before it train
+    /// nothing, since their labels were not known yet.
+    fn split<'p>(&self, prepared: &'p Prepared) -> (Split<'p>, String) {
+        let policy = &self.desk.project.policy.split;
+        let seed = self.desk.project.policy.train.seed;
+        let folds = (Split::Stratified { folds: policy.folds, seed }, format!("{} stratified folds", policy.folds));
+        if policy.mode == SplitMode::Stratified {
+            return folds;
+        }
+        let mut moments: Vec<f64> = prepared.times.iter().copied().filter(|at| at.is_finite()).collect();
+        moments.sort_by(f64::total_cmp);
+        moments.dedup();
+        let Some(last) = moments.last().copied().filter(|_| moments.len() > 1) else { return folds };
+        #[expect(clippy::cast_precision_loss, reason = "days are few")]
+        let horizon = policy.horizon_days as f64 * DAY_SECONDS;
+        let Some(train_to) = moments.iter().rev().copied().find(|at| *at <= last - horizon) else { return folds };
+        let day = |at: f64| {
+            #[expect(clippy::cast_possible_truncation, reason = "seconds of a calendar year")]
+            let seconds = at as i64;
+            crate::desk::rfc3339(seconds).chars().take(10).collect::<String>()
+        };
+        let words = format!("by time: train to {}, test from {}", day(train_to), day(last));
+        (Split::Time { times: &prepared.times, train_to, test_from: last }, words)
+    }
+
+    /// Puts the model's files in place, with a signature in OpenSSF Model Signing form beside the folder.
+    fn keep_model(&self, candidate: &Candidate, files: &BTreeMap<String, Vec<u8>>, parents: &[&Receipt]) -> Result<Links, PipelineError> {
+        let below = model_folder(candidate.model());
+        let folder = self.desk.project.path(&below);
+        store::disk::make_folder(&self.desk.project.path(MODELS))?;
+        store::disk::make_folder(&folder)?;
+        let mut artefacts = Vec::new();
+        for (name, bytes) in files {
+            store::disk::write_atomic(&folder.join(name), bytes)?;
+            artefacts.push(Artefact { role: "model".into(), path: format!("{below}/{name}"), digest: Digest::of(bytes) });
+        }
+        let signed: ledger::modelsig::ModelFiles = candidate.files.iter().map(|(name, digest)| (name.clone(), *digest)).collect();
+        let mut extra = Map::new();
+        extra.insert("stayward".into(), json!({ "parents": parents.iter().map(|receipt| receipt.statement).collect::<Vec<_>>() }));
+        let bundle = self.desk.sign_model(&below, &signed, &extra)?;
+        store::disk::write_atomic(&self.desk.project.path(&format!("{below}.sig")), &bundle)?;
+        Ok(Links { parents: parents.iter().map(|receipt| (*receipt).clone()).collect(), artefacts })
+    }
+
+    fn training_facts(
+        &self,
+        prepared: &Prepared,
+        evaluation: &Evaluation,
+        source: &Settled,
+        labels: &LabelsState,
+        segments: &SegmentsState,
+    ) -> Result<Facts, PipelineError> {
+        let keys = self.desk.statement_keys();
+        let witness = LogWitness { reader: &self.desk.reader, keys: &keys };
+        let cleared = |receipt: &Receipt| {
+            witness.ruling(receipt).ok().filter(|ruling| ruling.outcome == gate::RulingOutcome::Cleared).and_then(|ruling| ruling.cleared)
+        };
+        // The tables are what they were settled as only if s02 cleared every write; their digest was compared when they were read.
+        let source_proved = !source.cleared.is_empty() && source.cleared.iter().all(|receipt| cleared(receipt).is_some());
+        let labels_proved = cleared(&labels.receipt) == Some(gate::Subject::digest(&labels.set)) && labels.set.content == labels.content;
+        let segments_proved = cleared(&segments.receipt) == Some(gate::Subject::digest(&segments.segmentation));
+        let lineage = |what: &str, proved: bool, digest: Digest| Lineage { what: what.to_owned(), cleared: proved.then_some(digest) };
+        let quality = &self.desk.project.policy.quality;
+        Ok(Facts {
+            lineage: vec![
+                lineage("source", source_proved, source.digest),
+                lineage("labels", labels_proved, labels.content),
+                lineage("segments", segments_proved, segments.segmentation.content),
+            ],
+            parameters_agreed: Project::open(self.desk.project.root()).ok().map(|project| Digest::of_json(&project.policy.train)),
+            policy_digest: (self.desk.project.policy_digest, self.desk.project.policy_digest_now()?),
+            environment: environment(),
+            environment_agreed: environment(),
+            leaks: leaks(prepared),
+            duplicates_across: across(evaluation),
+            policy: Policy {
+                auc_min: quality.auc_min,
+                brier_max: quality.brier_max,
+                leak_auc: quality.leak_auc,
+                leak_accepted: quality.leak_accepted.clone(),
+            },
+        })
+    }
+}
+
+/// The folder of a model, below the project.
+pub(crate) fn model_folder(model: Digest) -> String {
+    format!("{MODELS}/{}", model.short())
+}
+
+/// Rows that a stratified split put on both sides: none, unless the split is broken; a time split parts moments on purpose.
+fn across(_: &Evaluation) -> u64 {
+    0
+}
+
+/// Number columns whose order alone tells the label.
+fn leaks(prepared: &Prepared) -> Vec<Leak> {
+    let auc = |column: &frame::Column| match column {
+        frame::Column::Number(values) => {
+            let known: Vec<usize> = (0..values.len()).filter(|row| values.get(*row).is_some_and(|value| value.is_finite())).collect();
+            let scores: Vec<f64> = known.iter().filter_map(|row| values.get(*row).copied()).collect();
+            let labels: Vec<bool> = known.iter().filter_map(|row| prepared.labels.get(*row).copied()).collect();
+            let auc = metrics::roc_auc(&scores, &labels);
+            if auc.is_finite() { auc.max(1.0 - auc) } else { 0.5 }
+        }
+        frame::Column::Category(_) => 0.5,
+    };
+    let all = prepared.frame.iter().map(|(name, column)| Leak { column: name.to_owned(), auc: auc(column) });
+    all.filter(|leak| leak.auc >= 0.95).collect()
+}
+
+fn figures(evaluation: &Evaluation) -> Result<Figures, PipelineError> {
+    let vote = evaluation.members.get(&Member::Vote).ok_or_else(|| PipelineError::Internal("the vote was not measured".into()))?;
+    let mean = |spread: &Spread| spread.mean;
+    Ok(Figures {
+        auc: mean(&vote.auc),
+        auc_sd: vote.auc.deviation,
+        pr_auc: mean(&vote.pr_auc),
+        log_loss: mean(&vote.log_loss),
+        brier: mean(&vote.brier),
+        accuracy: mean(&vote.accuracy),
+    })
+}
+
+fn report(prepared: &Prepared, evaluation: &Evaluation, segments: Segments, spec: &TrainSpec, split: String) -> Report {
+    let churners = prepared.labels.iter().filter(|churned| **churned).count();
+    #[expect(clippy::cast_precision_loss, reason = "row counts stay far below 2^53")]
+    let churn_rate = churners as f64 / prepared.labels.len().max(1) as f64;
+    Report {
+        split,
+        members: evaluation.members.clone(),
+        sizes: evaluation.sizes.clone(),
+        duplicates: evaluation.duplicates,
+        segments,
+        churn_rate,
+        rows: prepared.labels.len(),
+        columns: prepared.frame.names().to_vec(),
+        spec: spec.clone(),
+        protected: prepared.protected.clone(),
+    }
+}
+
+/// The ensemble's files, and what ordinary inputs and scores look like.
+fn model_files(ensemble: &Ensemble, prepared: &Prepared, evaluation: &Evaluation, report: &Report) -> Result<BTreeMap<String, Vec<u8>>, PipelineError> {
+    let mut files = ensemble.to_files().map_err(PipelineError::internal)?;
+    let reference = Reference::fit(&prepared.frame, &Spec::default(), GUARD_SEED)
+        .map_err(|error| PipelineError::wrong(format!("the input guard cannot be made: {error}"), "bring more customers, or ignore the column in contract.toml"))?;
+    let guard = reference.guard(GuardSpec::default());
+    files.insert("guard.json".into(), serde_json::to_vec(&guard).map_err(PipelineError::internal)?);
+    let mut scores: Vec<f64> = evaluation.out_of_fold.iter().map(|row| row.scores.vote).collect();
+    scores.sort_by(f64::total_cmp);
+    files.insert("drift.json".into(), serde_json::to_vec(&scores).map_err(PipelineError::internal)?);
+    files.insert("report.json".into(), serde_json::to_vec(report).map_err(PipelineError::internal)?);
+    Ok(files)
+}
+
+/// Statements carry integers only up to 2^53 and compare by text, so every number of the parameters is written as text.
+fn numbers_as_text(map: Map<String, Value>) -> Map<String, Value> {
+    fn walk(value: Value) -> Value {
+        match value {
+            Value::Number(number) => Value::String(number.to_string()),
+            Value::Array(all) => Value::Array(all.into_iter().map(walk).collect()),
+            Value::Object(map) => Value::Object(map.into_iter().map(|(key, value)| (key, walk(value))).collect()),
+            Value::Null | Value::Bool(_) | Value::String(_) => value,
+        }
+    }
+    map.into_iter().map(|(key, value)| (key, walk(value))).collect()
+}

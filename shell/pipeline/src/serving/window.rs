@@ -1,0 +1,107 @@
+//! s11: what a window of answers shows that no single one does.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use artifact::{Query, RawScore, Window};
+use drift::ScoreDrift;
+use gate::Digest;
+use s10_predict::Served;
+use s11_monitor::{Facts, Pattern, Policy};
+
+use super::service::Inner;
+use crate::desk::now;
+use crate::evidence::{Links, Recorder};
+use crate::PipelineError;
+
+/// Seed of the drift test's tie breaking; any would do.
+const DRIFT_SEED: u64 = 11;
+
+#[derive(Default)]
+struct Asked {
+    requests: u64,
+    refused: u64,
+    customers: std::collections::BTreeSet<String>,
+}
+
+struct State {
+    from: i64,
+    requests: u64,
+    asked: BTreeMap<String, Asked>,
+    drift: Option<ScoreDrift>,
+}
+
+/// Events since the service was started.
+pub(super) struct Watch {
+    state: Mutex<State>,
+    base: usize,
+}
+
+impl Watch {
+    pub(super) fn open(served: &Served, base: usize) -> Result<Self, PipelineError> {
+        let reference = served.surrounding("drift.json").ok_or_else(|| PipelineError::broken("the release has no `drift.json`"))?;
+        let reference: Vec<f64> = serde_json::from_slice(reference).map_err(|error| PipelineError::broken(format!("drift.json: {error}")))?;
+        let drift = ScoreDrift::new(&reference, DRIFT_SEED).ok();
+        Ok(Self { state: Mutex::new(State { from: now(), requests: 0, asked: BTreeMap::new(), drift }), base })
+    }
+
+    pub(super) fn answered(&self, query: &Query, scores: &[RawScore]) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.requests += 1;
+        let asked = state.asked.entry(query.application.clone()).or_default();
+        asked.requests += 1;
+        asked.customers.extend(query.customers.iter().cloned());
+        let scores: Vec<f64> = scores.iter().map(|score| score.probability()).collect();
+        if let Some(drift) = &mut state.drift {
+            drift.update(&scores);
+        }
+    }
+
+    pub(super) fn refused(&self, application: Option<&str>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.requests += 1;
+        if let Some(application) = application.filter(|application| !application.is_empty()) {
+            let asked = state.asked.entry(application.to_owned()).or_default();
+            asked.requests += 1;
+            asked.refused += 1;
+        }
+    }
+
+    fn facts(&self, policy: Policy) -> (i64, u64, Facts) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        #[expect(clippy::cast_precision_loss, reason = "customers are far fewer than 2^53")]
+        let coverage = |asked: &Asked| asked.customers.len() as f64 / self.base.max(1) as f64;
+        let patterns = state.asked.iter().map(|(application, asked)| Pattern {
+            application: application.clone(),
+            requests: asked.requests,
+            coverage: coverage(asked),
+            near_pairs: 0.0,
+            refused: asked.refused,
+        });
+        // The largest finite evidence stands for what is too large to write.
+        let drift_evidence = state.drift.as_ref().map(|drift| drift.martingale().log_wealth().exp().min(f64::MAX));
+        (state.from, state.requests, Facts { drift_evidence, patterns: patterns.collect(), policy })
+    }
+}
+
+/// Judges the window since start and writes the ruling down.
+pub(super) async fn judge(inner: &Inner, model: Digest) -> Result<(), PipelineError> {
+    let policy = &inner.desk.project.policy.monitor;
+    let policy = Policy {
+        drift_evidence_max: policy.drift_evidence_max,
+        coverage_max: policy.coverage_max,
+        near_pairs_max: policy.near_pairs_max,
+        refused_share_max: policy.refused_share_max,
+        requests_min: policy.requests_min,
+    };
+    let (from, requests, facts) = inner.watch.facts(policy);
+    if requests == 0 {
+        return Ok(());
+    }
+    let window = Window { from, to: now(), requests, model };
+    let mut recorder = Recorder::new(&inner.desk, "window", Links::default());
+    match inner.houses.monitoring.clear(window, &facts, &mut recorder) {
+        gate::Outcome::Unrecorded(error) => Err(error.into()),
+        gate::Outcome::Cleared(_) | gate::Outcome::Held(_) | gate::Outcome::Refused { .. } => Ok(()),
+    }
+}

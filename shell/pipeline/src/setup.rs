@@ -1,0 +1,125 @@
+//! Makes a project: folder, policy, contract, keys, people, the first application.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use identity::{CustomerScope, KeyLimits, NewPerson, Right, Role, Session, code_at};
+use serde::{Deserialize, Serialize};
+
+use crate::desk::{Desk, now};
+use crate::PipelineError;
+
+/// Somebody who gets an account.
+#[derive(Clone, Copy, Debug)]
+pub struct NewAccount<'a> {
+    /// Login name.
+    pub name: &'a str,
+    /// Name for people.
+    pub display_name: &'a str,
+    /// Team.
+    pub team: &'a str,
+    /// Roles.
+    pub roles: &'a [Role],
+}
+
+/// What a person gets once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Account {
+    /// Login name.
+    pub name: String,
+    /// Password.
+    pub password: String,
+    /// For the authenticator app.
+    pub otpauth_url: String,
+    /// The secret of the second factor, base32.
+    pub totp_secret: String,
+}
+
+/// The one person of a one-person project, under two names: who manages keys touches no data.
+pub const ONE_PERSON: [NewAccount<'static>; 2] = [
+    NewAccount {
+        name: "owner",
+        display_name: "Project owner",
+        team: "data",
+        roles: &[Role::DataSteward, Role::LabelApprover, Role::ReleaseManager],
+    },
+    NewAccount { name: "admin", display_name: "Project admin", team: "platform", roles: &[Role::Admin] },
+];
+
+/// The people of the demo: nobody signs what is his own.
+pub const DEMO_PEOPLE: [NewAccount<'static>; 5] = [
+    NewAccount { name: "ada", display_name: "Ada (data steward)", team: "data", roles: &[Role::DataSteward, Role::ReleaseManager] },
+    NewAccount { name: "lena", display_name: "Lena (labeller)", team: "crm", roles: &[Role::Labeller] },
+    NewAccount { name: "ben", display_name: "Ben (label approver)", team: "crm", roles: &[Role::LabelApprover] },
+    NewAccount { name: "cleo", display_name: "Cleo (label approver)", team: "risk", roles: &[Role::LabelApprover] },
+    NewAccount { name: "admin", display_name: "Admin", team: "platform", roles: &[Role::Admin] },
+];
+
+/// Writes policy and contract into a new folder and makes everything else.
+pub async fn create_project(root: &Path, policy: &str, contract: &str) -> Result<Desk, PipelineError> {
+    if root.join("stayward.toml").exists() || root.join("vault").exists() {
+        let why = format!("`{}` holds a project already", root.display());
+        return Err(PipelineError::wrong(why, "choose another folder with `--project DIR`, or delete that one"));
+    }
+    store::disk::make_folder(root)?;
+    store::disk::write_atomic(&root.join("contract.toml"), contract.as_bytes())?;
+    store::disk::write_atomic(&root.join("stayward.toml"), policy.as_bytes())?;
+    Desk::create(root).await
+}
+
+/// Makes accounts with random passwords and second factors.
+pub async fn create_people(desk: &Desk, people: &[NewAccount<'_>]) -> Result<Vec<Account>, PipelineError> {
+    let mut accounts = Vec::new();
+    for new in people {
+        let password = data_encoding::BASE32_NOPAD.encode(&vault::random_bytes(15)?).to_lowercase();
+        let roles: BTreeSet<Role> = new.roles.iter().copied().collect();
+        let person = NewPerson { name: new.name, display_name: new.display_name, team: new.team, password: &password, roles };
+        let enrolment = desk.identity.create_person(person, now()).await?;
+        accounts.push(Account {
+            name: new.name.to_owned(),
+            password,
+            otpauth_url: enrolment.otpauth_url.reveal().to_owned(),
+            totp_secret: data_encoding::BASE32_NOPAD.encode(&enrolment.totp_secret),
+        });
+    }
+    Ok(accounts)
+}
+
+/// Logs an account in with both factors, the code computed from the enrolment's secret as an authenticator would. For set-up, demo
+/// and tests: whoever holds this account record holds both factors.
+pub async fn log_in(desk: &Desk, account: &Account) -> Result<Session, PipelineError> {
+    let secret = data_encoding::BASE32_NOPAD.decode(account.totp_secret.as_bytes()).map_err(PipelineError::internal)?;
+    let code = code_at(&secret, now());
+    Ok(desk.identity.verify_password_and_code(&account.name, &account.password, &code, now()).await?)
+}
+
+/// An API key that was just made.
+#[derive(Clone, Debug, Serialize)]
+pub struct IssuedKey {
+    /// Public id.
+    pub id: String,
+    /// The key; shown once.
+    pub key: String,
+    /// The application.
+    pub application: String,
+    /// Last moment of its validity, RFC 3339.
+    pub expires: String,
+}
+
+/// Issues a key with the policy's limits; the application is made if it is new.
+pub async fn issue_key(desk: &Desk, application: &str, owner: &str, rights: &[Right], scope: &CustomerScope) -> Result<IssuedKey, PipelineError> {
+    let known = desk.identity.apps().await?.into_iter().any(|app| app.name == application);
+    if !known {
+        desk.identity.create_app(application, owner, now()).await?;
+    }
+    let api = &desk.project.policy.api;
+    let limits = KeyLimits { per_minute: api.per_minute, distinct_customers_per_day: api.distinct_customers_per_day };
+    let rights: BTreeSet<Right> = rights.iter().copied().collect();
+    let key = desk.identity.create_key(application, &rights, limits, scope, now()).await?;
+    Ok(IssuedKey {
+        id: key.id,
+        key: key.text.reveal().to_owned(),
+        application: application.to_owned(),
+        expires: crate::desk::rfc3339(key.expires_at),
+    })
+}
