@@ -1,9 +1,9 @@
 //! Looks at a Parquet file's footer and page headers before its reader does (T1): a few bytes may not ask for much memory.
 //!
-//! What is refused here, and what the reader of the `parquet` crate (60.1) would have done with it: columns nested thousands deep
-//! (recursion without end, so the process dies), a group with two thousand million children (room for all of them), a page that
-//! says it unpacks to 2 GiB (room for it), a text length of 2^60 in a page header (dies), dictionary and prefix codes that unfold a
-//! kilobyte to gigabytes (unfolds).
+//! What the reader of the `parquet` crate (60.1) does with such files, were they not refused here: a schema nested a million deep
+//! overflows its stack, and a group that claims two thousand million children makes it ask for 16 GiB; both end the process, and no
+//! `catch_unwind` helps. A page that claims to unpack to 2 GiB gets that room before it is unpacked, and codes that share prefixes
+//! turn a kilobyte into gigabytes.
 //!
 //! Source of the layout: Apache Parquet, `parquet.thrift`.
 

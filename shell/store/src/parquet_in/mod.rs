@@ -1,7 +1,7 @@
 //! Reads a Parquet file from outside (T1): bounded in rows, columns and memory, errors in place of panics.
 //!
 //! The bytes' digest or signature is to be checked before; here is what protects from a supplier whose signature is good.
-//! First [`door`](self) looks at all headers; then the reader of the `parquet` crate decodes in small batches, texts as views (a
+//! First `door.rs` looks at all headers; then the reader of the `parquet` crate decodes in small batches, texts as views (a
 //! dictionary entry repeated a million times is kept once) that are counted before they are copied out.
 
 mod door;

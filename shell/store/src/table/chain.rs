@@ -10,8 +10,8 @@ use super::violation::{TableViolation, ViolationKind};
 use super::{LOG_FOLDER, TableError};
 use crate::disk::{self, DiskError, TEMPORARY_PREFIX};
 
-/// Versions of one table at most.
-pub const VERSIONS_MAX: u64 = 1_000_000;
+/// Versions of one table at most: every call reads all commits, as a checkpoint would be a second truth beside them.
+pub const VERSIONS_MAX: u64 = 100_000;
 /// Digits of a commit's name (Delta protocol, "Delta Log Entries").
 const VERSION_DIGITS: usize = 20;
 const COMMIT_SUFFIX: &str = ".json";
