@@ -17,9 +17,9 @@ const PROGRAM_REVIEWS: &str = include_str!("../../../../reviews.toml");
 /// Packages that nobody may bring in unread: what parses hostile models, what signs and encrypts, what speaks TLS.
 const CRITICAL: [&str; 4] = ["aws-lc-rs", "aws-lc-sys", "hessboost", "rustls"];
 /// Names that imitations try to look like.
-const WELL_KNOWN: [&str; 40] = [
-    "serde", "tokio", "rustls", "axum", "hyper", "sqlx", "clap", "rayon", "arrow", "parquet", "libm", "thiserror", "proptest", "bytes",
-    "futures", "tower", "toml", "base64", "sha2", "zeroize", "numpy", "pandas", "scikit-learn", "xgboost", "scipy", "requests", "urllib3",
+const WELL_KNOWN: [&str; 43] = [
+    "serde", "tokio", "rustls", "axum", "hyper", "sqlx", "clap", "rayon", "arrow", "parquet", "libc", "libm", "lock_api", "thiserror", "proptest", "bytes",
+    "futures", "tower", "toml", "base64", "sha1", "sha2", "zeroize", "numpy", "pandas", "scikit-learn", "xgboost", "scipy", "requests", "urllib3",
     "apache-airflow", "pyarrow", "cryptography", "setuptools", "wheel", "joblib", "matplotlib", "onnx", "torch", "tensorflow", "boto3",
     "jinja2", "pyyaml",
 ];

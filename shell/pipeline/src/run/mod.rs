@@ -11,7 +11,7 @@ pub(crate) mod training;
 
 use std::time::Instant;
 
-use gate::{Finding, Outcome, Receipt, Step};
+use gate::{Finding, Outcome, Step};
 use identity::Session;
 use serde::Serialize;
 use store::control::{NewRunStep, RunState, StepState as Booked};

@@ -1,0 +1,56 @@
+//! `stayward login`: password and one-time code; the session is kept in the project's vault for the commands that follow.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use pipeline::setup::{self, Account};
+use pipeline::{Desk, PipelineError};
+
+use super::{Ended, wrong};
+use crate::output::Output;
+
+#[derive(Debug, Args)]
+pub(crate) struct LoginArgs {
+    /// Account name.
+    #[arg(default_value = "owner")]
+    name: String,
+    /// The one-time code; asked for where absent.
+    #[arg(long)]
+    code: Option<String>,
+    /// A file that `init --credentials` or `demo` wrote: it holds both factors, so it is for scripts and tests only.
+    #[arg(long)]
+    credentials: Option<PathBuf>,
+}
+
+pub(crate) async fn run(args: LoginArgs, root: &Path, out: &Output) -> Ended {
+    let desk = Desk::open(root).await?;
+    let session = match &args.credentials {
+        Some(path) => setup::log_in(&desk, &account(path, &args.name)?).await?,
+        None => {
+            let password = ask(out, &format!("password of {}: ", args.name))?;
+            let code = match args.code {
+                Some(code) => code,
+                None => ask(out, "one-time code: ")?,
+            };
+            desk.identity.verify_password_and_code(&args.name, &password, &code, pipeline::desk::now()).await?
+        }
+    };
+    desk.keep_session(&session)?;
+    let until = pipeline::desk::rfc3339(session.expires);
+    out.result(&serde_json::json!({ "person": session.person, "until": until }), || format!("{} is logged in until {until}", session.person));
+    Ok(0)
+}
+
+pub(crate) fn account(path: &Path, name: &str) -> Result<Account, PipelineError> {
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(format!("`{}`: {error}", path.display()), "name the file that init or demo wrote"))?;
+    let accounts: Vec<Account> = serde_json::from_str(&text).map_err(|error| wrong(format!("`{}`: {error}", path.display()), "name the file that init or demo wrote"))?;
+    accounts.into_iter().find(|account| account.name == name).ok_or_else(|| wrong(format!("`{}` has no account `{name}`", path.display()), "choose another name"))
+}
+
+/// Reads a line from standard input. The terminal shows what is typed; use `--credentials` or a pipe where that matters.
+fn ask(out: &Output, question: &str) -> Result<String, PipelineError> {
+    out.tell(question);
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(|error| wrong(error.to_string(), "give the answer on standard input"))?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}

@@ -1,0 +1,159 @@
+//! `stayward model`: list, show, verify.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+use learn::Member;
+use ledger::Bundle;
+use pipeline::desk::published;
+use pipeline::run::Report;
+use pipeline::{PipelineError, Project};
+use serde::Serialize;
+
+use super::{Ended, wrong};
+use crate::output::{Output, table};
+
+/// Largest file of a model that is read here.
+const FILE_BYTES_MAX: u64 = 2 << 30;
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// List models.
+    Ls,
+    /// Figures, segments and settings of a model.
+    Show {
+        /// First digits of the model's digest; the newest where absent.
+        model: Option<String>,
+    },
+    /// Check a model's signature (OpenSSF Model Signing form) and every file.
+    Verify {
+        /// First digits of the model's digest; the newest where absent.
+        model: Option<String>,
+    },
+}
+
+pub(crate) fn run(args: ModelArgs, root: &Path, out: &Output) -> Ended {
+    let project = super::open(root)?;
+    match args.what {
+        What::Ls => list(&project, out),
+        What::Show { model } => show(&project, model.as_deref(), out),
+        What::Verify { model } => verify(&project, model.as_deref(), out),
+    }
+}
+
+/// Folders of models, oldest first.
+fn models(project: &Project) -> Result<Vec<String>, PipelineError> {
+    let folder = project.path("models");
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let names = store::disk::list(&folder)?.into_iter().filter(|name| folder.join(name).is_dir());
+    let made = |name: &String| std::fs::metadata(folder.join(name)).and_then(|meta| meta.modified()).ok();
+    let mut names: Vec<String> = names.collect();
+    names.sort_by_key(made);
+    Ok(names)
+}
+
+fn pick(project: &Project, model: Option<&str>) -> Result<String, PipelineError> {
+    let names = models(project)?;
+    let found = match model {
+        Some(prefix) => names.iter().find(|name| name.starts_with(prefix)),
+        None => names.last(),
+    };
+    found.cloned().ok_or_else(|| wrong("there is no such model", "make one with `stayward run`, or list them with `stayward model ls`"))
+}
+
+fn list(project: &Project, out: &Output) -> Ended {
+    let names = models(project)?;
+    out.result(&names, || if names.is_empty() { "no model yet: run `stayward run`".to_owned() } else { names.join("\n") });
+    Ok(0)
+}
+
+#[derive(Serialize)]
+struct Shown {
+    model: String,
+    report: Report,
+}
+
+fn show(project: &Project, model: Option<&str>, out: &Output) -> Ended {
+    let model = pick(project, model)?;
+    let bytes = store::disk::read_limited(&project.path(&format!("models/{model}/report.json")), FILE_BYTES_MAX)?;
+    let report: Report = serde_json::from_slice(&bytes).map_err(|error| PipelineError::Broken {
+        why: format!("report.json of model {model} cannot be read: {error}"),
+        help: "check the model with `stayward model verify`".into(),
+    })?;
+    let shown = Shown { model, report };
+    out.result(&shown, || spell(&shown));
+    Ok(0)
+}
+
+fn spell(shown: &Shown) -> String {
+    let report = &shown.report;
+    let name = |member: Member| match member {
+        Member::Booster => "XGBoost",
+        Member::Svm => "SVM (RBF)",
+        Member::Forest => "Random Forest",
+        Member::Vote => "vote",
+    };
+    let cell = |spread: &learn::evaluate::Spread| if spread.deviation > 0.0 { format!("{:.4} ± {:.4}", spread.mean, spread.deviation) } else { format!("{:.4}", spread.mean) };
+    let rows: Vec<Vec<String>> = report
+        .members
+        .iter()
+        .map(|(member, figures)| {
+            vec![name(*member).to_owned(), cell(&figures.auc), cell(&figures.pr_auc), cell(&figures.log_loss), cell(&figures.brier), cell(&figures.accuracy)]
+        })
+        .collect();
+    let segments: Vec<Vec<String>> = report
+        .segments
+        .segments()
+        .iter()
+        .map(|segment| {
+            let value = segment.mean_value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
+            let churn = segment.churn_rate.map_or_else(|| "-".to_owned(), |rate| format!("{:.1} %", rate * 100.0));
+            vec![segment.name.clone(), segment.size.to_string(), value, churn, format!("{:.2}", segment.stability)]
+        })
+        .collect();
+    format!(
+        "model {}\ntested {} on {} labelled rows, {:.1} % churn; {} columns\n\n{}\n\n{}\n\nprotected columns, not used: {}",
+        shown.model,
+        report.split,
+        report.rows,
+        report.churn_rate * 100.0,
+        report.columns.len(),
+        table(&["member", "AUC", "PR AUC", "log loss", "Brier", "accuracy"], &rows),
+        table(&["segment", "customers", "mean value", "churn", "stability"], &segments),
+        if report.protected.is_empty() { "none".to_owned() } else { report.protected.join(", ") },
+    )
+}
+
+#[derive(Serialize)]
+struct Checked {
+    model: String,
+    files: usize,
+    root: String,
+}
+
+fn verify(project: &Project, model: Option<&str>, out: &Output) -> Ended {
+    let model = pick(project, model)?;
+    let broken = |why: String| PipelineError::Broken { why, help: "restore the model's folder from a backup, or train again with `stayward run`".into() };
+    let folder = project.path(&format!("models/{model}"));
+    let mut files: ledger::modelsig::ModelFiles = BTreeMap::new();
+    for name in store::disk::list(&folder)? {
+        let bytes = store::disk::read_limited(&folder.join(&name), FILE_BYTES_MAX)?;
+        files.insert(name, gate::Digest::of(&bytes));
+    }
+    let signature = store::disk::read_limited(&project.path(&format!("models/{model}.sig")), FILE_BYTES_MAX)?;
+    let bundle = Bundle::parse(&signature).map_err(|error| broken(error.to_string()))?;
+    let keys = published(project)?.statements;
+    let signed = ledger::modelsig::verify(&bundle, &keys, &files).map_err(|error| broken(error.to_string()))?;
+    let checked = Checked { model, files: files.len(), root: signed.root.to_string() };
+    out.result(&checked, || format!("model {}: signature holds over {} files, root {}", checked.model, checked.files, checked.root));
+    Ok(0)
+}
