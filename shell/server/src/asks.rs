@@ -1,0 +1,41 @@
+//! What the routes ask of the pipeline (T2, T3): one question, one reply; every decision is made behind this trait.
+
+use std::future::Future;
+
+use identity::Right;
+use pipeline::serving::{Call, Counters, PublicModel, Reply};
+
+/// The prediction service, as the routes see it.
+pub trait Asks: Send + Sync + 'static {
+    /// Answers a call, or refuses it; the evidence is durable before this returns. It is run to its end even where the caller
+    /// has gone, so that what was reserved is settled.
+    fn ask(&self, call: Call) -> impl Future<Output = Reply> + Send;
+
+    /// What callers may know of the model.
+    fn model(&self) -> PublicModel;
+
+    /// Counters since start.
+    fn counters(&self) -> Counters;
+
+    /// Whether this key, as it came, has this right now. No evidence is written; must be quick (an index in memory).
+    fn may(&self, key: Option<&str>, right: Right) -> bool;
+
+    /// Whether questions can be answered now.
+    fn ready(&self) -> bool {
+        true
+    }
+
+    /// Takes down, for the operator, why the server itself refused something. Must not block.
+    fn note(&self, _note: &Note) {}
+}
+
+/// The operator's face of a refusal that the server made by itself; the caller reads only the reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The reference that the caller was given.
+    pub reference: String,
+    /// The HTTP status that the caller was given.
+    pub status: u16,
+    /// Why, in one line; never holds a key, a customer or a value.
+    pub why: String,
+}

@@ -1,0 +1,106 @@
+//! Bodies, within limits of bytes and time (T2: throttling): read only for callers who may ask.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::StatusCode;
+use hyper::body::{Body, Bytes};
+use hyper::header::{self, HeaderMap};
+
+use crate::answer::Refusal;
+
+/// What a body may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// `application/json`, said so.
+    Json,
+    /// `application/x-www-form-urlencoded`, said so.
+    Form,
+    /// JSON or JSON with binary tensors; clients of the Open Inference Protocol often do not say.
+    Tensors,
+}
+
+/// Refuses a body whose kind is another one, or that is packed: a packed body can be a bomb.
+pub(crate) fn check_kind(headers: &HeaderMap, kind: Kind) -> Result<(), Refusal> {
+    let unsupported = |why| Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why);
+    let packed = headers.get_all(header::CONTENT_ENCODING).iter().any(|value| value.as_bytes() != b"identity");
+    if packed {
+        return Err(unsupported("the body is packed"));
+    }
+    let Some(said) = headers.get(header::CONTENT_TYPE) else {
+        return if kind == Kind::Tensors { Ok(()) } else { Err(unsupported("the body's type is not said")) };
+    };
+    let said = said.to_str().unwrap_or_default();
+    let essence = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let fits = match kind {
+        Kind::Json => essence == "application/json",
+        Kind::Form => essence == "application/x-www-form-urlencoded",
+        Kind::Tensors => essence == "application/json" || essence == "application/octet-stream",
+    };
+    if fits { Ok(()) } else { Err(unsupported("the body's type is another one")) }
+}
+
+/// The whole body.
+pub(crate) async fn read<B>(body: B, bytes_max: usize, seconds: u64) -> Result<Bytes, Refusal>
+where
+    B: Body,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let too_large = || Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
+    // Where the length is said beforehand, nothing is read.
+    if body.size_hint().lower() > u64::try_from(bytes_max).unwrap_or(u64::MAX) {
+        return Err(too_large());
+    }
+    let reading = Limited::new(body, bytes_max).collect();
+    match tokio::time::timeout(Duration::from_secs(seconds), reading).await {
+        Err(_) => Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Refusal::bad("the body broke off")),
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::Full;
+
+    fn said(kind: Kind, content_type: Option<&'static str>, encoding: Option<&'static str>) -> Option<u16> {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = content_type {
+            headers.insert(header::CONTENT_TYPE, value.parse().unwrap());
+        }
+        if let Some(value) = encoding {
+            headers.insert(header::CONTENT_ENCODING, value.parse().unwrap());
+        }
+        check_kind(&headers, kind).err().map(|refusal| refusal.status.as_u16())
+    }
+
+    #[test]
+    fn json_must_be_said() {
+        assert_eq!(said(Kind::Json, Some("application/json; charset=utf-8"), None), None);
+        assert_eq!(said(Kind::Json, Some("Application/JSON"), Some("identity")), None);
+        assert_eq!(said(Kind::Json, Some("text/plain"), None), Some(415));
+        assert_eq!(said(Kind::Json, None, None), Some(415));
+    }
+
+    #[test]
+    fn tensors_need_not_be_said() {
+        assert_eq!(said(Kind::Tensors, None, None), None);
+        assert_eq!(said(Kind::Tensors, Some("application/octet-stream"), None), None);
+        assert_eq!(said(Kind::Tensors, Some("text/html"), None), Some(415));
+    }
+
+    #[test]
+    fn a_packed_body_is_refused() {
+        assert_eq!(said(Kind::Tensors, None, Some("gzip")), Some(415));
+    }
+
+    #[tokio::test]
+    async fn a_body_at_the_limit_passes_and_one_byte_more_does_not() {
+        let body = || Full::new(Bytes::from_static(b"12345"));
+        assert_eq!(read(body(), 5, 1).await.unwrap(), "12345");
+        assert_eq!(read(body(), 4, 1).await.unwrap_err().status, 413);
+    }
+}
