@@ -1,0 +1,121 @@
+#!/bin/sh
+# Other people's programs judge what ours wrote; nothing of ours takes part in their judgement (T3, T4, T6).
+#
+# usage: checks/peers/run.sh [--smoke]     --smoke: only the quick ones, as in CI
+#
+# Python's packages go into target/peers/venv, at the versions and checksums of requirements.txt (all peers: requirements-full.txt;
+# both are made from the .in files by `pip-compile --generate-hashes`). Go and python3-venv come from Debian, only if missing.
+# Our programs are built first, or taken from $BUILT if that is given. A new peer is a line below.
+set -eu
+here="$(cd "$(dirname "$0")" && pwd)"
+cd "$here/../.."
+smoke=""
+case "${1:-}" in
+"") ;;
+--smoke) smoke=yes ;;
+*) echo "usage: checks/peers/run.sh [--smoke]" >&2 && exit 2 ;;
+esac
+
+work="$PWD/target/peers/work"
+rm -rf "$work"
+mkdir -p "$work"
+passed=0
+failed=0
+known=""
+
+# Says whether it went well; what it printed is shown only if not.
+peer() {
+    name="$1"
+    shift
+    if "$@" >"$work/$name.out" 2>&1; then
+        passed=$((passed + 1))
+        echo "PASS  $name"
+    else
+        failed=$((failed + 1))
+        echo "FAIL  $name"
+        sed 's/^/      /' "$work/$name.out"
+    fi
+}
+
+install_debian() {
+    if [ "$(id -u)" != 0 ]; then
+        echo "missing: $*; install them with apt-get as root" >&2
+        return 1
+    fi
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >"$work/apt.out" 2>&1 || {
+        cat "$work/apt.out" >&2
+        return 1
+    }
+}
+
+environment() {
+    wanted="$here/requirements.txt"
+    [ -n "$smoke" ] || wanted="$here/requirements-full.txt"
+    venv="$PWD/target/peers/venv"
+    PATH="$venv/bin:$PATH"
+    export PATH
+    # The full environment serves the smoke too.
+    for have in "$venv/requirements.txt" "$venv/requirements-full.txt"; do
+        if [ -n "$smoke" ] || [ "$have" = "$venv/requirements-full.txt" ]; then
+            ! cmp -s "$have" "$here/$(basename "$have")" || return 0
+        fi
+    done
+    python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || install_debian python3 python3-venv
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement "$wanted"
+    cp "$wanted" "$venv/"
+}
+
+# Every script in this folder must be called below.
+call() {
+    known="$known $1"
+}
+
+log_made() { "$BUILT/examples/make_log" "$work/log"; }
+table_made() { "$BUILT/examples/make_table" "$work/table"; }
+learn_made() { "$BUILT/examples/export_for_peers" "$work/model"; }
+
+environment
+command -v go >/dev/null && [ -d /usr/share/gocode/src/golang.org/x/mod ] || install_debian golang-go golang-golang-x-mod-dev
+if [ -z "${BUILT:-}" ]; then
+    # The same set and features as `cargo nextest run --workspace` builds: nothing to do after it.
+    cargo build --quiet --locked --workspace --all-targets
+    BUILT="${CARGO_TARGET_DIR:-$PWD/target}/debug"
+fi
+
+call tlog
+GOCACHE="$PWD/target/peers/go" MAKE_LOG="$BUILT/examples/make_log" peer go-checksum-database "$here/tlog/run.sh"
+peer make-log log_made
+call evidence_bundle.py
+peer securesystemslib-in-toto python "$here/evidence_bundle.py" "$work/log"
+call evidence_checkpoint.py
+peer python-cryptography python "$here/evidence_checkpoint.py" "$work/log"
+call evidence_model.sh
+peer model-signing "$here/evidence_model.sh" "$work/log"
+call delta_peer.py
+peer make-table table_made
+peer delta-rs python "$here/delta_peer.py" "$work/table" "$BUILT/examples/check_table"
+
+call learn_peer.py
+call generate_peer.py
+if [ -z "$smoke" ]; then
+    peer export-model learn_made
+    peer xgboost-scikit-learn python "$here/learn_peer.py" "$work/model"
+    peer xgboost-on-synthetic python "$here/generate_peer.py" "$BUILT/examples/table"
+fi
+
+# A script that nobody calls judges nothing.
+for script in "$here"/*.py "$here"/*.sh "$here"/*/run.sh; do
+    name="$(basename "$script")"
+    [ "$name" != run.sh ] || name="$(basename "$(dirname "$script")")"
+    case "$known peers " in
+    *" $name "*) ;;
+    *)
+        failed=$((failed + 1))
+        echo "FAIL  $name is called by nobody: add it to checks/peers/run.sh"
+        ;;
+    esac
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
