@@ -1,6 +1,6 @@
 //! What people and programs see: tables or JSON on standard output, progress and errors on standard error.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one place of the program that prints")]
+#![expect(clippy::print_stderr, reason = "the one place of the program that prints")]
 
 use std::io::IsTerminal;
 
@@ -28,10 +28,11 @@ impl Output {
 
     /// One result: JSON as asked, or the table's text.
     pub(crate) fn result<T: Serialize>(&self, value: &T, table: impl FnOnce() -> String) {
+        let failed = |error: serde_json::Error| format!("{{\"error\":\"{error}\"}}");
         match self.format {
-            Format::Table => println!("{}", table().trim_end()),
-            Format::Json => println!("{}", serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))),
-            Format::Ndjson => println!("{}", serde_json::to_string(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))),
+            Format::Table => print_line(table().trim_end()),
+            Format::Json => print_line(&serde_json::to_string_pretty(value).unwrap_or_else(failed)),
+            Format::Ndjson => print_line(&serde_json::to_string(value).unwrap_or_else(failed)),
         }
     }
 
@@ -73,7 +74,7 @@ impl Output {
         }
         if self.format != Format::Table {
             let value = serde_json::json!({ "error": error.to_string(), "help": error.help(), "evidence": error.evidence(), "exit": error.exit_code() });
-            println!("{value}");
+            print_line(&value.to_string());
         }
     }
 
@@ -118,7 +119,7 @@ impl Progress for Live<'_> {
 
     fn end(&mut self, report: &StepReport) {
         if self.out.format == Format::Ndjson {
-            println!("{}", serde_json::to_string(report).unwrap_or_default());
+            print_line(&serde_json::to_string(report).unwrap_or_default());
         }
         if !self.out.quiet {
             eprintln!("{}", line(self.out, report));
@@ -150,6 +151,12 @@ fn line(out: &Output, report: &StepReport) -> String {
 fn shorten(text: &str, most: usize) -> String {
     let count = text.chars().count();
     if count <= most { text.to_owned() } else { format!("…{}", text.chars().skip(count - most + 1).collect::<String>()) }
+}
+
+/// A reader that went away (`| head`) is no error.
+fn print_line(text: &str) {
+    use std::io::Write;
+    drop(writeln!(std::io::stdout().lock(), "{text}"));
 }
 
 /// A plain table with aligned columns.

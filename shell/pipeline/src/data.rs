@@ -5,7 +5,7 @@ use std::path::Path;
 
 use arrow_array::RecordBatch;
 use frame::{Column, Frame};
-use tabular::contract::Role;
+use tabular::contract::{ColumnRule, Kind, Missing, Outsider, Role};
 use tabular::csv::Options;
 use tabular::{Contract, Decimal, TypedTable};
 
@@ -13,6 +13,8 @@ use crate::PipelineError;
 
 /// Largest file of internal data.
 const DATA_BYTES_MAX: u64 = 4 << 30;
+/// Name of the column that names rows where the contract has no id.
+const ROW_ID: &str = "stayward_row";
 
 /// A file as record batches of text or typed columns.
 pub struct Loaded {
@@ -62,12 +64,38 @@ pub fn stored_contract(contract: &Contract) -> Contract {
             column.role = Role::Ignore;
         }
     }
+    if out.of_role(Role::Id).is_none() {
+        out.columns.insert(0, row_id());
+    }
+    out
+}
+
+/// The column that names rows where the contract has no id: `row-N`, the place in the delivery.
+fn row_id() -> ColumnRule {
+    ColumnRule {
+        name: ROW_ID.to_owned(),
+        role: Role::Id,
+        kind: Kind::Text,
+        missing: Missing::Refused,
+        outsider: Outsider::Immutable,
+        also_feature: false,
+        notes: Vec::new(),
+    }
+}
+
+/// The contract of the customers' file: without the label where labels have a file of their own.
+pub fn customers_contract(project: &crate::Project) -> Contract {
+    let mut out = project.contract.clone();
+    if !project.policy.source.labels.is_empty() {
+        out.label = None;
+        out.columns.retain(|column| column.role != Role::Label);
+    }
     out
 }
 
 /// Names of the columns of the stored table.
 pub fn stored_columns(contract: &Contract) -> Vec<String> {
-    contract.columns.iter().filter(|rule| rule.role != Role::Ignore && rule.role != Role::Label).map(|rule| rule.name.clone()).collect()
+    stored_contract(contract).columns.into_iter().filter(|rule| rule.role != Role::Ignore).map(|rule| rule.name).collect()
 }
 
 /// Row of the latest moment of each customer, by id; a later row of the same moment wins.
@@ -92,18 +120,28 @@ pub fn fill_ids(table: &mut TypedTable) {
     }
 }
 
-/// Adds a number column to a frame: the value of each row's key, `NaN` where the key is unknown.
-pub fn join(frame: &mut Frame, key: &str, feature: &str, values: &BTreeMap<String, f64>) -> Result<(), PipelineError> {
+/// Values of a feed by key and week (weeks since 1970).
+pub type ByWeek = BTreeMap<String, BTreeMap<u32, f64>>;
+
+const WEEK_SECONDS: i64 = 7 * 86_400;
+
+/// Adds a number column to a table: the value of each row's key as it was known at the row's moment (the newest where the table
+/// has no time), `NaN` where nothing was known.
+pub fn join(table: &mut TypedTable, key: &str, feature: &str, values: &ByWeek) -> Result<(), PipelineError> {
+    let frame = &table.frame;
     let column = frame.column(key).ok_or_else(|| {
         PipelineError::wrong(format!("customers have no column `{key}` to join the feed by"), "name the shared column under `feeds.join` in stayward.toml")
     })?;
-    let joined: Vec<f64> = match column {
-        Column::Category(levels) => {
-            (0..frame.rows()).map(|row| levels.text(row).and_then(|text| values.get(text)).copied().unwrap_or(f64::NAN)).collect()
-        }
-        Column::Number(numbers) => numbers.iter().map(|number| values.get(&number.to_string()).copied().unwrap_or(f64::NAN)).collect(),
+    let week = |row: usize| {
+        let moment = table.time.as_ref().and_then(|all| all.get(row).copied().flatten());
+        moment.map_or(u32::MAX, |at| u32::try_from(at.div_euclid(WEEK_SECONDS)).unwrap_or(0))
     };
-    frame.push(feature, Column::Number(joined)).map_err(PipelineError::internal)
+    let known = |row: usize| {
+        let weeks = values.get(&text_of(column, row)?)?;
+        weeks.range(..=week(row)).next_back().map(|(_, value)| *value)
+    };
+    let joined: Vec<f64> = (0..frame.rows()).map(|row| known(row).unwrap_or(f64::NAN)).collect();
+    table.frame.push(feature, Column::Number(joined)).map_err(PipelineError::internal)
 }
 
 /// The text of a frame's value, as it goes to input validation and the model; `None` is missing. Numbers are written in the

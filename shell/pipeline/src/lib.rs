@@ -12,6 +12,7 @@ pub mod data;
 pub mod desk;
 mod error;
 pub mod evidence;
+pub mod feed;
 mod gather;
 pub mod houses;
 mod policy;

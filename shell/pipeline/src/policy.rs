@@ -195,6 +195,8 @@ policy!(
         leak_auc: f64 = 0.98,
         /// Columns that people looked at and found to be no leak.
         leak_accepted: Vec<String> = Vec::new(),
+        /// Whether the model may read columns with the role `protected` (age, gender, ...).
+        use_protected: bool = false,
     }
 );
 

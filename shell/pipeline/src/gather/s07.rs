@@ -18,7 +18,7 @@ const FILE_BYTES_MAX: u64 = 4 << 20;
 /// What a secret looks like: private keys in PEM, and this program's own tokens.
 const MARKS: [&str; 3] = ["PRIVATE KEY-----", "swk_", "swc_"];
 /// Folders that hold data, not scripts; the TLS keys that the server itself must read are judged by their mode.
-const FOLDERS_PASSED: [&str; 8] = ["objects", "source", "models", "evidence", "vault", "tls", "inbox", "runs"];
+const FOLDERS_PASSED: [&str; 9] = ["objects", "source", "models", "evidence", "vault", "tls", "inbox", "incoming", "runs"];
 
 /// What each component needs, by the step that it serves: kept apart from the matrix on purpose, so that a right that somebody adds
 /// there shows here.

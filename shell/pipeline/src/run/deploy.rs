@@ -9,6 +9,7 @@ use super::state::{Deployed, Released};
 use crate::desk::{Desk, now, now_ms};
 use crate::evidence::{Artefact, Links, LogWitness};
 use crate::houses::Houses;
+use crate::progress::StepState;
 use crate::{PipelineError, run::training::model_folder};
 
 impl Run<'_> {
@@ -16,7 +17,7 @@ impl Run<'_> {
         self.progress.begin("deployment", "model");
         let deployed = deploy(self.desk, self.houses, released, &self.session, &self.id, DeploymentKind::Deploy).await?;
         let note = format!("model {} answers now", deployed.model.short());
-        self.unchanged("deployment", "model", &note, &deployed.deployment).await?;
+        self.settled("deployment", "model", (StepState::Pass, &note), &deployed.deployment).await?;
         Ok(deployed)
     }
 }

@@ -1,6 +1,5 @@
 //! s01: every new file in a feed's inbox is judged at the door, then row by row, and written only when it came through both.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -19,12 +18,12 @@ use crate::evidence::Links;
 use crate::gather::s01::{self, MarketTable};
 use crate::policy::FeedPolicy;
 use crate::progress::{StepReport, StepState};
-use crate::PipelineError;
+use crate::{PipelineError, data};
 
 /// Largest signature file.
 const BUNDLE_BYTES_MAX: u64 = 4 << 20;
 /// What follows the name of a signed file.
-pub(crate) const BUNDLE_SUFFIX: &str = ".sigstore.json";
+pub(crate) const BUNDLE_SUFFIX: &str = crate::feed::SUFFIX;
 
 /// How a delivery ended.
 enum Delivery {
@@ -239,10 +238,15 @@ impl Run<'_> {
 
     /// Reports a step in which nothing was new.
     pub(crate) async fn unchanged(&mut self, step: &str, about: &str, note: &str, receipt: &Receipt) -> Result<(), PipelineError> {
+        self.settled(step, about, (StepState::Unchanged, note), receipt).await
+    }
+
+    /// Reports a step that no gatehouse judges.
+    pub(crate) async fn settled(&mut self, step: &str, about: &str, (state, note): (StepState, &str), receipt: &Receipt) -> Result<(), PipelineError> {
         let report = StepReport {
             step: step.to_owned(),
             about: about.to_owned(),
-            state: StepState::Unchanged,
+            state,
             milliseconds: 0,
             rows_in: 0,
             rows_out: 0,
@@ -277,16 +281,11 @@ fn read_bundle(path: &Path) -> Result<Option<String>, PipelineError> {
     Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// Lowest price of the latest accepted week, by region.
-pub(crate) fn lowest_prices(rows: &[outlier::market::MarketRow]) -> BTreeMap<String, f64> {
-    let mut latest: BTreeMap<&str, u32> = BTreeMap::new();
+/// Lowest price by region and week.
+pub(crate) fn lowest_prices(rows: &[outlier::market::MarketRow]) -> data::ByWeek {
+    let mut lowest = data::ByWeek::new();
     for row in rows {
-        let week = latest.entry(&row.region).or_insert(row.week);
-        *week = (*week).max(row.week);
-    }
-    let mut lowest: BTreeMap<String, f64> = BTreeMap::new();
-    for row in rows.iter().filter(|row| latest.get(row.region.as_str()) == Some(&row.week)) {
-        let price = lowest.entry(row.region.clone()).or_insert(row.price);
+        let price = lowest.entry(row.region.clone()).or_default().entry(row.week).or_insert(row.price);
         *price = price.min(row.price);
     }
     lowest

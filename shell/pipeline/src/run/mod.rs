@@ -61,16 +61,30 @@ impl<'a> Run<'a> {
 
     /// From a supplier's bytes to a deployed model: the diagram, top to bottom. `from` and `to` are places in [`STAGES`].
     pub async fn refresh(&mut self, from: usize, to: usize) -> Result<Option<Deployed>, PipelineError> {
-        let within = |stage: usize| (from..=to).contains(&stage);
-        if within(0) {
-            self.feeds().await?; //                                      s01  T1  who sent them? are they sane?
+        if from == 0 {
+            self.feeds().await?; //                                                          s01  T1  who sent them? are they sane?
         }
-        let source = if within(1) { self.source().await? } else { self.known().await? }; //  s02  T1 T6
-        let labels = if within(2) { self.labels(&source).await? } else { self.known().await? }; //  s03  T6
-        let segments = if within(3) { self.segments(&source, &labels).await? } else { self.known().await? }; //  s04  T1
-        let trained = if within(4) { self.training(&source, &labels, &segments).await? } else { self.known().await? }; //  s05  T4 T5
-        let released = if within(5) { self.release(&trained).await? } else { self.known().await? }; //  s06 s07  T7 T4
-        if within(6) { self.deploy(&released).await.map(Some) } else { Ok(None) }
+        if to < 1 {
+            return Ok(None);
+        }
+        let source = if from <= 1 { self.source().await? } else { self.known().await? }; //   s02  T1 T6  who may write what?
+        if to < 2 {
+            return Ok(None);
+        }
+        let labels = if from <= 2 { self.labels(&source).await? } else { self.known().await? }; //  s03  T6  who signed them?
+        if to < 3 {
+            return Ok(None);
+        }
+        let segments = if from <= 3 { self.segments(&source, &labels).await? } else { self.known().await? }; //  s04  T1
+        if to < 4 {
+            return Ok(None);
+        }
+        let trained = if from <= 4 { self.training(&source, &labels, &segments).await? } else { self.known().await? }; //  s05  T4 T5
+        if to < 5 {
+            return Ok(None);
+        }
+        let released = if from <= 5 { self.release(&trained).await? } else { self.known().await? }; //  s06 s07  T7 T4
+        if to < 6 { Ok(None) } else { self.deploy(&released).await.map(Some) }
     }
 
     /// Books how the run ended.

@@ -23,7 +23,7 @@ impl Run<'_> {
         let customers = self.customers(source)?;
         let latest: Vec<usize> = data::latest_rows(&customers).into_values().collect();
         let customers = customers.take(&latest);
-        let frame = super::training::model_frame(&customers);
+        let frame = super::training::model_frame(&customers, &self.desk.project);
         let columns = if policy.columns.is_empty() { data::broad_numbers(&frame, COLUMNS_GUESSED) } else { policy.columns.clone() };
         if columns.is_empty() {
             let why = "no number column has more than ten values, so there is nothing to segment by";

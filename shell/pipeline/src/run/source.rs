@@ -24,7 +24,7 @@ impl Run<'_> {
         let began = Instant::now();
         let loaded = load(&path)?;
         let content = Digest::of(&loaded.bytes);
-        let mut typed = data::typed(&project.contract, &loaded.batches)?;
+        let mut typed = data::typed(&data::customers_contract(project), &loaded.batches)?;
         data::fill_ids(&mut typed);
         check_table(&typed)?;
         let clean = typed.clean_rows();
@@ -164,7 +164,7 @@ pub(crate) fn read_customers(project: &crate::Project, source: &Settled) -> Resu
         for batch in table.read(Some(version)).map_err(broken)? {
             rows.extend(crate::gather::s01::rows_of(&batch)?);
         }
-        data::join(&mut typed.frame, &feed.join, &feed.feature, &super::feeds::lowest_prices(&rows))?;
+        data::join(&mut typed, &feed.join, &feed.feature, &super::feeds::lowest_prices(&rows))?;
         typed.third_party.push(feed.feature.clone());
     }
     Ok(typed)

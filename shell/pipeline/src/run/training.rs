@@ -52,9 +52,10 @@ pub struct Report {
     pub protected: Vec<String>,
 }
 
-/// Columns that the model reads: features, third-party columns and value; protected attributes are left out.
-pub(crate) fn model_frame(table: &TypedTable) -> Frame {
-    table.frame.only(|name| !table.protected.iter().any(|protected| protected == name))
+/// Columns that the model reads: features, third-party columns and value; protected attributes only where the policy says so.
+pub(crate) fn model_frame(table: &TypedTable, project: &Project) -> Frame {
+    let use_protected = project.policy.quality.use_protected;
+    table.frame.only(|name| use_protected || !table.protected.iter().any(|protected| protected == name))
 }
 
 /// The label of each row, where it has one.
@@ -64,10 +65,10 @@ pub(crate) fn labels_of(table: &TypedTable, rows: &LabelRows) -> Vec<Option<bool
 }
 
 /// Frame and labels of the rows that have a label.
-pub(crate) fn labelled(table: &TypedTable, rows: &LabelRows, _: &Project) -> (Frame, Vec<bool>) {
+pub(crate) fn labelled(table: &TypedTable, rows: &LabelRows, project: &Project) -> (Frame, Vec<bool>) {
     let all = labels_of(table, rows);
     let places: Vec<usize> = all.iter().enumerate().filter(|(_, label)| label.is_some()).map(|(row, _)| row).collect();
-    (model_frame(table).take(&places), all.into_iter().flatten().collect())
+    (model_frame(table, project).take(&places), all.into_iter().flatten().collect())
 }
 
 struct Prepared {
@@ -137,7 +138,7 @@ impl Run<'_> {
         #[expect(clippy::cast_precision_loss, reason = "seconds of any calendar year are below 2^53")]
         let seconds = |row: usize| customers.time.as_ref().and_then(|all| all.get(row).copied().flatten()).map_or(f64::NAN, |at| at as f64);
         let times = all.iter().enumerate().filter(|(_, label)| label.is_some()).map(|(row, _)| seconds(row)).collect();
-        Ok(Prepared { frame, labels: known, times, protected: customers.protected.clone() })
+        Ok(Prepared { frame, labels: known, times, protected: if self.desk.project.policy.quality.use_protected { Vec::new() } else { customers.protected.clone() } })
     }
 
     /// By time where rows have several moments: the last moment tests, and moments within the label's horizon before it train

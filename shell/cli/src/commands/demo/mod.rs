@@ -1,0 +1,187 @@
+//! `stayward demo`: the whole pipeline once through, on generated data, with attacks that are stopped on screen.
+
+mod world;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+use identity::{CustomerScope, Right};
+use pipeline::desk::now;
+use pipeline::feed::SupplierSigner;
+use pipeline::run::{Deployed, Run, STAGES, approve_labels, propose_labels};
+use pipeline::setup::{self, Account, DEMO_PEOPLE, IssuedKey};
+use pipeline::{Desk, Houses, PipelineError, data};
+use tabular::Contract;
+use tabular::contract::{Outsider, Role};
+
+use self::world::World;
+use super::{Ended, wrong};
+use crate::output::{Live, Output};
+
+const PROJECT: &str = "churn-demo";
+const SUPPLIER: &str = "acme-data";
+const FEED: &str = "market";
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Customers to generate; each has a row at three moments.
+    #[arg(long, default_value_t = 3_000)]
+    customers: u64,
+    /// Seed of everything that is generated.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+}
+
+pub(crate) async fn run(args: DemoArgs, project: Option<PathBuf>, out: &Output) -> Ended {
+    let root = project.unwrap_or_else(|| PathBuf::from(PROJECT));
+    if root.exists() {
+        let why = format!("`{}` exists already", root.display());
+        return Err(wrong(why, format!("delete it with `rm -r {0}`, or name another folder with `stayward demo --project DIR`", root.display())));
+    }
+    let began = Instant::now();
+    out.say("Stayward demo. Nothing leaves this machine; everything lies in one folder.\n");
+    let world = World::new(args.seed, args.customers)?;
+    let stage = Stage::set(&root, &world, out).await?;
+    let deployed = stage.play(&world, out).await?;
+    let key = setup::issue_key(&stage.desk, "crm", "ada", &[Right::Ask], &CustomerScope::All).await?;
+    let link = stage.desk.identity.create_login_link("ada", now()).await?;
+    let credentials = stage.credentials.clone();
+    drop(stage);
+    finish(&root, &deployed, &key, link.reveal(), &credentials, began, out).await
+}
+
+/// Folder, people, keys, supplier.
+struct Stage {
+    desk: Desk,
+    houses: Houses,
+    accounts: Vec<Account>,
+    signer: SupplierSigner,
+    inbox: PathBuf,
+    credentials: PathBuf,
+}
+
+impl Stage {
+    async fn set(root: &Path, world: &World, out: &Output) -> Result<Self, PipelineError> {
+        out.say("1  Making the company's data, people and keys");
+        let (customers, labels) = world.tables()?;
+        let contract = customers_contract(&customers, &labels)?;
+        let desk = setup::create_project(root, &policy(), &contract.to_toml()).await?;
+        let incoming = root.join("incoming");
+        let inbox = root.join("inbox").join(FEED);
+        for folder in [&incoming, &root.join("inbox"), &inbox, &root.join("feeds")] {
+            store::disk::make_folder(folder)?;
+        }
+        store::disk::write_atomic(&incoming.join("customers.csv"), &customers)?;
+        store::disk::write_atomic(&incoming.join("labels.csv"), &labels)?;
+        store::disk::write_atomic(&root.join("feeds").join(format!("{FEED}.contract.toml")), feed_contract(&world.history())?.to_toml().as_bytes())?;
+        let accounts = setup::create_people(&desk, &DEMO_PEOPLE).await?;
+        let credentials = beside(root, "credentials.json");
+        super::init::write_credentials(&credentials, root, &accounts)?;
+        let (signer, pem) = SupplierSigner::generate()?;
+        store::disk::write_atomic(&beside(root, "supplier-key.pem"), pem.as_bytes())?;
+        desk.identity.create_supplier(SUPPLIER, now()).await?;
+        desk.identity.add_supplier_key(SUPPLIER, &signer.public_pem(), now() - 60, now() + 180 * 86_400, now()).await?;
+        out.say(&format!("   {} people with second factors, supplier `{SUPPLIER}` with a registered key, a vault, a log\n", accounts.len()));
+        Ok(Self { desk, houses: Houses::open()?, accounts, signer, inbox, credentials })
+    }
+
+    fn account(&self, name: &str) -> Result<&Account, PipelineError> {
+        self.accounts.iter().find(|account| account.name == name).ok_or_else(|| PipelineError::Internal(format!("no account {name}")))
+    }
+
+    async fn play(&self, world: &World, out: &Output) -> Result<Deployed, PipelineError> {
+        let steward = setup::log_in(&self.desk, self.account("ada")?).await?;
+        self.desk.keep_session(&steward)?;
+        out.say("2  The supplier's first delivery: four years of market prices. No history can judge it, so people do");
+        world.deliver_history(&self.inbox, &self.signer, SUPPLIER)?;
+        self.feeds(out, None).await?;
+        out.say("   Ada, the data steward, looks at it and accepts it");
+        self.feeds(out, Some("")).await?;
+
+        out.say("\n3  Four more deliveries arrive. Only the first is honest");
+        for sent in world.deliver(&self.inbox, &self.signer, SUPPLIER)? {
+            out.say(&format!("   {:<26} {}", sent.file, sent.what));
+        }
+        self.feeds(out, None).await?;
+
+        out.say("\n4  Lena proposes labels; Ben and Cleo, who are not Lena, sign them with their second factors");
+        let labeller = setup::log_in(&self.desk, self.account("lena")?).await?;
+        propose_labels(&self.desk, &labeller).await?;
+        for approver in ["ben", "cleo"] {
+            let session = setup::log_in(&self.desk, self.account(approver)?).await?;
+            approve_labels(&self.desk, &session).await?;
+        }
+
+        out.say("\n5  Data source, labels, segments, ensemble, staging, release, deployment");
+        let mut live = Live { out, reports: Vec::new() };
+        let mut run = Run::begin(&self.desk, &self.houses, &mut live).await?;
+        let result = run.refresh(1, STAGES.len() - 1).await;
+        run.finish(&result).await?;
+        result?.ok_or_else(|| PipelineError::Internal("the run deployed nothing".into()))
+    }
+
+    /// Judges the inbox; with `accept`, the steward accepts the held delivery first.
+    async fn feeds(&self, out: &Output, accept: Option<&str>) -> Result<(), PipelineError> {
+        let mut live = Live { out, reports: Vec::new() };
+        let mut run = Run::begin(&self.desk, &self.houses, &mut live).await?;
+        if let Some(content) = accept {
+            run.accept_delivery(FEED, content).await?;
+        }
+        let result = run.refresh(0, 0).await;
+        run.finish(&result).await?;
+        result.map(drop)
+    }
+}
+
+/// A file beside the project, named after it.
+fn beside(root: &Path, name: &str) -> PathBuf {
+    let mut path = root.as_os_str().to_owned();
+    path.push(format!("-{name}"));
+    PathBuf::from(path)
+}
+
+fn policy() -> String {
+    let mut text = pipeline::template("churn-demo", "incoming/customers.csv", "incoming/labels.csv", false, 0.75);
+    text.push_str(&format!(
+        "\n[[feeds]]\n# Signed files are put into the inbox; the lowest price of the week joins the customers by region.\nname = \"{FEED}\"\nsupplier = \"{SUPPLIER}\"\ninbox = \"inbox/{FEED}\"\njoin = \"region\"\nfeature = \"competitor_price\"\n"
+    ));
+    text
+}
+
+/// Guesses the contract from customers joined with labels, as a data scientist's table would hold them.
+fn customers_contract(customers: &[u8], labels: &[u8]) -> Result<Contract, PipelineError> {
+    let (customers, labels) = (String::from_utf8_lossy(customers), String::from_utf8_lossy(labels));
+    let mut joined = String::new();
+    for (at, (row, label)) in customers.lines().zip(labels.lines()).enumerate() {
+        let churned = if at == 0 { "churned" } else { label.rsplit(',').next().unwrap_or("") };
+        joined.push_str(&format!("{row},{churned}\n"));
+    }
+    let loaded = data::load_bytes(joined.into_bytes(), "generated customers")?;
+    let profile = tabular::profile::profile(&loaded.batches, loaded.decimal).map_err(|error| PipelineError::Internal(error.to_string()))?;
+    let mut contract =
+        Contract::guess(&profile, Some("churned"), Some("yes")).map_err(|error| PipelineError::Internal(error.to_string()))?;
+    contract.name = "customers".to_owned();
+    // What a customer can do to his own record, for attacks on the model and the defences against them.
+    for (name, outsider) in [("tickets", Outsider::IncreaseOnly), ("autopay", Outsider::Free), ("frequency", Outsider::IncreaseOnly)] {
+        contract.columns.iter_mut().filter(|rule| rule.name == name).for_each(|rule| rule.outsider = outsider);
+    }
+    Ok(contract)
+}
+
+fn feed_contract(history: &[u8]) -> Result<Contract, PipelineError> {
+    let loaded = data::load_bytes(history.to_vec(), "market history")?;
+    let profile = tabular::profile::profile(&loaded.batches, loaded.decimal).map_err(|error| PipelineError::Internal(error.to_string()))?;
+    let mut contract = Contract::guess(&profile, None, None).map_err(|error| PipelineError::Internal(error.to_string()))?;
+    contract.name = FEED.to_owned();
+    for rule in &mut contract.columns {
+        rule.role = if rule.name == "week_start" { Role::Time } else { Role::Feature };
+    }
+    Ok(contract)
+}
+
+async fn finish(root: &Path, deployed: &Deployed, key: &IssuedKey, link: &str, credentials: &Path, began: Instant, out: &Output) -> Ended {
+    let _ = (link, credentials);
+    out.say(&format!("\nmodel {} deployed in {:.1} s; key {}; project {}", deployed.model.short(), began.elapsed().as_secs_f64(), key.key, root.display()));
+    Ok(0)
+}
