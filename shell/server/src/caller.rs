@@ -63,7 +63,12 @@ pub(crate) async fn admitted<A: Asks, C>(
 }
 
 /// Refuses a key without any of these rights; for what is not a question to the model.
-pub(crate) fn check_right<A: Asks, C>(app: &App<A, C>, headers: &HeaderMap, peer: IpAddr, rights: &[Right]) -> Result<(), Refusal> {
+pub(crate) fn check_right<A: Asks, C>(
+    app: &App<A, C>,
+    headers: &HeaderMap,
+    peer: IpAddr,
+    rights: &[Right],
+) -> Result<(), Refusal> {
     let key = key(headers)?;
     if rights.iter().any(|right| app.asks.may(key.as_deref(), *right)) {
         return Ok(());

@@ -63,11 +63,16 @@ impl ServerError {
         match self {
             Self::Listen { .. } => "choose another port, or stop the program that holds this one".to_owned(),
             Self::File { .. } => "check that the folder exists and that this user may read and write it".to_owned(),
-            Self::Exposed { path, .. } => format!("run `chmod 600 {}`, and make a new key if others may have read it", path.display()),
+            Self::Exposed { path, .. } => {
+                format!("run `chmod 600 {}`, and make a new key if others may have read it", path.display())
+            }
             Self::Certificate { .. } => "give a PEM certificate chain, the server's first, and its PKCS#8 key".to_owned(),
             Self::Host { .. } => "give a plain DNS name such as `churn.example.org`, or an address".to_owned(),
             Self::Authority { folder, .. } => {
-                format!("remove the folder `{}`; a new authority is made at the next start, give its `ca.pem` to the callers", folder.display())
+                format!(
+                    "remove the folder `{}`; a new authority is made at the next start, give its `ca.pem` to the callers",
+                    folder.display()
+                )
             }
             Self::Crypto(_) => "this is a fault of the program or the machine; try again, then report it".to_owned(),
         }

@@ -87,8 +87,12 @@ mod tests {
         let counters = Counters { answered: 3, rows: 7, refused: [1, 2, 3, 4, 5], log_entries: 9 };
         let text = text(&counters, &tallies).unwrap();
         for line in [
-            "stayward_answers_total 3", "stayward_rows_total 7", "stayward_log_entries_total 9",
-            "stayward_refusals_total{status=\"429\"} 4", "stayward_http_responses_total{class=\"4xx\"} 1", "stayward_faults_total 0",
+            "stayward_answers_total 3",
+            "stayward_rows_total 7",
+            "stayward_log_entries_total 9",
+            "stayward_refusals_total{status=\"429\"} 4",
+            "stayward_http_responses_total{class=\"4xx\"} 1",
+            "stayward_faults_total 0",
         ] {
             assert_eq!(text.lines().filter(|seen| *seen == line).count(), 1, "{line}\n{text}");
         }

@@ -208,8 +208,16 @@ mod tests {
     fn what_is_not_in_the_table_is_not_found() {
         let case = |path: &str| found(&Method::GET, path, Serves::Everything);
         for path in [
-            "/v1/customers//churn", "/v1/customers/7/churn/", "//v1/predictions", "/v2/repository/index", "/v2/models/other", "/v2/",
-            "/v2/models/churn/stats", "/v1/../metrics", "*", "",
+            "/v1/customers//churn",
+            "/v1/customers/7/churn/",
+            "//v1/predictions",
+            "/v2/repository/index",
+            "/v2/models/other",
+            "/v2/",
+            "/v2/models/churn/stats",
+            "/v1/../metrics",
+            "*",
+            "",
         ] {
             assert_eq!(case(path), "404", "{path}");
         }

@@ -113,11 +113,9 @@ impl<A: Asks, C: ConsoleSource> App<A, C> {
             Endpoint::Churn => v1::churn(self, &asked).await,
             Endpoint::Predictions => v1::predictions(self, &asked, body).await,
             Endpoint::WhatIf => v1::what_if(self, &asked, body).await,
-            Endpoint::Live
-            | Endpoint::Ready
-            | Endpoint::ServerMetadata
-            | Endpoint::ModelMetadata
-            | Endpoint::ModelReady => oip::look(self, &asked),
+            Endpoint::Live | Endpoint::Ready | Endpoint::ServerMetadata | Endpoint::ModelMetadata | Endpoint::ModelReady => {
+                oip::look(self, &asked)
+            }
             Endpoint::Infer => oip::infer(self, &asked, body).await,
             Endpoint::OpenApi => openapi::route(),
             Endpoint::Metrics => metrics::route(self, &asked),

@@ -25,8 +25,7 @@ pub(crate) async fn churn<A: Asks, C>(app: &App<A, C>, asked: &Asked<'_>) -> Res
     let id = asked.taken.and_then(|taken| form::decode(taken, Plus::Plus));
     let customer = id.ok_or_else(|| Refusal::bad("a customer's id is not percent-encoded UTF-8"))?;
     check_customer(&customer)?;
-    let call =
-        Call { key, customers: vec![customer], asking: Some(Asking::ByCustomer), granularity, ..Call::default() };
+    let call = Call { key, customers: vec![customer], asking: Some(Asking::ByCustomer), granularity, ..Call::default() };
     let answered = ask(app, call).await?;
     let row = answered.rows.into_iter().next().ok_or_else(|| Refusal::internal("an answer without a row"))?;
     answer::json(&OneJson { row, evidence: answered.evidence })
@@ -231,7 +230,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn row(json: &str) -> Option<Vec<(String, Option<String>)>> {
-        parse::<Rows>(format!("{{\"rows\":[{json}]}}").as_bytes()).ok().map(|rows| rows.rows.into_iter().flat_map(|row| row.0).collect())
+        parse::<Rows>(format!("{{\"rows\":[{json}]}}").as_bytes())
+            .ok()
+            .map(|rows| rows.rows.into_iter().flat_map(|row| row.0).collect())
     }
 
     #[test]

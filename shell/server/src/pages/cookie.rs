@@ -31,7 +31,9 @@ pub(super) fn value<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 }
 
 fn is_plain(value: &str) -> bool {
-    !value.is_empty() && value.len() <= VALUE_BYTES_MAX && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    !value.is_empty()
+        && value.len() <= VALUE_BYTES_MAX
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 /// `Set-Cookie` with a value.
@@ -82,9 +84,7 @@ fn mark(key: &hmac::Key, purpose: &str, text: &str) -> String {
 }
 
 fn is_mark(key: &hmac::Key, purpose: &str, text: &str, tag: &str) -> bool {
-    HEXLOWER
-        .decode(tag.as_bytes())
-        .is_ok_and(|tag| hmac::verify(key, format!("{purpose}:{text}").as_bytes(), &tag).is_ok())
+    HEXLOWER.decode(tag.as_bytes()).is_ok_and(|tag| hmac::verify(key, format!("{purpose}:{text}").as_bytes(), &tag).is_ok())
 }
 
 #[cfg(test)]

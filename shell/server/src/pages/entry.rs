@@ -45,7 +45,11 @@ pub(super) async fn link<A: Asks, C: ConsoleSource>(app: &App<A, C>, asked: &Ask
 }
 
 /// `POST /console/login`, by password or by link.
-pub(super) async fn login<A: Asks, C: ConsoleSource>(app: &App<A, C>, asked: &Asked<'_>, body: Incoming) -> Result<Answer, Refusal> {
+pub(super) async fn login<A: Asks, C: ConsoleSource>(
+    app: &App<A, C>,
+    asked: &Asked<'_>,
+    body: Incoming,
+) -> Result<Answer, Refusal> {
     app.hold_stranger(asked.peer)?;
     let fields = posted(app, asked, body).await?;
     if !cookie::is_double(&app.csrf, asked.headers, fields.get("csrf")) {
@@ -93,7 +97,11 @@ pub(super) async fn login<A: Asks, C: ConsoleSource>(app: &App<A, C>, asked: &As
 }
 
 /// `POST /console/logout`.
-pub(super) async fn logout<A: Asks, C: ConsoleSource>(app: &App<A, C>, asked: &Asked<'_>, body: Incoming) -> Result<Answer, Refusal> {
+pub(super) async fn logout<A: Asks, C: ConsoleSource>(
+    app: &App<A, C>,
+    asked: &Asked<'_>,
+    body: Incoming,
+) -> Result<Answer, Refusal> {
     let unknown = || Refusal::new(StatusCode::UNAUTHORIZED, "no session");
     let visitor = visitor(app, asked.headers).await.ok_or_else(unknown)?;
     let fields = posted(app, asked, body).await?;

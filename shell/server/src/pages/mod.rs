@@ -35,7 +35,11 @@ struct Visitor<'h> {
 }
 
 /// Every route of the console.
-pub(crate) async fn route<A: Asks, C: ConsoleSource>(app: &App<A, C>, asked: &Asked<'_>, body: Incoming) -> Result<Answer, Refusal> {
+pub(crate) async fn route<A: Asks, C: ConsoleSource>(
+    app: &App<A, C>,
+    asked: &Asked<'_>,
+    body: Incoming,
+) -> Result<Answer, Refusal> {
     match asked.endpoint {
         Endpoint::Style => return Ok(settled(answer::with_body(StatusCode::OK, CSS, console::STYLESHEET))),
         Endpoint::LoginForm => return entry::form(app, asked),
@@ -249,7 +253,8 @@ mod tests {
     fn after_the_login_only_our_pages_are_gone_to() {
         assert_eq!(next_page(Some("/console/run?id=a%2Fb")), "/console/run?id=a%2Fb");
         assert_eq!(next_page(Some("/console/controls")), "/console/controls");
-        for wished in ["//evil.example", "https://evil.example/console/run", "/console/../v2", "/console/logout", "", "\r\nX: y"] {
+        for wished in ["//evil.example", "https://evil.example/console/run", "/console/../v2", "/console/logout", "", "\r\nX: y"]
+        {
             assert_eq!(next_page(Some(wished)), "/console", "{wished}");
         }
         assert_eq!(next_page(Some("/console/run?id=\r\n")), "/console/run?id=%0D%0A");

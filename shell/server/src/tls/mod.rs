@@ -1,5 +1,6 @@
 //! TLS in transit (T1, T2): one backend, no default provider, TLS 1.3 and 1.2, certificates that renew themselves.
 
+mod ends;
 mod files;
 mod own;
 

@@ -16,6 +16,7 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls_pki_types::{ServerName, UnixTime};
 
+use super::ends::ends;
 use super::files::{self, Readers};
 use crate::error::ServerError;
 
@@ -73,6 +74,7 @@ pub(super) fn ready(place: &Place, provider: &CryptoProvider, now: SystemTime) -
     if !place.authority.exists() {
         make_authority(place, now)?;
     }
+    check_authority(place, now)?;
     files::check_owner_only(&place.authority_key)?;
     let pair_is_there = place.server.exists() && place.server_key.exists();
     if pair_is_there {
@@ -86,6 +88,16 @@ pub(super) fn ready(place: &Place, provider: &CryptoProvider, now: SystemTime) -
         holds(place, provider, now).map_err(|why| ServerError::Authority { folder: place.folder.clone(), why })?;
     }
     Ok(())
+}
+
+fn check_authority(place: &Place, now: SystemTime) -> Result<(), ServerError> {
+    let chain = super::chain(&place.authority)?;
+    let end = chain.first().and_then(|certificate| ends(certificate)).and_then(|end| u64::try_from(end).ok());
+    let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    if end.is_some_and(|end| seconds < end) {
+        return Ok(());
+    }
+    Err(ServerError::Authority { folder: place.folder.clone(), why: "its time is over".to_owned() })
 }
 
 /// Checks the server's certificate against the authority as a client would, for each name.

@@ -1,0 +1,25 @@
+//! Serves a service that is none, to be tried by foreign clients: `cargo run -p server --example fake -- PORT DIR`.
+//! Clients trust `DIR/tls/ca.pem` and send the key `swk_all`; the person is `ada`, see `service.rs`.
+
+mod service;
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use server::{Config, Limits, Server};
+use service::Fake;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let port = arguments.next().ok_or("PORT is missing")?.parse()?;
+    let folder = arguments.next().ok_or("DIR is missing")?;
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    // A foreign tester sends wrong keys by the hundred, which is what the limit is against.
+    let limits = Limits { strangers_per_minute_max: u32::MAX, ..Limits::default() };
+    let config = Config { limits, ..Config::own(listen, folder, None) };
+    let fake = Fake::default();
+    let running = Server::start(config, fake.clone(), fake).await?;
+    tokio::signal::ctrl_c().await?;
+    running.shutdown().await;
+    Ok(())
+}

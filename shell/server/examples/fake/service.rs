@@ -1,0 +1,179 @@
+//! A service that is none: it answers by rules that a test can foresee, so that the sockets can be tried without a pipeline.
+//! Also the people of a console that has no evidence. Never part of the program.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use artifact::{Granularity, Shown};
+use console::view::controls::ControlsView;
+use console::view::entry::{RefusedKind, RefusedView};
+use console::view::evidence::EvidenceView;
+use console::view::model::ModelView;
+use console::view::pipeline::{PipelineView, RunView};
+use identity::Right;
+use pipeline::serving::{Call, Counters, PublicColumn, PublicModel, RefusedStatus, Reply, Told};
+use server::{Asks, ConsoleSource, Entry, Note, Seen, SessionCookie, Signed};
+
+/// May do everything, and may have deciles.
+pub(crate) const KEY_ALL: &str = "swk_all";
+/// May ask about customers only.
+pub(crate) const KEY_ASK: &str = "swk_ask";
+/// The one-time code and the password that are right.
+pub(crate) const CODE: &str = "123456";
+pub(crate) const PASSWORD: &str = "correct horse";
+/// An unused link, for `ada`.
+pub(crate) const LINK: &str = "link-of-ada";
+
+/// Answers by the first letters of a customer: `panic`, `slow`, `unknown`, `many`, `down`, `fine` are special, else `yes` for
+/// an even number of bytes. A what-if churns where column `tenure` is below 12; without it, or with a column that is not
+/// known, it is refused.
+#[derive(Clone, Default)]
+pub(crate) struct Fake {
+    pub(crate) notes: Arc<Mutex<Vec<Note>>>,
+    pub(crate) calls: Arc<Mutex<Vec<Call>>>,
+    sessions: Arc<Mutex<BTreeMap<String, Signed>>>,
+}
+
+const COLUMNS: [(&str, bool); 3] = [("tenure", true), ("contract", false), ("charges", true)];
+
+fn refused(status: RefusedStatus) -> Reply {
+    let retry_after_seconds = (status == RefusedStatus::TooMany).then_some(7);
+    Reply::Refused { status, reference: "8c21".to_owned(), retry_after_seconds }
+}
+
+fn rights(key: Option<&str>) -> &'static [Right] {
+    match key {
+        Some(KEY_ALL) => Right::ALL.as_slice(),
+        Some(KEY_ASK) => &[Right::Ask],
+        Some(_) | None => &[],
+    }
+}
+
+impl Asks for Fake {
+    async fn ask(&self, call: Call) -> Reply {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call.clone());
+        let right =
+            if call.rows.is_empty() && call.asking != Some(artifact::Asking::WhatIf) { Right::Ask } else { Right::WhatIf };
+        let known = rights(call.key.as_deref());
+        if known.is_empty() {
+            return refused(RefusedStatus::Unauthorised);
+        }
+        if !known.contains(&right) {
+            return refused(RefusedStatus::Forbidden);
+        }
+        let mut rows = Vec::new();
+        for customer in call.customers {
+            let shown = match customer.as_str() {
+                name if name.starts_with("panic") => panic_inside(&customer),
+                name if name.starts_with("slow") => {
+                    tokio::time::sleep(Duration::from_secs(5)).await;
+                    Shown::Class(true)
+                }
+                name if name.starts_with("unknown") => return refused(RefusedStatus::Forbidden),
+                name if name.starts_with("many") => return refused(RefusedStatus::TooMany),
+                name if name.starts_with("down") => return refused(RefusedStatus::Unavailable),
+                name if name.starts_with("fine") => Shown::Decile(3),
+                name => shown(name.len().is_multiple_of(2), call.granularity, call.key.as_deref()),
+            };
+            rows.push(Told { customer: Some(customer), shown });
+        }
+        for row in call.rows {
+            let tenure = row.get("tenure").and_then(|value| value.as_deref()).and_then(|value| value.parse::<f64>().ok());
+            let strange = row.keys().any(|name| !COLUMNS.iter().any(|(known, _)| known == name));
+            let Some(tenure) = tenure.filter(|_| !strange) else { return refused(RefusedStatus::Unprocessable) };
+            rows.push(Told { customer: None, shown: shown(tenure < 12.0, call.granularity, call.key.as_deref()) });
+        }
+        Reply::Told { rows, model: "churn".to_owned(), version: "1f2e3d".to_owned(), evidence: "e7a1".to_owned() }
+    }
+
+    fn model(&self) -> PublicModel {
+        let columns =
+            COLUMNS.iter().map(|(name, number)| PublicColumn { name: (*name).to_owned(), number: *number, optional: true });
+        PublicModel { name: "churn".to_owned(), version: "1f2e3d".to_owned(), columns: columns.collect() }
+    }
+
+    fn counters(&self) -> Counters {
+        Counters { answered: 42, ..Counters::default() }
+    }
+
+    fn may(&self, key: Option<&str>, right: Right) -> bool {
+        rights(key).contains(&right)
+    }
+
+    fn note(&self, note: &Note) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note.clone());
+    }
+}
+
+fn shown(churns: bool, granularity: Option<Granularity>, key: Option<&str>) -> Shown {
+    if granularity == Some(Granularity::Decile) && key == Some(KEY_ALL) {
+        Shown::Decile(if churns { 9 } else { 2 })
+    } else {
+        Shown::Class(churns)
+    }
+}
+
+#[expect(clippy::panic, reason = "the server must keep a fault inside a request, so a test needs one")]
+fn panic_inside(customer: &str) -> Shown {
+    panic!("secret of {customer} at src/secret.rs");
+}
+
+impl ConsoleSource for Fake {
+    async fn login(&self, name: &str, password: &str, code: &str) -> Entry {
+        match name {
+            "locked" => Entry::LockedOut { retry_after_seconds: 30 },
+            "ada" if password == PASSWORD && code == CODE => self.enter(name),
+            _ => Entry::Refused,
+        }
+    }
+
+    async fn link_person(&self, token: &str) -> Option<String> {
+        (token == LINK).then(|| "ada".to_owned())
+    }
+
+    async fn use_link(&self, token: &str, code: &str) -> Entry {
+        if token == LINK && code == CODE { self.enter("ada") } else { Entry::Refused }
+    }
+
+    async fn session(&self, cookie: &str) -> Option<Signed> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).get(cookie).cloned()
+    }
+
+    async fn logout(&self, cookie: &str) {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(cookie);
+    }
+
+    async fn pipeline(&self, _: &Signed) -> Seen<PipelineView> {
+        Ok(PipelineView::default())
+    }
+
+    async fn run(&self, _: &Signed, id: Option<&str>) -> Seen<RunView> {
+        match id {
+            Some("forbidden") => Err(Box::new(RefusedView { kind: RefusedKind::NotAllowed, ..RefusedView::default() })),
+            Some(_) => Err(Box::default()),
+            None => Ok(RunView::default()),
+        }
+    }
+
+    async fn model(&self, _: &Signed, _: Option<&str>) -> Seen<ModelView> {
+        Ok(ModelView::default())
+    }
+
+    async fn evidence(&self, _: &Signed, id: Option<&str>) -> Seen<EvidenceView> {
+        Ok(EvidenceView { asked: id.unwrap_or_default().to_owned(), ..EvidenceView::default() })
+    }
+
+    async fn controls(&self, _: &Signed) -> Seen<ControlsView> {
+        Ok(ControlsView::default())
+    }
+}
+
+impl Fake {
+    fn enter(&self, name: &str) -> Entry {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let value = format!("session-{}", sessions.len());
+        sessions.insert(value.clone(), Signed { person: name.to_owned(), role: "auditor".to_owned() });
+        Entry::In(SessionCookie { value, seconds: 3600 })
+    }
+}

@@ -1,0 +1,7 @@
+//! The server over real sockets and real TLS (T1, T2, T3, T6), with a service behind it that answers by rules.
+
+mod api;
+mod common;
+mod console;
+mod leaks;
+mod tls;
