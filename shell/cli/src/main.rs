@@ -2,7 +2,9 @@
 //! messages to standard error; exit codes are documented in `--help`.
 
 mod args;
+mod client;
 mod commands;
+mod console;
 mod output;
 
 use std::process::ExitCode;

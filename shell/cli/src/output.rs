@@ -42,6 +42,11 @@ impl Output {
         std::io::stdout().write_all(bytes)
     }
 
+    /// A line of the operator's log.
+    pub(crate) fn log(text: &str) {
+        eprintln!("{text}");
+    }
+
     /// A word for people; not in quiet mode.
     pub(crate) fn say(&self, text: &str) {
         if !self.quiet {

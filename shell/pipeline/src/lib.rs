@@ -5,7 +5,7 @@
 //! serving::Service::ask key, rate, scope → input validation → prediction → coarse answer → evidence → caller
 //! ```
 //!
-//! Every arrow is a gatehouse ([`houses`]), every verdict an entry of the log ([`evidence`]). What a step needs to know of the world is
+//! What the console shows of both is [`view`]. Every arrow is a gatehouse ([`houses`]), every verdict an entry of the log ([`evidence`]). What a step needs to know of the world is
 //! gathered in `gather/`; nothing there decides.
 
 pub mod data;
@@ -21,6 +21,7 @@ mod project;
 pub mod run;
 pub mod serving;
 pub mod setup;
+pub mod view;
 
 pub use desk::Desk;
 pub use error::PipelineError;

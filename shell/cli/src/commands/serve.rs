@@ -1,22 +1,142 @@
-//! `stayward serve`: predictions and console over HTTPS.
+//! `stayward serve`: predictions and console over HTTPS, until the process is told to stop.
 
-use std::path::Path;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
+use identity::Right;
+use pipeline::serving::{Call, Counters, PublicModel, Reply, Service};
+use pipeline::{PipelineError, Project};
+use server::{Asks, Config, Identification, Note, Running, Server};
 
-use super::Ended;
+use super::{Ended, wrong};
+use crate::console::Console;
 use crate::output::Output;
 
-#[derive(Debug, Args)]
+/// How often keys that were made or revoked are taken up.
+const KEYS_EVERY: Duration = Duration::from_secs(2);
+/// How often the window of events is judged (s11).
+const WATCH_EVERY: Duration = Duration::from_secs(300);
+
+#[derive(Clone, Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Port.
+    /// Address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub(crate) listen: IpAddr,
+    /// Port; 0 takes a free one.
     #[arg(long, default_value_t = 8443)]
-    port: u16,
+    pub(crate) port: u16,
+    /// A host name for the certificate, beside localhost.
+    #[arg(long)]
+    pub(crate) host: Option<String>,
+    /// A certificate chain (PEM) instead of the project's own authority.
+    #[arg(long, requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key (PEM).
+    #[arg(long, requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+}
+
+/// The service as the server asks it.
+pub(crate) struct Api(pub(crate) Service);
+
+impl Asks for Api {
+    fn ask(&self, call: Call) -> impl Future<Output = Reply> + Send {
+        self.0.ask(call)
+    }
+
+    fn model(&self) -> PublicModel {
+        self.0.model()
+    }
+
+    fn counters(&self) -> Counters {
+        self.0.counters()
+    }
+
+    fn may(&self, key: Option<&str>, right: Right) -> bool {
+        self.0.may(key, right.action())
+    }
+
+    fn note(&self, note: &Note) {
+        // Standard error is the operator's log; neither key nor customer stands in a note.
+        Output::log(&format!("refused, ref {} ({}): {}", note.reference, note.status, note.why));
+    }
+}
+
+/// A running service.
+pub(crate) struct Up {
+    pub(crate) running: Running,
+    pub(crate) service: Service,
+}
+
+impl Up {
+    /// Opens the released model again and listens.
+    pub(crate) async fn start(project: &Project, args: &ServeArgs) -> Result<Self, PipelineError> {
+        let service = Service::open(project).await?;
+        let mut config = Config::own(SocketAddr::new(args.listen, args.port), project.root(), args.host.clone());
+        if let (Some(certificate), Some(key)) = (args.tls_cert.clone(), args.tls_key.clone()) {
+            config.identification = Identification::Given { certificate, key };
+        }
+        let running = Server::start(config, Api(service.clone()), Console::new(service.clone()))
+            .await
+            .map_err(|error| wrong(error.to_string(), "choose another address or port with --listen and --port"))?;
+        Ok(Self { running, service })
+    }
 }
 
 pub(crate) async fn run(args: ServeArgs, root: &Path, out: &Output) -> Ended {
     let project = super::open(root)?;
-    let service = pipeline::serving::Service::open(&project).await?;
-    out.say(&format!("model {} would be served on port {}", service.model().version, args.port));
+    let up = Up::start(&project, &args).await?;
+    let address = up.running.address();
+    let model = up.service.model();
+    let url = format!("https://localhost:{}", address.port());
+    let ca = root.join("tls").join("ca.pem");
+    out.result(&serde_json::json!({ "address": address.to_string(), "model": model.version, "ca": ca }), || {
+        format!(
+            "model {} answers at {url} (console {url}/console); clients trust {}\nask:   curl --cacert {} -H 'Authorization: Bearer KEY' {url}/v1/customers/ID/churn\nstop:  ctrl-c",
+            model.version,
+            ca.display(),
+            ca.display()
+        )
+    });
+    let jobs = [tokio::spawn(take_keys(up.service.clone())), tokio::spawn(watch(up.service.clone()))];
+    stopped().await;
+    out.say("stopping: answers under way are finished");
+    jobs.iter().for_each(tokio::task::JoinHandle::abort);
+    let drained = up.running.shutdown().await;
+    up.service.watch().await?;
+    out.say(&format!("stopped ({drained:?})"));
     Ok(0)
+}
+
+/// Waits for ctrl-c or a request to terminate.
+async fn stopped() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        drop(tokio::signal::ctrl_c().await);
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+async fn take_keys(service: Service) {
+    loop {
+        tokio::time::sleep(KEYS_EVERY).await;
+        if let Err(error) = service.refresh_keys().await {
+            Output::log(&format!("keys could not be read again: {error}"));
+        }
+    }
+}
+
+async fn watch(service: Service) {
+    loop {
+        tokio::time::sleep(WATCH_EVERY).await;
+        if let Err(error) = service.watch().await {
+            Output::log(&format!("the window of events could not be judged: {error}"));
+        }
+    }
 }

@@ -40,6 +40,9 @@ pub struct Link {
     pub kind: String,
     /// What it is about.
     pub name: String,
+    /// Digest of what it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Digest>,
     /// Whether it is a pass; absent for something that was made.
     pub passed: Option<bool>,
     /// When, RFC 3339.
@@ -145,9 +148,10 @@ impl Walk<'_> {
                 let damage = self.artefacts(&part).err().or_else(|| self.archive(&part).err());
                 let (at, passed) = time_and_result(&statement);
                 let name = statement.subject.first().map_or_else(String::new, |subject| subject.name.clone());
+                let subject = statement.subject.first().map(|subject| subject.digest);
                 let state = damage.map_or(LinkState::Holds, LinkState::Broken);
                 let (kind, artefacts, rulings) = (part.kind, part.artefacts, part.rulings);
-                self.links.push(Link { id, index, kind, name, passed, at, depth, artefacts, rulings, state });
+                self.links.push(Link { id, index, kind, name, subject, passed, at, depth, artefacts, rulings, state });
                 part.parents
             }
         }
@@ -177,6 +181,7 @@ fn unknown() -> Link {
         index: 0,
         kind: "unknown".into(),
         name: String::new(),
+        subject: None,
         passed: None,
         at: String::new(),
         depth: 0,

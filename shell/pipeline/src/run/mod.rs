@@ -24,9 +24,9 @@ use crate::PipelineError;
 pub(crate) use crate::data::load;
 
 pub use labels::{approve_labels, propose_labels};
-pub(crate) use source::read_customers;
+pub(crate) use source::{CUSTOMERS, read_customers};
 pub use state::{Deployed, Pointer, SegmentsState, Settled, TrainedState};
-pub(crate) use training::model_folder;
+pub(crate) use training::{MODELS, model_folder};
 pub use training::{Report, environment};
 
 /// Steps by the names that `run --from` and `--to` take, in order.

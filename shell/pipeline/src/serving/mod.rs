@@ -8,3 +8,4 @@ mod window;
 
 pub use call::{Call, Counters, PublicColumn, PublicModel, RefusedStatus, Reply, Told};
 pub use service::Service;
+pub(crate) use window::WATCHED;

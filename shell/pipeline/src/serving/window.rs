@@ -17,6 +17,9 @@ use crate::PipelineError;
 /// Seed of the drift test's tie breaking; any would do.
 const DRIFT_SEED: u64 = 11;
 
+/// The pointer to the entry of the last window, which requests soon bury in the log.
+pub(crate) const WATCHED: &str = "watched";
+
 #[derive(Default)]
 struct Asked {
     requests: u64,
@@ -100,8 +103,11 @@ pub(super) async fn judge(inner: &Inner, model: Digest) -> Result<(), PipelineEr
     }
     let window = Window { from, to: now(), requests, model };
     let mut recorder = Recorder::new(&inner.desk, "window", Links::default());
-    match inner.houses.monitoring.clear(window, &facts, &mut recorder) {
-        gate::Outcome::Unrecorded(error) => Err(error.into()),
-        gate::Outcome::Cleared(_) | gate::Outcome::Held(_) | gate::Outcome::Refused { .. } => Ok(()),
-    }
+    let receipt = match inner.houses.monitoring.clear(window, &facts, &mut recorder) {
+        gate::Outcome::Unrecorded(error) => return Err(error.into()),
+        gate::Outcome::Cleared(cleared) => cleared.receipt().clone(),
+        gate::Outcome::Held(held) => held.receipt,
+        gate::Outcome::Refused { receipt, .. } => receipt,
+    };
+    inner.desk.set_pointer(WATCHED, &receipt.id.into()).await
 }

@@ -11,12 +11,16 @@ use pipeline::desk::now;
 use pipeline::feed::SupplierSigner;
 use pipeline::run::{Deployed, Run, STAGES, approve_labels, propose_labels};
 use pipeline::setup::{self, Account, DEMO_PEOPLE, IssuedKey};
-use pipeline::{Desk, Houses, PipelineError, data};
+use pipeline::evidence::{replay_all, verify};
+use pipeline::{Desk, Houses, PipelineError, Project, data};
+use serde::Serialize;
 use tabular::Contract;
 use tabular::contract::{Outsider, Role};
 
 use self::world::World;
+use super::serve::{ServeArgs, Up};
 use super::{Ended, wrong};
+use crate::client::Client;
 use crate::output::{Live, Output};
 
 const PROJECT: &str = "churn-demo";
@@ -180,8 +184,76 @@ fn feed_contract(history: &[u8]) -> Result<Contract, PipelineError> {
     Ok(contract)
 }
 
+/// Serves, asks one question through the real API, checks its evidence, prints what to do next.
 async fn finish(root: &Path, deployed: &Deployed, key: &IssuedKey, link: &str, credentials: &Path, began: Instant, out: &Output) -> Ended {
-    let _ = (link, credentials);
-    out.say(&format!("\nmodel {} deployed in {:.1} s; key {}; project {}", deployed.model.short(), began.elapsed().as_secs_f64(), key.key, root.display()));
+    out.say("\n6  The released model is opened again, proved against the log, and asked over HTTPS");
+    let project = super::open(root)?;
+    let args = ServeArgs { listen: [127, 0, 0, 1].into(), port: 0, host: None, tls_cert: None, tls_key: None };
+    let up = Up::start(&project, &args).await?;
+    let url = format!("https://localhost:{}", up.running.address().port());
+    let customer = a_customer(&project)?;
+    let (ca, text, id) = (root.join("tls").join("ca.pem"), key.key.clone(), customer.clone());
+    let answer = tokio::task::spawn_blocking(move || Client::new(&url, &ca, &text)?.customer(&id)).await;
+    let answer = answer.map_err(|error| PipelineError::Internal(error.to_string()))??;
+    out.say(&format!("   GET /v1/customers/{customer}/churn  ->  {} {}", answer.status, answer.body));
+    let evidence = answer.body.get("evidence").and_then(|id| id.as_str()).unwrap_or_default().to_owned();
+    up.running.shutdown().await;
+    up.service.watch().await?;
+    drop(up.service);
+    if answer.status != 200 {
+        return Err(PipelineError::Internal("the demo's question was refused".into()));
+    }
+    let chain = verify(&project, Some(&evidence))?;
+    let replay = replay_all(&project, &chain)?;
+    let broken: Vec<String> = chain.broken().into_iter().chain(replay.different).collect();
+    if let Some(first) = broken.first() {
+        return Err(PipelineError::Broken { why: first.clone(), help: "run the demo again in another folder".into() });
+    }
+    out.say(&format!(
+        "   evidence {evidence}: {} links from this answer to the feeds hold, {} rulings judged again came out the same",
+        chain.links.len(),
+        replay.same
+    ));
+    let end = End { project: root.display().to_string(), model: deployed.model.short(), customer, key: key.key.clone(), evidence, seconds: began.elapsed().as_secs_f64() };
+    out.result(&end, || next_commands(root, &end, link, credentials));
     Ok(0)
+}
+
+#[derive(Serialize)]
+struct End {
+    project: String,
+    model: String,
+    customer: String,
+    key: String,
+    evidence: String,
+    seconds: f64,
+}
+
+/// The first customer of the file.
+fn a_customer(project: &Project) -> Result<String, PipelineError> {
+    let loaded = data::load(&project.resolve(&project.policy.source.data))?;
+    let typed = data::typed(&data::customers_contract(project), &loaded.batches)?;
+    typed.ids.first().cloned().ok_or_else(|| PipelineError::Internal("there are no customers".into()))
+}
+
+fn next_commands(root: &Path, end: &End, link: &str, credentials: &Path) -> String {
+    let project = root.display();
+    let program = std::env::args().next().unwrap_or_else(|| "stayward".to_owned());
+    format!(
+        "\nDone in {:.1} s. Everything lies in {project}; the accounts of the demo's people are in {}.\n\nGo on:\n\
+         \x20 {program} serve --project {project} &\n\
+         \x20 curl --cacert {project}/tls/ca.pem -H 'Authorization: Bearer {}' https://localhost:8443/v1/customers/{}/churn\n\
+         \x20 {program} login --project {project} ada --credentials {}      (before the server starts)\n\
+         \x20 open https://localhost:8443/console/link/{link}   (once, within 15 minutes; the code: see the credentials file)\n\
+         \x20 {program} evidence verify {} --replay --project {project}\n\
+         \x20 {program} evidence log --project {project}\n\
+         \x20 {program} model show --project {project}\n\
+         \x20 {program} init --data my.csv --target churned",
+        end.seconds,
+        credentials.display(),
+        end.key,
+        end.customer,
+        credentials.display(),
+        end.evidence,
+    )
 }
