@@ -222,6 +222,27 @@ impl Identity {
         Ok(token)
     }
 
+    /// For whom a link that still works was made; does not use it up.
+    ///
+    /// # Errors
+    /// [`IdentityError::NotValid`].
+    pub async fn login_link_person(&self, token: &str, now: i64) -> Result<String, IdentityError> {
+        let invalid = || IdentityError::NotValid("login link");
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(invalid());
+        }
+        let row = sqlx::query(
+            "SELECT person FROM login_links JOIN people ON people.name = login_links.person \
+             WHERE token_hash = ? AND used_at IS NULL AND login_links.expires_at > ? AND disabled_at IS NULL",
+        )
+        .bind(hash(token).as_slice())
+        .bind(now)
+        .fetch_optional(&self.pool)
+        .await?
+        .ok_or_else(invalid)?;
+        Ok(row.try_get("person")?)
+    }
+
     /// Turns a link into a session with `amr` `link`: no second factor yet, so that actions that need one ask for a step-up.
     ///
     /// # Errors

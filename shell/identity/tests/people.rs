@@ -171,7 +171,10 @@ async fn a_link_works_once_in_time_and_needs_a_step_up() {
     let (_dir, identity, alice) = with_alice().await;
     let link = identity.create_login_link("alice", NOON).await.unwrap();
     assert!(identity.use_login_link(link.reveal(), NOON + LOGIN_LINK_SECONDS).await.is_err());
+    assert!(identity.login_link_person(link.reveal(), NOON + LOGIN_LINK_SECONDS).await.is_err());
+    assert_eq!(identity.login_link_person(link.reveal(), NOON + 60).await.unwrap(), "alice");
     let session = identity.use_login_link(link.reveal(), NOON + 60).await.unwrap();
+    assert!(identity.login_link_person(link.reveal(), NOON + 60).await.is_err());
     assert_eq!((session.amr.as_slice(), session.second_factor_at), ([Factor::Link].as_slice(), None));
     assert!(matches!(identity.use_login_link(link.reveal(), NOON + 60).await, Err(IdentityError::NotValid(_))));
     session.authorise(Action::ReadEvidence, NOON + 60).unwrap();

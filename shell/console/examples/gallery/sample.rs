@@ -107,6 +107,7 @@ fn step(place: Place, state: State, rows: Option<(u64, u64)>, seconds: f64, gate
     let ran = state != State::NotRun;
     StepView {
         place,
+        about: if place == Place::Intake { "market/2026-W47.csv".into() } else { String::new() },
         state,
         gates,
         rows,

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::diagram::{anchor, diagram, step_at};
 use crate::frame::{Live, Tab, inside, settled};
 use crate::part::{
-    Table, badge, badge_with, command_line, duration, empty, evidence_link, finding, gate_count, gate_finding, owed, row_line,
+    Table, badge, badge_with, command_line, duration, empty, evidence_link, finding, gate_count, gate_finding, owed, prose, row_line,
     run_line,
 };
 use crate::view::State;
@@ -37,7 +37,7 @@ fn live_part(view: &PipelineView) -> Markup {
         }
         (attention(&view.steps))
         h2 { "Gates by step" }
-        @for place in Place::ALL { (step_section(&step_at(&view.steps, place))) }
+        @for place in Place::ALL { (step_section(&anchor(place), &step_at(&view.steps, place))) }
     }
 }
 
@@ -75,15 +75,16 @@ fn attention(steps: &[StepView]) -> Markup {
     }
 }
 
-/// One step with its gates: shared with the Run page.
-pub(super) fn step_section(step: &StepView) -> Markup {
-    let heading = format!("{}-name", anchor(step.place));
+/// One step with its gates, under an id of the page: shared with the Run page.
+pub(super) fn step_section(id: &str, step: &StepView) -> Markup {
+    let heading = format!("{id}-name");
     html! {
-        section class="panel step-panel" id=(anchor(step.place)) aria-labelledby=(heading) {
+        section class="panel step-panel" id=(id) aria-labelledby=(heading) {
             div class="panel-head" {
                 h3 id=(heading) { span class="number" { (step.place.number()) } " " (step.place.name()) }
                 (badge(step.state))
             }
+            @if !step.about.is_empty() { p class="about" { (prose(&step.about)) } }
             p class="meta" {
                 span { (gate_count(step)) }
                 @if let Some(rows) = step.rows { span { (row_line(rows)) } }

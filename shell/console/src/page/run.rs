@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::pipeline::step_section;
 use crate::command;
 use crate::frame::{Live, Tab, inside};
-use crate::part::{Table, badge, count, duration, empty, evidence_link, gate_count, run_line, run_link, when};
+use crate::part::{Table, badge, count, duration, empty, evidence_link, gate_count, prose, run_line, run_link, when};
 use crate::plot::{Axis, Bar, Bars, Placement, bars};
 use crate::view::pipeline::{RunBrief, RunView, StepView};
 
@@ -30,7 +30,7 @@ pub fn run(view: &RunView) -> String {
 }
 
 fn steps(steps: &[StepView]) -> Markup {
-    let rows = steps.iter().map(step_row).collect();
+    let rows = steps.iter().enumerate().map(|(index, step)| step_row(&anchor_of(index, step), step)).collect();
     html! {
         section class="panel" {
             (Table { caption: "Steps of this run", class: "steps",
@@ -40,14 +40,22 @@ fn steps(steps: &[StepView]) -> Markup {
             figure class="panel" { (bars(&times(steps), Placement::Inline)) }
         }
         h2 { "Verdicts and findings" }
-        @for step in steps { (step_section(step)) }
+        @for (index, step) in steps.iter().enumerate() { (step_section(&anchor_of(index, step), step)) }
     }
 }
 
-fn step_row(step: &StepView) -> Vec<Markup> {
+/// A run may come through one place several times, once for each delivery.
+fn anchor_of(index: usize, step: &StepView) -> String {
+    format!("{}-{}", crate::diagram::anchor(step.place), index + 1)
+}
+
+fn step_row(anchor: &str, step: &StepView) -> Vec<Markup> {
     let rows = |pick: fn(&crate::view::pipeline::RowCounts) -> u64| html! { @if let Some(rows) = &step.rows { (count(pick(rows))) } @else { span class="none" { "–" } } };
     vec![
-        html! { a href=(format!("#{}", crate::diagram::anchor(step.place))) { span class="number" { (step.place.number()) } " " (step.place.name()) } },
+        html! {
+            a href=(format!("#{anchor}")) { span class="number" { (step.place.number()) } " " (step.place.name()) }
+            @if !step.about.is_empty() { p class="about" { (prose(&step.about)) } }
+        },
         badge(step.state),
         html! { (gate_count(step)) },
         html! { @if let Some(seconds) = step.seconds { (duration(seconds)) } @else { span class="none" { "–" } } },

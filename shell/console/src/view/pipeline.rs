@@ -145,6 +145,8 @@ pub struct RowCounts {
 pub struct StepView {
     /// Where it stands in the diagram.
     pub place: Place,
+    /// What it judged: a delivery, a table, a version; empty where that goes without saying.
+    pub about: String,
     /// How it stands.
     pub state: State,
     /// Its gates, in order.

@@ -1,0 +1,20 @@
+//! What the console shows of a project (T1 to T7): every light is read from signed entries of the log, not from the register beside it.
+//!
+//! The register (`control.db`) says which entry belongs to which step of which run; what the gates said is read from the entry, with
+//! its signature. Where the two disagree, or the entry cannot be read, the light is `inconclusive`. The views come without their
+//! `chrome`, which the server fills.
+
+mod controls;
+mod entry;
+mod evidence;
+mod lit;
+mod model;
+mod origin;
+mod pipeline;
+#[cfg(test)]
+mod tests;
+
+pub use controls::controls_view;
+pub use evidence::evidence_view;
+pub use model::model_view;
+pub use pipeline::{pipeline_view, run_view};
