@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use artifact::Asking;
 use hyper::StatusCode;
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header::{self, HeaderMap};
 use identity::Right;
 use pipeline::serving::Call;
 
@@ -16,27 +16,22 @@ use crate::serve::App;
 const API_KEY: &str = "x-api-key";
 const SCHEME: &str = "bearer ";
 
-/// The key in `Authorization: Bearer` or `X-API-Key`; none where there is none or where it cannot be one.
-pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
-    let bearer = one(headers, header::AUTHORIZATION.as_str())?.and_then(|value| {
+/// The key in `Authorization: Bearer` or `X-API-Key`; none where there is none, where it cannot be one, or where there are two:
+/// which of them counts is not for us to guess.
+pub(crate) fn key(headers: &HeaderMap) -> Option<String> {
+    let bearer = values(headers, header::AUTHORIZATION.as_str()).map(|value| {
         let (scheme, key) = value.split_at_checked(SCHEME.len())?;
-        scheme.eq_ignore_ascii_case(SCHEME).then(|| key.trim().to_owned())
+        scheme.eq_ignore_ascii_case(SCHEME).then_some(key)
     });
-    let plain = one(headers, API_KEY)?.map(|value| value.trim().to_owned());
-    match (bearer, plain) {
-        (Some(bearer), Some(plain)) if bearer != plain => Err(Refusal::bad("two keys")),
-        (bearer, plain) => Ok(bearer.or(plain).filter(|key| !key.is_empty() && key.len() <= KEY_BYTES_MAX)),
-    }
+    let mut all = bearer.chain(values(headers, API_KEY).map(Some));
+    let key = all.next()??.trim();
+    let is_one = all.all(|other| other.map(str::trim) == Some(key));
+    (is_one && !key.is_empty() && key.len() <= KEY_BYTES_MAX).then(|| key.to_owned())
 }
 
-fn one<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Refusal> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next();
-    if values.next().is_some() {
-        return Err(Refusal::bad("a header with a key comes twice"));
-    }
-    // Bytes that are not visible ASCII cannot be in a key.
-    Ok(first.map(HeaderValue::to_str).and_then(Result::ok))
+/// The values of a header; bytes that are not visible ASCII cannot be in a key.
+fn values<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h str> {
+    headers.get_all(name).into_iter().map(|value| value.to_str().unwrap_or_default())
 }
 
 /// A key that has the right to ask like this. Without it the pipeline refuses, and takes it down, on an empty question: nothing
@@ -47,7 +42,7 @@ pub(crate) async fn admitted<A: Asks, C>(
     peer: IpAddr,
     asking: Asking,
 ) -> Result<Option<String>, Refusal> {
-    let key = key(headers)?;
+    let key = key(headers);
     let right = match asking {
         Asking::ByCustomer => Right::Ask,
         Asking::WhatIf => Right::WhatIf,
@@ -69,7 +64,7 @@ pub(crate) fn check_right<A: Asks, C>(
     peer: IpAddr,
     rights: &[Right],
 ) -> Result<(), Refusal> {
-    let key = key(headers)?;
+    let key = key(headers);
     if rights.iter().any(|right| app.asks.may(key.as_deref(), *right)) {
         return Ok(());
     }
@@ -97,34 +92,36 @@ fn known<A: Asks, C>(app: &App<A, C>, key: Option<&str>) -> bool {
 mod tests {
     use super::*;
 
-    fn found(headers: &[(&'static str, &str)]) -> Result<Option<String>, u16> {
+    fn found(headers: &[(&'static str, &str)]) -> Option<String> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
-        key(&map).map_err(|refusal| refusal.status.as_u16())
+        key(&map)
     }
 
     #[test]
     fn either_header_carries_the_key() {
-        assert_eq!(found(&[("authorization", "Bearer swk_a")]), Ok(Some("swk_a".into())));
-        assert_eq!(found(&[("authorization", "bearer  swk_a ")]), Ok(Some("swk_a".into())));
-        assert_eq!(found(&[("x-api-key", "swk_a")]), Ok(Some("swk_a".into())));
-        assert_eq!(found(&[("x-api-key", "swk_a"), ("authorization", "Bearer swk_a")]), Ok(Some("swk_a".into())));
+        let some = Some("swk_a".to_owned());
+        assert_eq!(found(&[("authorization", "Bearer swk_a")]), some);
+        assert_eq!(found(&[("authorization", "bearer  swk_a ")]), some);
+        assert_eq!(found(&[("x-api-key", "swk_a")]), some);
+        assert_eq!(found(&[("x-api-key", "swk_a"), ("authorization", "Bearer swk_a")]), some);
     }
 
     #[test]
     fn what_is_no_key_is_none() {
-        assert_eq!(found(&[]), Ok(None));
-        assert_eq!(found(&[("authorization", "Basic YTpi")]), Ok(None));
-        assert_eq!(found(&[("authorization", "Bearer")]), Ok(None));
-        assert_eq!(found(&[("authorization", "Bearer ")]), Ok(None));
-        assert_eq!(found(&[("x-api-key", &"k".repeat(KEY_BYTES_MAX + 1))]), Ok(None));
+        let long = "k".repeat(KEY_BYTES_MAX + 1);
+        for value in ["Basic YTpi", "Bearer", "Bearer ", "swk_a"] {
+            assert_eq!(found(&[("authorization", value)]), None, "{value}");
+        }
+        assert_eq!((found(&[]), found(&[("x-api-key", &long)])), (None, None));
     }
 
     #[test]
-    fn two_keys_are_refused() {
-        assert_eq!(found(&[("x-api-key", "a"), ("x-api-key", "a")]), Err(400));
-        assert_eq!(found(&[("x-api-key", "a"), ("authorization", "Bearer b")]), Err(400));
+    fn two_keys_are_none() {
+        assert_eq!(found(&[("x-api-key", "a"), ("x-api-key", "b")]), None);
+        assert_eq!(found(&[("x-api-key", "a"), ("authorization", "Bearer b")]), None);
+        assert_eq!(found(&[("x-api-key", "a"), ("authorization", "Basic b")]), None);
     }
 }

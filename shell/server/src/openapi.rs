@@ -55,7 +55,7 @@ pub fn document() -> Value {
             },
             "parameters": parameters(),
             "responses": refusals(),
-            "schemas": schemas()
+            "schemas": all_schemas()
         }
     })
 }
@@ -217,11 +217,21 @@ fn object(required: &[&str], properties: Value) -> Value {
     json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
 }
 
+fn all_schemas() -> Value {
+    let mut all = Map::new();
+    for part in [schemas(), tensor_schemas()] {
+        if let Value::Object(members) = part {
+            all.extend(members);
+        }
+    }
+    Value::Object(all)
+}
+
+/// Requests and answers of our own routes, and the metadata.
 fn schemas() -> Value {
     let churn = json!({ "type": "string", "enum": ["yes", "no"] });
     let decile = json!({ "type": "integer", "minimum": 1, "maximum": 10 });
     let text = json!({ "type": "string" });
-    let tensor_shape = json!({ "type": "array", "minItems": 1, "maxItems": 2, "items": { "type": "integer", "minimum": 1, "maximum": ROWS_MAX } });
     json!({
         "Refused": object(&["error"], json!({ "error": { "type": "string", "pattern": "^refused, ref [0-9A-Za-z-]+$" } })),
         "Churn": {
@@ -259,7 +269,16 @@ fn schemas() -> Value {
             "name": { "const": "churn" }, "versions": { "type": "array", "items": text }, "platform": text,
             "inputs": { "type": "array", "items": { "type": "object" } },
             "outputs": { "type": "array", "items": { "type": "object" } }
-        })),
+        }))
+    })
+}
+
+/// Requests and answers of the Open Inference Protocol.
+fn tensor_schemas() -> Value {
+    let churn = json!({ "type": "string", "enum": ["yes", "no"] });
+    let text = json!({ "type": "string" });
+    let tensor_shape = json!({ "type": "array", "minItems": 1, "maxItems": 2, "items": { "type": "integer", "minimum": 1, "maximum": ROWS_MAX } });
+    json!({
         "InferRequest": {
             "type": "object", "required": ["inputs"],
             "properties": {

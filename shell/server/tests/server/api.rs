@@ -9,6 +9,9 @@ use server::{Config, Limits, Serves};
 const ALL: (&str, &str) = ("x-api-key", KEY_ALL);
 const ASK: (&str, &str) = ("x-api-key", KEY_ASK);
 
+/// Status, method, path, headers, body.
+type Case<'c> = (u16, &'c str, &'c str, Vec<(&'c str, &'c str)>, &'c str);
+
 async fn ordinary() -> Started {
     start(Limits::default()).await
 }
@@ -57,13 +60,13 @@ async fn every_refusal_has_one_shape() {
     let limits = Limits { body_bytes_max: 2000, request_seconds: 1, body_seconds: 1, ..Limits::default() };
     let server = start(limits).await;
     let long = format!("{{\"customers\":[\"{}\"]}}", "x".repeat(3000));
-    let cases: Vec<(u16, &str, &str, Vec<(&str, &str)>, &str)> = vec![
+    let cases: Vec<Case> = vec![
         (400, "POST", "/v1/predictions", vec![ASK, JSON], "{"),
         (400, "POST", "/v1/predictions", vec![ASK, JSON], r#"{"customers":[]}"#),
         (400, "POST", "/v1/predictions", vec![ASK, JSON], r#"{"customers":["\u0000"]}"#),
         (400, "GET", "/v1/customers/%ff/churn", vec![ASK], ""),
         (400, "GET", "/v1/customers/1/churn?debug=1", vec![ASK], ""),
-        (400, "GET", "/v1/customers/1/churn", vec![ASK, ("authorization", "Bearer other")], ""),
+        (401, "GET", "/v1/customers/1/churn", vec![ASK, ("authorization", "Bearer other")], ""),
         (401, "GET", "/v1/customers/1/churn", vec![], ""),
         (401, "GET", "/v1/customers/1/churn", vec![("x-api-key", "swk_wrong")], ""),
         (401, "POST", "/v1/predictions", vec![JSON], "{"),
