@@ -3,10 +3,8 @@
 use crate::repository::{Crate, bytes, crates, folders, manifest, tracked, workspace};
 
 /// Manifests outside the workspace, with the reason.
-const OUTSIDE: &[(&str, &str)] = &[
-    ("checks/fuzz", "its own profile: optimised, and with every overflow check"),
-    ("checks/bench", "its own profile: as released"),
-];
+const OUTSIDE: &[(&str, &str)] =
+    &[("checks/fuzz", "only `just fuzz` builds it"), ("checks/bench", "only `just bench` builds it")];
 /// Crates that may lift the ban on unsafe code, with the reason. None.
 const UNSAFE_ALLOWED: &[(&str, &str)] = &[];
 
@@ -49,17 +47,11 @@ fn every_manifest_belongs_to_the_workspace_or_to_the_list_of_outsiders() {
     assert_eq!(strangers, Vec::<String>::new(), "add these folders to `members` in Cargo.toml");
     let excluded = workspace()["exclude"].as_array().unwrap().clone();
     let excluded: Vec<&str> = excluded.iter().filter_map(toml::Value::as_str).collect();
-    assert_eq!(excluded, OUTSIDE.map_folders(), "Cargo.toml: `exclude` must be the list in checks/tidy/src/manifests.rs");
-}
-
-trait Folders {
-    fn map_folders(&self) -> Vec<&'static str>;
-}
-
-impl Folders for &[(&'static str, &'static str)] {
-    fn map_folders(&self) -> Vec<&'static str> {
-        self.iter().map(|(folder, _)| *folder).collect()
-    }
+    assert_eq!(
+        excluded,
+        OUTSIDE.iter().map(|(folder, _)| *folder).collect::<Vec<_>>(),
+        "Cargo.toml: `exclude` must be the list in checks/tidy/src/manifests.rs"
+    );
 }
 
 #[test]
@@ -85,6 +77,23 @@ fn dependencies_are_pinned_in_one_place() {
         }
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn outsiders_use_the_pins_and_the_profile_of_the_workspace() {
+    let (root, pins) = (manifest("Cargo.toml"), workspace()["dependencies"].clone());
+    let version = |spec: &toml::Value| spec.as_str().or_else(|| spec.get("version")?.as_str()).map(str::to_owned);
+    for (folder, _) in OUTSIDE {
+        let manifest = manifest(&format!("{folder}/Cargo.toml"));
+        for (name, spec) in manifest["dependencies"].as_table().unwrap() {
+            let pinned = pins
+                .get(name)
+                .unwrap_or_else(|| panic!("{folder}/Cargo.toml: `{name}` is not among the workspace's dependencies"));
+            assert_eq!(version(spec), version(pinned), "{folder}/Cargo.toml: `{name}` differs from the workspace's pin");
+        }
+        // What the workspace built serves them too, and they judge what it tests.
+        assert_eq!(manifest["profile"]["dev"], root["profile"]["dev"], "{folder}/Cargo.toml: copy `profile.dev` from Cargo.toml");
+    }
 }
 
 #[test]
