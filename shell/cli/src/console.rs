@@ -1,54 +1,166 @@
-//! Fills the console's pages from the project.
+//! The console's side of the service (T1, T6): who signed in with two factors, what their roles may read, and the pages' views.
 
+use console::view::FindingView;
 use console::view::controls::ControlsView;
-use console::view::entry::RefusedView;
+use console::view::entry::{RefusedKind, RefusedView};
 use console::view::evidence::EvidenceView;
 use console::view::model::ModelView;
 use console::view::pipeline::{PipelineView, RunView};
+use identity::{Action, IdentityError, Session, matrix};
+use pipeline::desk::now;
 use pipeline::serving::Service;
-use server::{ConsoleSource, Entry, Seen, Signed};
+use pipeline::{PipelineError, view};
+use server::{ConsoleSource, Entry, Seen, SessionCookie, Signed};
+use tokio::runtime::Handle;
 
+use crate::output::Output;
+
+/// What a page needs, any of them; none needs a second factor beyond that of the login.
+type Rights = &'static [Action];
+
+/// What is drawn from figures and verdicts.
+const READS: Rights = &[Action::ReadEvidence, Action::ReadMetrics];
+/// The chain of entries itself.
+const READS_EVIDENCE: Rights = &[Action::ReadEvidence];
+
+/// The people and pages of a running service.
 pub(crate) struct Console {
-    _service: Service,
+    service: Service,
 }
 
 impl Console {
+    /// Of a service that holds the project.
     pub(crate) fn new(service: Service) -> Self {
-        Self { _service: service }
+        Self { service }
+    }
+
+    /// A page's view for somebody with one of the rights. It is read aside, as it reads files and checks signatures.
+    async fn seen<T, F>(&self, who: &Signed, rights: Rights, read: F) -> Seen<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Service, &Handle) -> Result<Option<T>, PipelineError> + Send + 'static,
+    {
+        self.allow(who, rights).await?;
+        let (service, handle) = (self.service.clone(), Handle::current());
+        let read = tokio::task::spawn_blocking(move || read(&service, &handle)).await;
+        match read {
+            Ok(Ok(Some(view))) => Ok(view),
+            Ok(Ok(None)) => Err(refused(RefusedKind::NotFound, "there is nothing of that name", "follow a link of the page before", "")),
+            Ok(Err(error)) => Err(of_error(&error)),
+            Err(error) => Err(refused(RefusedKind::Internal, &error.to_string(), "report this", "")),
+        }
+    }
+
+    /// Roles are those of this moment, not of the login.
+    async fn allow(&self, who: &Signed, rights: Rights) -> Result<(), Box<RefusedView>> {
+        let person = self.service.desk().identity.person(&who.person).await.map_err(|error| of_error(&error.into()))?;
+        if person.disabled_at.is_none() && rights.iter().any(|right| matrix::any_allowed(&person.roles, *right)) {
+            return Ok(());
+        }
+        let action = rights.first().copied().unwrap_or(Action::ReadEvidence);
+        let denial = identity::Denial::NoRole { action };
+        Err(refused(RefusedKind::NotAllowed, &denial.to_string(), &denial.help(), "role-matrix"))
     }
 }
 
-fn refused<T>() -> Seen<T> {
-    Err(Box::new(RefusedView::default()))
+fn of_error(error: &PipelineError) -> Box<RefusedView> {
+    let kind = match error {
+        PipelineError::NotAllowed { .. } => RefusedKind::NotAllowed,
+        PipelineError::Refused { .. }
+        | PipelineError::Held { .. }
+        | PipelineError::Broken { .. }
+        | PipelineError::Wrong { .. }
+        | PipelineError::Internal(_) => RefusedKind::Internal,
+    };
+    refused(kind, &error.to_string(), &error.help(), "")
+}
+
+fn refused(kind: RefusedKind, why: &str, help: &str, rule: &str) -> Box<RefusedView> {
+    let finding = FindingView { rule: rule.to_owned(), why: why.to_owned(), help: help.to_owned(), ..FindingView::default() };
+    Box::new(RefusedView { kind, finding: Some(finding), ..RefusedView::default() })
+}
+
+fn entry(result: Result<Session, IdentityError>) -> Entry {
+    match result {
+        Ok(session) => {
+            let seconds = u32::try_from(session.expires.saturating_sub(now())).unwrap_or_default();
+            Entry::In(SessionCookie { value: session.id.reveal().to_owned(), seconds })
+        }
+        Err(IdentityError::LockedOut { seconds }) => {
+            Entry::LockedOut { retry_after_seconds: u32::try_from(seconds).unwrap_or(u32::MAX) }
+        }
+        Err(IdentityError::LoginRefused | IdentityError::NotValid(_)) => Entry::Refused,
+        Err(error) => {
+            Output::log(&format!("a login could not be looked at: {error}"));
+            Entry::Refused
+        }
+    }
 }
 
 impl ConsoleSource for Console {
-    async fn login(&self, _: &str, _: &str, _: &str) -> Entry {
-        Entry::Refused
+    async fn login(&self, name: &str, password: &str, code: &str) -> Entry {
+        entry(self.service.desk().identity.verify_password_and_code(name, password, code, now()).await)
     }
-    async fn link_person(&self, _: &str) -> Option<String> {
-        None
+
+    async fn link_person(&self, token: &str) -> Option<String> {
+        self.service.desk().identity.login_link_person(token, now()).await.ok()
     }
-    async fn use_link(&self, _: &str, _: &str) -> Entry {
-        Entry::Refused
+
+    /// The link is used up by the attempt; its session lives on only if the code is right as well.
+    async fn use_link(&self, token: &str, code: &str) -> Entry {
+        let identity = &self.service.desk().identity;
+        let session = match identity.use_login_link(token, now()).await {
+            Ok(session) => session,
+            Err(error) => return entry(Err(error)),
+        };
+        let confirmed = identity.step_up(session.id.reveal(), code, now()).await;
+        if confirmed.is_err()
+            && let Err(error) = identity.revoke_session(session.id.reveal(), now()).await
+        {
+            Output::log(&format!("the session of a link without its code could not be ended: {error}"));
+        }
+        entry(confirmed)
     }
-    async fn session(&self, _: &str) -> Option<Signed> {
-        None
+
+    /// A session without a second factor opens no page, whatever made it.
+    async fn session(&self, cookie: &str) -> Option<Signed> {
+        let session = self.service.desk().identity.session(cookie, now()).await.ok()?;
+        session.second_factor_at?;
+        let roles: Vec<&str> = session.roles.iter().map(|role| role.as_str()).collect();
+        Some(Signed { person: session.person, role: roles.join(", ") })
     }
-    async fn logout(&self, _: &str) {}
-    async fn pipeline(&self, _: &Signed) -> Seen<PipelineView> {
-        refused()
+
+    async fn logout(&self, cookie: &str) {
+        if let Err(error) = self.service.desk().identity.revoke_session(cookie, now()).await {
+            Output::log(&format!("a session could not be ended: {error}"));
+        }
     }
-    async fn run(&self, _: &Signed, _: Option<&str>) -> Seen<RunView> {
-        refused()
+
+    async fn pipeline(&self, who: &Signed) -> Seen<PipelineView> {
+        let read = |service: &Service, handle: &Handle| handle.block_on(view::pipeline_view(service.desk(), service.houses())).map(Some);
+        self.seen(who, READS, read).await
     }
-    async fn model(&self, _: &Signed, _: Option<&str>) -> Seen<ModelView> {
-        refused()
+
+    async fn run(&self, who: &Signed, id: Option<&str>) -> Seen<RunView> {
+        let id = id.map(str::to_owned);
+        let read = move |service: &Service, handle: &Handle| handle.block_on(view::run_view(service.desk(), service.houses(), id.as_deref()));
+        self.seen(who, READS, read).await
     }
-    async fn evidence(&self, _: &Signed, _: Option<&str>) -> Seen<EvidenceView> {
-        refused()
+
+    async fn model(&self, who: &Signed, id: Option<&str>) -> Seen<ModelView> {
+        let id = id.map(str::to_owned);
+        let read = move |service: &Service, handle: &Handle| handle.block_on(view::model_view(service.desk(), id.as_deref()));
+        self.seen(who, READS, read).await
     }
-    async fn controls(&self, _: &Signed) -> Seen<ControlsView> {
-        refused()
+
+    async fn evidence(&self, who: &Signed, id: Option<&str>) -> Seen<EvidenceView> {
+        let id = id.map(str::to_owned);
+        let read = move |service: &Service, _: &Handle| view::evidence_view(&service.desk().project, id.as_deref()).map(Some);
+        self.seen(who, READS_EVIDENCE, read).await
+    }
+
+    async fn controls(&self, who: &Signed) -> Seen<ControlsView> {
+        let read = |service: &Service, handle: &Handle| handle.block_on(view::controls_view(service.desk(), service.houses())).map(Some);
+        self.seen(who, READS, read).await
     }
 }
