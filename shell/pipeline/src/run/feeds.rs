@@ -182,7 +182,7 @@ impl Run<'_> {
         Ok(!self.desk.control.acceptances(&content).await.map_err(PipelineError::internal)?.is_empty())
     }
 
-    async fn door_facts(&self, policy: &FeedPolicy, arrival: Arrival, bundle: Option<String>) -> Result<DoorFacts, PipelineError> {
+    pub(crate) async fn door_facts(&self, policy: &FeedPolicy, arrival: Arrival, bundle: Option<String>) -> Result<DoorFacts, PipelineError> {
         let keys = self.desk.identity.supplier_keys().await?;
         let keys = keys
             .into_iter()

@@ -87,8 +87,8 @@ impl Watch {
     }
 }
 
-/// Judges the window since start and writes the ruling down.
-pub(super) async fn judge(inner: &Inner, model: Digest) -> Result<(), PipelineError> {
+/// Judges the window since start, writes the ruling down, and names the gates that call people.
+pub(super) async fn judge(inner: &Inner, model: Digest) -> Result<Vec<&'static str>, PipelineError> {
     let policy = &inner.desk.project.policy.monitor;
     let policy = Policy {
         drift_evidence_max: policy.drift_evidence_max,
@@ -99,15 +99,16 @@ pub(super) async fn judge(inner: &Inner, model: Digest) -> Result<(), PipelineEr
     };
     let (from, requests, facts) = inner.watch.facts(policy);
     if requests == 0 {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let window = Window { from, to: now(), requests, model };
     let mut recorder = Recorder::new(&inner.desk, "window", Links::default());
-    let receipt = match inner.houses.monitoring.clear(window, &facts, &mut recorder) {
+    let (receipt, alarms) = match inner.houses.monitoring.clear(window, &facts, &mut recorder) {
         gate::Outcome::Unrecorded(error) => return Err(error.into()),
-        gate::Outcome::Cleared(cleared) => cleared.receipt().clone(),
-        gate::Outcome::Held(held) => held.receipt,
-        gate::Outcome::Refused { receipt, .. } => receipt,
+        gate::Outcome::Cleared(cleared) => (cleared.receipt().clone(), Vec::new()),
+        gate::Outcome::Held(held) => (held.receipt, held.findings.into_iter().map(|(gate, _)| gate).collect()),
+        gate::Outcome::Refused { gate, receipt, .. } => (receipt, vec![gate]),
     };
-    inner.desk.set_pointer(WATCHED, &receipt.id.into()).await
+    inner.desk.set_pointer(WATCHED, &receipt.id.into()).await?;
+    Ok(alarms)
 }
