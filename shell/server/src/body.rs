@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::StatusCode;
-use hyper::body::{Body, Bytes};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{self, HeaderMap};
 
 use crate::answer::Refusal;
+
+/// How long a body that nobody wants is thrown away.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// What a body may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +43,56 @@ pub(crate) fn check_kind(headers: &HeaderMap, kind: Kind) -> Result<(), Refusal>
     if fits { Ok(()) } else { Err(unsupported("the body's type is another one")) }
 }
 
-/// The whole body.
-pub(crate) async fn read<B>(body: B, bytes_max: usize, seconds: u64) -> Result<Bytes, Refusal>
+/// A body that is still to come.
+///
+/// Where it was not read, because the request was refused before, it is thrown away behind the answer, within limits: who closes a
+/// connection on bytes that are still coming resets it, and the caller loses the answer (RFC 9112, section 9.6).
+#[derive(Debug)]
+pub(crate) struct Pending {
+    body: Option<Incoming>,
+    linger_bytes_max: usize,
+}
+
+impl Pending {
+    pub(crate) fn new(body: Incoming, linger_bytes_max: usize) -> Self {
+        Self { body: Some(body), linger_bytes_max }
+    }
+
+    /// The whole body.
+    pub(crate) async fn read(mut self, bytes_max: usize, seconds: u64) -> Result<Bytes, Refusal> {
+        let Some(mut body) = self.body.take() else { return Ok(Bytes::new()) };
+        let outcome = read(&mut body, bytes_max, seconds).await;
+        if outcome.as_ref().is_err_and(|refusal| refusal.status == StatusCode::PAYLOAD_TOO_LARGE) {
+            self.body = Some(body);
+        }
+        outcome
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let Some(body) = self.body.take().filter(|body| !body.is_end_stream()) else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(throw_away(body, self.linger_bytes_max));
+        }
+    }
+}
+
+async fn throw_away(mut body: Incoming, mut left: usize) {
+    let reading = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(length) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    };
+    // Over the limit or the time the body is dropped, and with it the connection is closed.
+    let _in_time = tokio::time::timeout(LINGER, reading).await;
+}
+
+async fn read<B>(body: B, bytes_max: usize, seconds: u64) -> Result<Bytes, Refusal>
 where
     B: Body,
     B::Data: Send,

@@ -9,12 +9,17 @@ pub(crate) const CUSTOMERS_MAX: usize = 1000;
 pub(crate) const ROWS_MAX: usize = 1000;
 /// Columns in one row.
 pub(crate) const COLUMNS_MAX: usize = 256;
-/// Bytes of a customer's id.
-pub(crate) const CUSTOMER_BYTES_MAX: usize = 128;
-/// Bytes of a column's name.
-pub(crate) const COLUMN_BYTES_MAX: usize = 128;
-/// Bytes of a value.
-pub(crate) const VALUE_BYTES_MAX: usize = 1024;
+/// Characters of a customer's id. (As JSON schemas count, so that the document says it.)
+pub(crate) const CUSTOMER_CHARS_MAX: usize = 128;
+/// Characters of a column's name.
+pub(crate) const COLUMN_CHARS_MAX: usize = 128;
+/// Characters of a value.
+pub(crate) const VALUE_CHARS_MAX: usize = 1024;
+/// Whether a text has at most so many characters; looks at no more of it than needed.
+pub(crate) fn fits(text: &str, chars_max: usize) -> bool {
+    text.chars().nth(chars_max).is_none()
+}
+
 /// Bytes of a key that are looked at.
 pub(crate) const KEY_BYTES_MAX: usize = 256;
 /// Bytes of a login or logout form.

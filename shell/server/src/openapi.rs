@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::answer::{self, Answer, Refusal};
-use crate::config::{COLUMN_BYTES_MAX, COLUMNS_MAX, CUSTOMER_BYTES_MAX, CUSTOMERS_MAX, ROWS_MAX, VALUE_BYTES_MAX};
+use crate::config::{COLUMN_CHARS_MAX, COLUMNS_MAX, CUSTOMER_CHARS_MAX, CUSTOMERS_MAX, ROWS_MAX, VALUE_CHARS_MAX};
 
 /// Status and meaning of every refusal.
 const REFUSALS: [(&str, &str); 12] = [
@@ -178,7 +178,7 @@ fn parameters() -> Value {
     json!({
         "customer": {
             "name": "id", "in": "path", "required": true, "description": "The customer's id, percent-encoded.",
-            "schema": { "type": "string", "minLength": 1, "maxLength": CUSTOMER_BYTES_MAX, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$" }
+            "schema": { "type": "string", "minLength": 1, "maxLength": CUSTOMER_CHARS_MAX, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$" }
         },
         "version": {
             "name": "version", "in": "path", "required": true, "description": "The model's version, as answers name it.",
@@ -250,13 +250,13 @@ fn schemas() -> Value {
         })),
         "Customers": object(&["customers"], json!({
             "customers": { "type": "array", "minItems": 1, "maxItems": CUSTOMERS_MAX, "items": {
-                "type": "string", "minLength": 1, "maxLength": CUSTOMER_BYTES_MAX, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$"
+                "type": "string", "minLength": 1, "maxLength": CUSTOMER_CHARS_MAX, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$"
             } }
         })),
         "Rows": object(&["rows"], json!({
             "rows": { "type": "array", "minItems": 1, "maxItems": ROWS_MAX, "items": {
-                "type": "object", "maxProperties": COLUMNS_MAX, "propertyNames": { "maxLength": COLUMN_BYTES_MAX },
-                "additionalProperties": { "type": ["string", "number", "boolean", "null"], "maxLength": VALUE_BYTES_MAX }
+                "type": "object", "maxProperties": COLUMNS_MAX, "propertyNames": { "maxLength": COLUMN_CHARS_MAX },
+                "additionalProperties": { "type": ["string", "number", "boolean", "null"], "maxLength": VALUE_CHARS_MAX }
             } }
         })),
         "Live": object(&["live"], json!({ "live": { "type": "boolean" } })),
@@ -287,7 +287,7 @@ fn tensor_schemas() -> Value {
                 "inputs": { "type": "array", "minItems": 1, "maxItems": COLUMNS_MAX, "items": {
                     "type": "object", "required": ["name", "datatype", "shape"],
                     "properties": {
-                        "name": { "type": "string", "maxLength": COLUMN_BYTES_MAX },
+                        "name": { "type": "string", "maxLength": COLUMN_CHARS_MAX },
                         "datatype": { "type": "string", "enum": ["FP64", "FP32", "INT64", "INT32", "BOOL", "BYTES"] },
                         "shape": tensor_shape,
                         "parameters": { "type": "object", "properties": { "binary_data_size": { "type": "integer", "minimum": 0 } } },

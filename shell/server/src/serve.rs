@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::answer::{self, Answer, Refusal};
 use crate::asks::{Asks, Note};
+use crate::body::Pending;
 use crate::config::{LOGINS_AT_A_TIME, Limits, Serves};
 use crate::crowd::Crowd;
 use crate::error::ServerError;
@@ -95,6 +96,7 @@ impl<A: Asks, C: ConsoleSource> App<A, C> {
 
     async fn handle(&self, peer: IpAddr, request: Request<Incoming>) -> Result<Answer, Refusal> {
         let (head, body) = request.into_parts();
+        let body = Pending::new(body, self.limits.body_bytes_max);
         let path = head.uri.path();
         let (route, taken) = match route::find(&head.method, path, self.serves) {
             Found::Route(route, taken) => (route, taken),

@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use artifact::{Asking, Granularity, Shown};
-use hyper::body::Incoming;
 use pipeline::serving::{Call, Reply, Told};
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::answer::{self, Answer, Refusal};
 use crate::asks::Asks;
-use crate::body::{self, Kind};
+use crate::body::{self, Kind, Pending};
 use crate::caller;
-use crate::config::{COLUMN_BYTES_MAX, COLUMNS_MAX, CUSTOMER_BYTES_MAX, CUSTOMERS_MAX, ROWS_MAX, VALUE_BYTES_MAX};
+use crate::config::{COLUMN_CHARS_MAX, COLUMNS_MAX, CUSTOMER_CHARS_MAX, CUSTOMERS_MAX, ROWS_MAX, VALUE_CHARS_MAX, fits};
 use crate::form::{self, Fields, Plus};
 use crate::serve::{App, Asked};
 
@@ -32,11 +31,11 @@ pub(crate) async fn churn<A: Asks, C>(app: &App<A, C>, asked: &Asked<'_>) -> Res
 }
 
 /// `POST /v1/predictions`.
-pub(crate) async fn predictions<A: Asks, C>(app: &App<A, C>, asked: &Asked<'_>, body: Incoming) -> Result<Answer, Refusal> {
+pub(crate) async fn predictions<A: Asks, C>(app: &App<A, C>, asked: &Asked<'_>, body: Pending) -> Result<Answer, Refusal> {
     let key = caller::admitted(app, asked.headers, asked.peer, Asking::ByCustomer).await?;
     let granularity = granularity(asked.query)?;
     body::check_kind(asked.headers, Kind::Json)?;
-    let bytes = body::read(body, app.limits.body_bytes_max, app.limits.body_seconds).await?;
+    let bytes = body.read(app.limits.body_bytes_max, app.limits.body_seconds).await?;
     let Customers { customers } = parse(&bytes)?;
     if customers.is_empty() || customers.len() > CUSTOMERS_MAX {
         return Err(Refusal::bad("no customers or too many"));
@@ -47,11 +46,11 @@ pub(crate) async fn predictions<A: Asks, C>(app: &App<A, C>, asked: &Asked<'_>, 
 }
 
 /// `POST /v1/what-if`.
-pub(crate) async fn what_if<A: Asks, C>(app: &App<A, C>, asked: &Asked<'_>, body: Incoming) -> Result<Answer, Refusal> {
+pub(crate) async fn what_if<A: Asks, C>(app: &App<A, C>, asked: &Asked<'_>, body: Pending) -> Result<Answer, Refusal> {
     let key = caller::admitted(app, asked.headers, asked.peer, Asking::WhatIf).await?;
     let granularity = granularity(asked.query)?;
     body::check_kind(asked.headers, Kind::Json)?;
-    let bytes = body::read(body, app.limits.body_bytes_max, app.limits.body_seconds).await?;
+    let bytes = body.read(app.limits.body_bytes_max, app.limits.body_seconds).await?;
     let Rows { rows } = parse(&bytes)?;
     if rows.is_empty() || rows.len() > ROWS_MAX {
         return Err(Refusal::bad("no rows or too many"));
@@ -86,7 +85,7 @@ fn granularity(query: &str) -> Result<Option<Granularity>, Refusal> {
 }
 
 fn check_customer(customer: &str) -> Result<(), Refusal> {
-    if customer.is_empty() || customer.len() > CUSTOMER_BYTES_MAX || customer.chars().any(char::is_control) {
+    if customer.is_empty() || !fits(customer, CUSTOMER_CHARS_MAX) || customer.chars().any(char::is_control) {
         return Err(Refusal::bad("a customer's id is empty, too long or has control characters"));
     }
     Ok(())
@@ -124,8 +123,8 @@ impl<'de> Deserialize<'de> for Row {
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Row, M::Error> {
                 let mut row = BTreeMap::new();
                 while let Some((name, Cell(value))) = map.next_entry::<String, Cell>()? {
-                    let fits = name.len() <= COLUMN_BYTES_MAX && row.len() < COLUMNS_MAX;
-                    if !fits || row.insert(name, value).is_some() {
+                    let good = fits(&name, COLUMN_CHARS_MAX) && row.len() < COLUMNS_MAX;
+                    if !good || row.insert(name, value).is_some() {
                         return Err(M::Error::custom("too many columns, or one twice"));
                     }
                 }
@@ -175,7 +174,7 @@ impl<'de> Visitor<'de> for CellVisitor {
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Cell, E> {
-        if value.len() > VALUE_BYTES_MAX {
+        if !fits(value, VALUE_CHARS_MAX) {
             return Err(E::custom("a value is too long"));
         }
         Ok(Cell(Some(value.to_owned())))
@@ -252,7 +251,7 @@ mod tests {
         for json in [r#"{"a":[1]}"#, r#"{"a":{}}"#, r#"{"a":1e999}"#, r#"{"a":NaN}"#, "[]", "1"] {
             assert!(row(json).is_none(), "{json}");
         }
-        assert!(row(&format!("{{\"a\":\"{}\"}}", "x".repeat(VALUE_BYTES_MAX + 1))).is_none());
+        assert!(row(&format!("{{\"a\":\"{}\"}}", "x".repeat(VALUE_CHARS_MAX + 1))).is_none());
     }
 
     #[test]

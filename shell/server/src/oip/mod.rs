@@ -6,7 +6,6 @@ mod tensor;
 
 use artifact::Asking;
 use hyper::StatusCode;
-use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue};
 use identity::Right;
 use pipeline::serving::{Call, PublicModel};
@@ -14,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{self, Answer, Refusal};
 use crate::asks::Asks;
-use crate::body::{self, Kind};
+use crate::body::{self, Kind, Pending};
 use crate::caller;
 use crate::form::Fields;
 use crate::route::Endpoint;
@@ -73,13 +72,13 @@ pub(crate) fn look<A: Asks, C>(app: &App<A, C>, asked: &Asked<'_>) -> Result<Ans
 }
 
 /// `POST /v2/models/churn/infer`: a what-if, one tensor per column.
-pub(crate) async fn infer<A: Asks, C>(app: &App<A, C>, asked: &Asked<'_>, body: Incoming) -> Result<Answer, Refusal> {
+pub(crate) async fn infer<A: Asks, C>(app: &App<A, C>, asked: &Asked<'_>, body: Pending) -> Result<Answer, Refusal> {
     let key = caller::admitted(app, asked.headers, asked.peer, Asking::WhatIf).await?;
     Fields::parse(asked.query)?.only(&[])?;
     check_version(app, asked)?;
     body::check_kind(asked.headers, Kind::Tensors)?;
     let header_length = header_length(asked)?;
-    let bytes = body::read(body, app.limits.body_bytes_max, app.limits.body_seconds).await?;
+    let bytes = body.read(app.limits.body_bytes_max, app.limits.body_seconds).await?;
     let Infer { id, rows, form } = request::parse(&bytes, header_length)?;
     let answered = v1::ask(app, Call { key, rows, asking: Some(Asking::WhatIf), ..Call::default() }).await?;
     let classes: Option<Vec<&str>> = answered.rows.iter().map(|row| row.churn.as_deref()).collect();

@@ -9,11 +9,11 @@ use serde_json::Value;
 use super::MODEL;
 use super::tensor::{self, Datatype};
 use crate::answer::Refusal;
-use crate::config::{COLUMN_BYTES_MAX, COLUMNS_MAX, ROWS_MAX};
+use crate::config::{COLUMN_CHARS_MAX, COLUMNS_MAX, ROWS_MAX, fits};
 use crate::v1;
 
-/// Bytes of a request's id, which is sent back.
-const ID_BYTES_MAX: usize = 128;
+/// Characters of a request's id, which is sent back.
+const ID_CHARS_MAX: usize = 128;
 
 /// An inference request, parsed.
 #[derive(Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub(super) fn parse(body: &[u8], header_length: Option<usize>) -> Result<Infer, 
     if header.inputs.is_empty() || header.inputs.len() > COLUMNS_MAX {
         return Err(Refusal::bad("no columns or too many"));
     }
-    if header.id.as_ref().is_some_and(|id| id.len() > ID_BYTES_MAX) {
+    if header.id.as_ref().is_some_and(|id| !fits(id, ID_CHARS_MAX)) {
         return Err(Refusal::bad("the id is too long"));
     }
     let form = output_form(&header)?;
@@ -93,7 +93,7 @@ pub(super) fn parse(body: &[u8], header_length: Option<usize>) -> Result<Infer, 
         if rows.is_empty() {
             rows.resize_with(count, BTreeMap::new);
         }
-        if rows.len() != count || input.name.len() > COLUMN_BYTES_MAX {
+        if rows.len() != count || !fits(&input.name, COLUMN_CHARS_MAX) {
             return Err(Refusal::bad("columns of different lengths, or a name that is too long"));
         }
         let values = values(&input, count, &mut octets)?;

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::answer::Refusal;
-use crate::config::VALUE_BYTES_MAX;
+use crate::config::{VALUE_CHARS_MAX, fits};
 
 /// Bytes of the length before a `BYTES` element.
 const LENGTH_BYTES: usize = 4;
@@ -60,7 +60,7 @@ fn one(datatype: Datatype, value: &Value) -> Result<Option<String>, Refusal> {
         Datatype::Int64 => value.as_i64().ok_or_else(other)?.to_string(),
         Datatype::Int32 => value.as_i64().and_then(|value| i32::try_from(value).ok()).ok_or_else(other)?.to_string(),
         Datatype::Bool => value.as_bool().ok_or_else(other)?.to_string(),
-        Datatype::Bytes => value.as_str().filter(|text| text.len() <= VALUE_BYTES_MAX).ok_or_else(other)?.to_owned(),
+        Datatype::Bytes => value.as_str().filter(|text| fits(text, VALUE_CHARS_MAX)).ok_or_else(other)?.to_owned(),
     };
     Ok(present(text))
 }
@@ -111,9 +111,10 @@ fn texts(mut octets: &[u8], count: usize) -> Result<Vec<Option<String>>, Refusal
     let broken = || Refusal::bad("a text's length does not fit");
     let mut texts = Vec::with_capacity(count);
     while let Some((length, rest)) = octets.split_first_chunk::<LENGTH_BYTES>() {
-        let length = usize::try_from(u32::from_le_bytes(*length)).ok().filter(|length| *length <= VALUE_BYTES_MAX);
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok();
         let (text, rest) = length.and_then(|length| rest.split_at_checked(length)).ok_or_else(broken)?;
-        let text = std::str::from_utf8(text).map_err(|_| Refusal::bad("a text is not UTF-8"))?;
+        let text = std::str::from_utf8(text).ok().filter(|text| fits(text, VALUE_CHARS_MAX));
+        let text = text.ok_or_else(|| Refusal::bad("a text is not UTF-8, or too long"))?;
         texts.push(present(text.to_owned()));
         octets = rest;
         if texts.len() > count {

@@ -3,14 +3,13 @@
 use console::path;
 use console::view::entry::{LoginBy, LoginView};
 use hyper::StatusCode;
-use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::source::{ConsoleSource, Entry};
 use super::{cookie, html, next_page, redirect, visitor};
 use crate::answer::{Answer, Refusal, fresh_reference};
 use crate::asks::{Asks, Note};
-use crate::body::{self, Kind};
+use crate::body::{self, Kind, Pending};
 use crate::config::FORM_BYTES_MAX;
 use crate::form::Fields;
 use crate::serve::{App, Asked};
@@ -48,7 +47,7 @@ pub(super) async fn link<A: Asks, C: ConsoleSource>(app: &App<A, C>, asked: &Ask
 pub(super) async fn login<A: Asks, C: ConsoleSource>(
     app: &App<A, C>,
     asked: &Asked<'_>,
-    body: Incoming,
+    body: Pending,
 ) -> Result<Answer, Refusal> {
     app.hold_stranger(asked.peer)?;
     let fields = posted(app, asked, body).await?;
@@ -100,7 +99,7 @@ pub(super) async fn login<A: Asks, C: ConsoleSource>(
 pub(super) async fn logout<A: Asks, C: ConsoleSource>(
     app: &App<A, C>,
     asked: &Asked<'_>,
-    body: Incoming,
+    body: Pending,
 ) -> Result<Answer, Refusal> {
     let unknown = || Refusal::new(StatusCode::UNAUTHORIZED, "no session");
     let visitor = visitor(app, asked.headers).await.ok_or_else(unknown)?;
@@ -123,10 +122,10 @@ fn with_form<A, C>(app: &App<A, C>, status: StatusCode, view: LoginView) -> Resu
     Ok(answer)
 }
 
-async fn posted<A, C>(app: &App<A, C>, asked: &Asked<'_>, body: Incoming) -> Result<Fields, Refusal> {
+async fn posted<A, C>(app: &App<A, C>, asked: &Asked<'_>, body: Pending) -> Result<Fields, Refusal> {
     check_site(asked.headers)?;
     body::check_kind(asked.headers, Kind::Form)?;
-    let bytes = body::read(body, FORM_BYTES_MAX, app.limits.body_seconds).await?;
+    let bytes = body.read(FORM_BYTES_MAX, app.limits.body_seconds).await?;
     let text = std::str::from_utf8(&bytes).map_err(|_| Refusal::bad("a form is not UTF-8"))?;
     Fields::parse(text)?.only(&["csrf", "next", "name", "password", "code", "token"])
 }

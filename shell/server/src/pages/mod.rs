@@ -8,12 +8,12 @@ use console::path;
 use console::view::Chrome;
 use console::view::entry::{RefusedKind, RefusedView};
 use hyper::StatusCode;
-use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 
 use crate::answer::{self, Answer, Refusal};
 use crate::asks::Asks;
+use crate::body::Pending;
 use crate::form::{self, Fields, Plus};
 use crate::route::Endpoint;
 use crate::serve::{App, Asked};
@@ -38,7 +38,7 @@ struct Visitor<'h> {
 pub(crate) async fn route<A: Asks, C: ConsoleSource>(
     app: &App<A, C>,
     asked: &Asked<'_>,
-    body: Incoming,
+    body: Pending,
 ) -> Result<Answer, Refusal> {
     match asked.endpoint {
         Endpoint::Style => return Ok(settled(answer::with_body(StatusCode::OK, CSS, console::STYLESHEET))),

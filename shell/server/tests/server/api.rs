@@ -5,6 +5,7 @@ use artifact::{Asking, Granularity};
 use hyper::body::Bytes;
 use serde_json::json;
 use server::{Config, Limits, Serves};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const ALL: (&str, &str) = ("x-api-key", KEY_ALL);
 const ASK: (&str, &str) = ("x-api-key", KEY_ASK);
@@ -111,6 +112,23 @@ async fn what_a_stranger_sends_is_not_read() {
     assert!(answer.starts_with(b"HTTP/1.1 401 "), "{}", String::from_utf8_lossy(&answer));
     let call = server.fake.calls.lock().unwrap()[0].clone();
     assert!(call.customers.is_empty() && call.key.is_none());
+}
+
+#[tokio::test]
+async fn a_refusal_reaches_a_caller_who_is_still_sending() {
+    let server = ordinary().await;
+    let mut stream = server.stream("http/1.1").await;
+    let head =
+        "POST /v1/predictions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 200000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut buffer = [0_u8; 2048];
+    let count = stream.read(&mut buffer).await.unwrap();
+    assert!(buffer[..count].starts_with(b"HTTP/1.1 401 "));
+    // The rest is thrown away, and the same connection goes on.
+    stream.write_all(&[b'x'; 200_000]).await.unwrap();
+    stream.write_all(b"GET /v2/health/live HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    let count = stream.read(&mut buffer).await.unwrap();
+    assert!(buffer[..count].starts_with(b"HTTP/1.1 200 "));
 }
 
 #[tokio::test]
