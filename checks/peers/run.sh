@@ -1,7 +1,8 @@
 #!/bin/sh
 # Other people's programs judge what ours wrote; nothing of ours takes part in their judgement (T3, T4, T6).
 #
-# usage: checks/peers/run.sh [--smoke]     --smoke: only the quick ones, as in CI
+# usage: checks/peers/run.sh [--smoke | --environment]
+#        --smoke: only the quick ones, as in CI; --environment: only make Python's environment and say where it is
 #
 # Python's packages go into target/peers/venv, at the versions and checksums of requirements.txt (all peers: requirements-full.txt;
 # both are made from the .in files by `pip-compile --generate-hashes`). Go and python3-venv come from Debian, only if missing.
@@ -11,9 +12,9 @@ here="$(cd "$(dirname "$0")" && pwd)"
 cd "$here/../.."
 smoke=""
 case "${1:-}" in
-"") ;;
+"" | --environment) ;;
 --smoke) smoke=yes ;;
-*) echo "usage: checks/peers/run.sh [--smoke]" >&2 && exit 2 ;;
+*) echo "usage: checks/peers/run.sh [--smoke | --environment]" >&2 && exit 2 ;;
 esac
 
 work="$PWD/target/peers/work"
@@ -77,6 +78,10 @@ table_made() { "$BUILT/examples/make_table" "$work/table"; }
 learn_made() { "$BUILT/examples/export_for_peers" "$work/model"; }
 
 environment
+if [ "${1:-}" = --environment ]; then
+    echo target/peers/venv
+    exit 0
+fi
 command -v go >/dev/null && [ -d /usr/share/gocode/src/golang.org/x/mod ] || install_debian golang-go golang-golang-x-mod-dev
 if [ -z "${BUILT:-}" ]; then
     # The same set and features as `cargo nextest run --workspace` builds: nothing to do after it.
@@ -103,6 +108,36 @@ if [ -z "$smoke" ]; then
     peer export-model learn_made
     peer xgboost-scikit-learn python "$here/learn_peer.py" "$work/model"
     peer xgboost-on-synthetic python "$here/generate_peer.py" "$BUILT/examples/table"
+fi
+
+# The service itself, with a model that is none: unchanged clients of its two protocols.
+call triton_peer.py
+call schemathesis_peer.sh
+FUZZ_SECONDS=60
+free_port() { python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+with_server() {
+    "$BUILT/examples/fake" "$PORT" "$work/server" >"$work/fake.out" 2>&1 &
+    server=$!
+    waited=0
+    until [ -s "$work/server/tls/ca.pem" ] && python -c "import socket; socket.create_connection(('127.0.0.1', $PORT), 1)" 2>/dev/null; do
+        waited=$((waited + 1))
+        if [ "$waited" -gt 100 ] || ! kill -0 "$server" 2>/dev/null; then
+            echo "the server does not start:" && cat "$work/fake.out"
+            return 1
+        fi
+        sleep 0.1
+    done
+    outcome=0
+    (cd "$work" && "$@") || outcome=$?
+    kill -INT "$server"
+    wait "$server" || true
+    return "$outcome"
+}
+if [ -z "$smoke" ]; then
+    PORT="$(free_port)"
+    set -- "https://localhost:$PORT" "$work/server/tls/ca.pem" swk_all
+    peer triton-client with_server python "$here/triton_peer.py" "$@"
+    peer schemathesis with_server "$here/schemathesis_peer.sh" "$@" "$FUZZ_SECONDS"
 fi
 
 # A script that nobody calls judges nothing.

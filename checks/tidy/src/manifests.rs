@@ -92,7 +92,9 @@ fn outsiders_use_the_pins_and_the_profile_of_the_workspace() {
             assert_eq!(version(spec), version(pinned), "{folder}/Cargo.toml: `{name}` differs from the workspace's pin");
         }
         // What the workspace built serves them too, and they judge what it tests.
-        assert_eq!(manifest["profile"]["dev"], root["profile"]["dev"], "{folder}/Cargo.toml: copy `profile.dev` from Cargo.toml");
+        for (profile, settings) in manifest["profile"].as_table().unwrap() {
+            assert_eq!(settings, &root["profile"][profile], "{folder}/Cargo.toml: copy `profile.{profile}` from Cargo.toml");
+        }
     }
 }
 
