@@ -25,7 +25,7 @@ impl Attack for ArchiveRewrite {
         let mut draw = Draw::new(plan.seed, self.card().id);
         let mut tally = Tally::default();
         let labels = target.labels().len();
-        for _ in 0..plan.tries(10) {
+        for _ in 0..plan.tries(5) {
             let honest = LabelMove {
                 flips: draw.some(2, labels),
                 author: Person::Labeller,

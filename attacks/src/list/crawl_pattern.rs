@@ -6,6 +6,9 @@ use crate::attack::{Attack, AttackCard, Bar, Measured, Plan, Tally};
 use crate::draw::Draw;
 use crate::target::{Ask, Broken, KeyWish, Target};
 
+/// Customers of one question on the walk through the base: below fifty questions no pattern is judged.
+const HALF_CHUNK: usize = 5;
+
 pub(crate) struct CrawlPattern;
 
 impl Attack for CrawlPattern {
@@ -35,8 +38,9 @@ impl Attack for CrawlPattern {
             tally.honest(&target.watch()?);
             target.restart()?;
             let key = target.key(KeyWish::generous())?;
-            for customer in customers.iter().step_by(2) {
-                target.ask(&Ask { key: Some(key.clone()), customers: vec![customer.clone()], ..Ask::default() })?;
+            let half: Vec<String> = customers.iter().step_by(2).cloned().collect();
+            for chunk in half.chunks(HALF_CHUNK) {
+                target.ask(&Ask { key: Some(key.clone()), customers: chunk.to_vec(), ..Ask::default() })?;
             }
             tally.hostile("half of the base", &target.watch()?);
             target.restart()?;

@@ -28,7 +28,7 @@ impl Attack for FalsifiedRows {
     fn run(&self, target: &mut dyn Target, plan: Plan) -> Result<Measured, Broken> {
         let mut draw = Draw::new(plan.seed, self.card().id);
         let mut tally = Tally::default();
-        for at in 0..plan.tries(60) {
+        for at in 0..plan.tries(30) {
             let week = some_week(target, &mut draw)?;
             tally.honest(&honest(target, week)?.judged);
             target.rewind(week)?;

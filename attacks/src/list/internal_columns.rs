@@ -27,7 +27,7 @@ impl Attack for InternalColumns {
                 Route::Internal { connector: connector.to_owned(), extra: extra.iter().map(|name| (*name).to_owned()).collect() };
             Write { route, writer: "source-writer".into(), login: Login::TwoFactors }
         };
-        for _ in 0..plan.tries(10) {
+        for _ in 0..plan.tries(3) {
             tally.honest(&target.write(&write("file", &[]))?);
             for (way, connector, extra) in
                 [("iban", "file", "iban"), ("home address", "file", "home_address"), ("connector", "odbc", "")]

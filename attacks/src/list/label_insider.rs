@@ -36,7 +36,7 @@ impl Attack for LabelInsider {
             ("one signs twice", Labeller, &[Approver, Approver], false),
             ("swapped after signing", Labeller, &[Approver, SecondApprover], true),
         ];
-        for _ in 0..plan.tries(5) {
+        for _ in 0..plan.tries(4) {
             let honest = LabelMove {
                 flips: draw.some(2, labels),
                 author: Labeller,

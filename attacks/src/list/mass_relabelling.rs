@@ -36,7 +36,7 @@ impl Attack for MassRelabelling {
             swapped_after: false,
             archive_rewritten: false,
         };
-        for _ in 0..plan.tries(5) {
+        for _ in 0..plan.tries(4) {
             tally.honest(&target.label(&change(draw.some(2, labels.len())))?);
             for share in SHARES {
                 #[expect(

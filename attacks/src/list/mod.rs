@@ -20,6 +20,7 @@ mod leaked_secret;
 mod mass_relabelling;
 mod old_key;
 mod plain_transport;
+mod plausible_name;
 mod relabel_below_limit;
 mod replayed_delivery;
 mod right_too_many;
@@ -72,5 +73,6 @@ pub static ALL: &[&dyn Attack] = &[
     &relabel_below_limit::RelabelBelowLimit,
     &unpinned_dependency::UnpinnedDependency,
     &typosquat::Typosquat,
+    &plausible_name::PlausibleName,
     &unreviewed_package::UnreviewedPackage,
 ];

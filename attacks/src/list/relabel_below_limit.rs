@@ -36,7 +36,7 @@ impl Attack for RelabelBelowLimit {
             reason = "a share of a row count"
         )]
         let count = (labels.len() as f64 * SHARE) as usize;
-        for _ in 0..plan.tries(5) {
+        for _ in 0..plan.tries(4) {
             let flips = draw.some(count, churners.len()).into_iter().filter_map(|at| churners.get(at).copied()).collect();
             let change = LabelMove {
                 flips,

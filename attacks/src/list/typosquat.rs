@@ -8,7 +8,7 @@ use crate::list::unpinned_dependency::hash;
 use crate::target::{Broken, Parts, Target};
 
 /// Slips of well-known names.
-const SQUATS: [&str; 8] = ["nunpy", "pandsa", "scikit-lean", "xgbost", "requestss", "cryptografy", "pyarow", "matplotlb"];
+const SQUATS: [&str; 8] = ["nunpy", "pandsa", "scikit-lean", "xgbost", "requestss", "cryptographi", "pyarow", "matplotlb"];
 /// Names that are themselves.
 const HONEST: [&str; 5] = ["numpy", "pandas", "scikit-learn", "xgboost", "requests"];
 

@@ -26,7 +26,7 @@ impl Attack for UnauthorisedWriter {
             let route = Route::Internal { connector: "file".into(), extra: Vec::new() };
             Write { route, writer: writer.to_owned(), login: Login::TwoFactors }
         };
-        for _ in 0..plan.tries(10) {
+        for _ in 0..plan.tries(3) {
             tally.honest(&target.write(&write("source-writer"))?);
             for writer in ["trainer", "api-server", "label-qa", "cron-job", ""] {
                 tally.hostile(if writer.is_empty() { "nobody" } else { writer }, &target.write(&write(writer))?);

@@ -30,7 +30,7 @@ impl Attack for UnderstatedPrices {
     fn run(&self, target: &mut dyn Target, plan: Plan) -> Result<Measured, Broken> {
         let mut draw = Draw::new(plan.seed, self.card().id);
         let mut tally = Tally::default();
-        for _ in 0..plan.tries(25) {
+        for _ in 0..plan.tries(20) {
             let week = some_week(target, &mut draw)?;
             tally.honest(&honest(target, week)?.judged);
             for share in SHARES {

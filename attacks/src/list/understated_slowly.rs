@@ -33,7 +33,7 @@ impl Attack for UnderstatedSlowly {
         let mut draw = Draw::new(plan.seed, self.card().id);
         let mut tally = Tally::default();
         let mut seen_after = Vec::new();
-        for at in 0..plan.tries(10) {
+        for at in 0..plan.tries(8) {
             let weeks = WEEKS[usize::from(at % 2 == 1)];
             let span = target.weeks();
             let room = usize::try_from(span.end.saturating_sub(span.start).saturating_sub(weeks)).unwrap_or(0);

@@ -26,7 +26,7 @@ impl Attack for WeakSession {
             let route = Route::Internal { connector: "file".into(), extra: Vec::new() };
             Write { route, writer: "source-writer".into(), login }
         };
-        for _ in 0..plan.tries(10) {
+        for _ in 0..plan.tries(3) {
             tally.honest(&target.write(&write(Login::TwoFactors))?);
             for (way, login) in [
                 ("password", Login::Password),
