@@ -1,0 +1,196 @@
+//! A generated company in a scratch folder: customers, labels, prices, people, keys, and a model that a whole run deployed.
+
+use std::path::{Path, PathBuf};
+
+use generate::{Config, Format, Generator, MarketRow, Profile, Table, competitor_name, date_text, region_name, week_at_cutoff};
+use identity::Session;
+use tabular::Contract;
+use tabular::contract::Role;
+
+use crate::desk::now;
+use crate::feed::{SUFFIX, SupplierSigner, claim};
+use crate::progress::Silent;
+use crate::run::{Run, STAGES, approve_labels, propose_labels};
+use crate::setup::{self, DEMO_PEOPLE};
+use crate::{Desk, Houses, PipelineError, data};
+
+/// Customers; each has a row at every cutoff.
+const CUSTOMERS: u64 = 1_000;
+/// Cutoffs, as months of the generator.
+const MONTHS: [u32; 3] = [32, 36, 40];
+/// Days that the history's signature holds.
+const VALID_DAYS: i64 = 14;
+/// The feed and its suppliers.
+pub(super) const FEED: &str = "market";
+pub(super) const SUPPLIER: &str = "acme-data";
+const OTHER_SUPPLIER: &str = "other-data";
+
+/// A folder that is deleted when it is no longer used.
+pub(super) struct Scratch(pub(super) PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+/// Keys of suppliers, and of nobody.
+pub(super) struct Signers {
+    pub(super) supplier: SupplierSigner,
+    pub(super) other: SupplierSigner,
+    pub(super) stranger: SupplierSigner,
+}
+
+/// Sessions of the people, with second factors.
+pub(super) struct Sessions {
+    pub(super) steward: Session,
+    pub(super) labeller: Session,
+    pub(super) approvers: [Session; 2],
+}
+
+pub(super) struct World {
+    pub(super) scratch: Scratch,
+    pub(super) generator: Generator,
+    pub(super) signers: Signers,
+    pub(super) sessions: Sessions,
+    /// Last week of the accepted history.
+    pub(super) last_week: u32,
+}
+
+impl World {
+    /// Makes the project and runs the pipeline once; its log is closed again on return.
+    pub(super) async fn make(seed: u64) -> Result<Self, PipelineError> {
+        let root = std::env::temp_dir().join(format!("stayward-attack-{}", crate::desk::random_hex(8)?));
+        let scratch = Scratch(root.clone());
+        let generator = Generator::new(Config::new(seed, CUSTOMERS, Profile::TelcoLike)).map_err(PipelineError::internal)?;
+        let last_week = week_at_cutoff(MONTHS.last().copied().unwrap_or(0));
+        let (customers, labels) = tables(&generator)?;
+        let history: Vec<MarketRow> = (0..=last_week).flat_map(|week| prices(&generator, week)).collect();
+        let history = csv(&history);
+        let desk = setup::create_project(&root, &policy(), &customers_contract(&customers, &labels)?.to_toml()).await?;
+        for folder in ["incoming", "inbox", "inbox/market", "feeds"] {
+            store::disk::make_folder(&root.join(folder))?;
+        }
+        store::disk::write_atomic(&root.join("incoming/customers.csv"), &customers)?;
+        store::disk::write_atomic(&root.join("incoming/labels.csv"), &labels)?;
+        store::disk::write_atomic(&root.join("feeds/market.contract.toml"), feed_contract(&history)?.to_toml().as_bytes())?;
+        let signers = Signers { supplier: SupplierSigner::generate()?.0, other: SupplierSigner::generate()?.0, stranger: SupplierSigner::generate()?.0 };
+        for (name, signer) in [(SUPPLIER, &signers.supplier), (OTHER_SUPPLIER, &signers.other)] {
+            desk.identity.create_supplier(name, now()).await?;
+            desk.identity.add_supplier_key(name, &signer.public_pem(), now() - 60, now() + 180 * 86_400, now()).await?;
+        }
+        let sessions = sessions(&desk).await?;
+        deploy(&desk, &sessions, &root, &signers.supplier, &history).await?;
+        Ok(Self { scratch, generator, signers, sessions, last_week })
+    }
+}
+
+async fn sessions(desk: &Desk) -> Result<Sessions, PipelineError> {
+    let accounts = setup::create_people(desk, &DEMO_PEOPLE).await?;
+    let mut sessions = Vec::new();
+    for name in ["ada", "lena", "ben", "cleo"] {
+        let account = accounts.iter().find(|account| account.name == name);
+        let account = account.ok_or_else(|| PipelineError::Internal(format!("no account `{name}`")))?;
+        sessions.push(setup::log_in(desk, account).await?);
+    }
+    let all: [Session; 4] = sessions.try_into().map_err(|_| PipelineError::Internal("four sessions".into()))?;
+    let [steward, labeller, one, other] = all;
+    Ok(Sessions { steward, labeller, approvers: [one, other] })
+}
+
+/// The supplier's history is accepted, the labels are signed, the model is trained, released and deployed.
+async fn deploy(desk: &Desk, sessions: &Sessions, root: &Path, signer: &SupplierSigner, history: &[u8]) -> Result<(), PipelineError> {
+    let file = root.join("inbox/market/1-history.csv");
+    store::disk::write_atomic(&file, history)?;
+    let bundle = signer.sign("1-history.csv", history, &claim(FEED, SUPPLIER, 1, VALID_DAYS))?;
+    store::disk::write_atomic(&root.join(format!("inbox/market/1-history.csv{SUFFIX}")), &bundle)?;
+    desk.keep_session(&sessions.steward)?;
+    propose_labels(desk, &sessions.labeller).await?;
+    for approver in &sessions.approvers {
+        approve_labels(desk, approver).await?;
+    }
+    let houses = Houses::open()?;
+    let mut silent = Silent;
+    let mut run = Run::begin(desk, &houses, &mut silent).await?;
+    run.refresh(0, 0).await?;
+    run.accept_delivery(FEED, "").await?;
+    let deployed = run.refresh(0, STAGES.len() - 1).await;
+    run.finish(&deployed).await?;
+    deployed?.map(drop).ok_or_else(|| PipelineError::Internal("the run deployed nothing".into()))
+}
+
+fn policy() -> String {
+    let mut text = crate::template("red-team", "incoming/customers.csv", "incoming/labels.csv", false, 0.6);
+    text.push_str(&format!(
+        "\n[[feeds]]\nname = \"{FEED}\"\nsupplier = \"{SUPPLIER}\"\ninbox = \"inbox/{FEED}\"\njoin = \"region\"\nfeature = \"competitor_price\"\n"
+    ));
+    text
+}
+
+/// Customers and labels as CSV.
+fn tables(generator: &Generator) -> Result<(Vec<u8>, Vec<u8>), PipelineError> {
+    let mut customers = Table::Snapshot { month: 0 }.csv_header().into_bytes();
+    let mut labels = b"customer_id,cutoff,churned\n".to_vec();
+    for month in MONTHS {
+        let table = Table::Snapshot { month };
+        for chunk in generator.chunks(table, Format::Csv, 0..generator.slots(table)).map_err(PipelineError::internal)? {
+            customers.extend_from_slice(&chunk);
+        }
+        let view = generator.month(month).map_err(PipelineError::internal)?;
+        for label in (0..generator.slots(table)).map(|row| view.label(row)) {
+            let churned = if label.churned { "yes" } else { "no" };
+            labels.extend_from_slice(format!("{},{},{churned}\n", label.customer_id, date_text(label.cutoff_day)).as_bytes());
+        }
+    }
+    Ok((customers, labels))
+}
+
+/// The valid prices of a week: the highest revision of each.
+pub(super) fn prices(generator: &Generator, week: u32) -> Vec<MarketRow> {
+    let mut latest = std::collections::BTreeMap::new();
+    for row in generator.market_week(week) {
+        let known = latest.entry((row.region, row.competitor)).or_insert_with(|| row.clone());
+        if row.revision > known.revision {
+            *known = row;
+        }
+    }
+    latest.into_values().collect()
+}
+
+/// A delivery's bytes.
+pub(super) fn csv(rows: &[MarketRow]) -> Vec<u8> {
+    let mut out = String::from("week_start,region,competitor,price,promo,est_share\n");
+    for row in rows {
+        let (day, region, competitor) = (date_text(row.week_start_day), region_name(row.region), competitor_name(row.competitor));
+        out.push_str(&format!("{day},{region},{competitor},{:.2},{},{:.4}\n", row.price, u8::from(row.promo), row.est_share));
+    }
+    out.into_bytes()
+}
+
+/// Guesses the contract from customers joined with labels.
+fn customers_contract(customers: &[u8], labels: &[u8]) -> Result<Contract, PipelineError> {
+    let (customers, labels) = (String::from_utf8_lossy(customers), String::from_utf8_lossy(labels));
+    let mut joined = String::new();
+    for (at, (row, label)) in customers.lines().zip(labels.lines()).enumerate() {
+        let churned = if at == 0 { "churned" } else { label.rsplit(',').next().unwrap_or("") };
+        joined.push_str(&format!("{row},{churned}\n"));
+    }
+    let mut contract = guess(joined.into_bytes(), Some("churned"), Some("yes"))?;
+    contract.name = "customers".to_owned();
+    Ok(contract)
+}
+
+fn feed_contract(history: &[u8]) -> Result<Contract, PipelineError> {
+    let mut contract = guess(history.to_vec(), None, None)?;
+    contract.name = FEED.to_owned();
+    for rule in &mut contract.columns {
+        rule.role = if rule.name == "week_start" { Role::Time } else { Role::Feature };
+    }
+    Ok(contract)
+}
+
+fn guess(bytes: Vec<u8>, label: Option<&str>, positive: Option<&str>) -> Result<Contract, PipelineError> {
+    let loaded = data::load_bytes(bytes, "generated rows")?;
+    let profile = tabular::profile::profile(&loaded.batches, loaded.decimal).map_err(PipelineError::internal)?;
+    Contract::guess(&profile, label, positive).map_err(PipelineError::internal)
+}
