@@ -5,7 +5,8 @@
 #        --smoke: only the quick ones, as in CI; --environment: only make Python's environment and say where it is
 #
 # Python's packages go into target/peers/venv, at the versions and checksums of requirements.txt (all peers: requirements-full.txt;
-# both are made from the .in files by `pip-compile --generate-hashes`). Go and python3-venv come from Debian, only if missing.
+# both are made from the .in files by `pip-compile --generate-hashes`), Node's into target/peers/node at those of its lock file.
+# Go, Node and python3-venv come from Debian, only if missing.
 # Our programs are built first, or taken from $BUILT if that is given. A new peer is a line below.
 set -eu
 here="$(cd "$(dirname "$0")" && pwd)"
@@ -102,6 +103,18 @@ call delta_peer.py
 peer make-table table_made
 peer delta-rs python "$here/delta_peer.py" "$work/table" "$BUILT/examples/check_table"
 
+call evidence_bundle.mjs
+node_made() {
+    command -v npm >/dev/null || install_debian nodejs npm
+    mkdir -p target/peers/node
+    cp "$here/node/package.json" "$here/node/package-lock.json" target/peers/node/
+    npm ci --prefix target/peers/node --ignore-scripts --no-audit --no-fund --silent
+}
+if [ -z "$smoke" ]; then
+    peer node-environment node_made
+    peer sigstore-js node "$here/evidence_bundle.mjs" "$work/log" target/peers/node/node_modules
+fi
+
 call learn_peer.py
 call generate_peer.py
 if [ -z "$smoke" ]; then
@@ -141,7 +154,7 @@ if [ -z "$smoke" ]; then
 fi
 
 # A script that nobody calls judges nothing.
-for script in "$here"/*.py "$here"/*.sh "$here"/*/run.sh; do
+for script in "$here"/*.py "$here"/*.sh "$here"/*.mjs "$here"/*/run.sh; do
     name="$(basename "$script")"
     [ "$name" != run.sh ] || name="$(basename "$(dirname "$script")")"
     case "$known peers " in
