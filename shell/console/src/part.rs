@@ -274,7 +274,10 @@ pub(crate) fn number(value: f64, decimals: usize) -> String {
 pub(crate) fn mean_sd(value: Option<MeanSd>, decimals: usize) -> Markup {
     match value {
         Some(MeanSd { mean, sd }) => {
-            html! { span class="mean" { (number(mean, decimals)) } " " span class="sd" { "± " (number(sd, decimals)) } }
+            html! {
+                span class="mean" { (number(mean, decimals)) }
+                @if !sd.is_nan() { " " span class="sd" { "± " (number(sd, decimals)) } }
+            }
         }
         None => html! { span class="none" { "not measured" } },
     }

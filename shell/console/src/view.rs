@@ -115,6 +115,6 @@ impl Fact {
 pub struct MeanSd {
     /// The mean, in the unit of its column.
     pub mean: f64,
-    /// The standard deviation, in the same unit.
+    /// The standard deviation, in the same unit; not a number where there was one measurement only.
     pub sd: f64,
 }

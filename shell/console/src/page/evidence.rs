@@ -73,7 +73,7 @@ fn tree_head(checkpoint: &CheckpointView) -> Markup {
                 div { dt { "entries" } dd { (count(checkpoint.entries)) } }
                 div class="broad" { dt { "root" } dd { (digest(&checkpoint.root)) } }
                 div { dt { "signed by" } dd { (checkpoint.signed_by) } }
-                div { dt { "at" } dd { (when(&checkpoint.at)) } }
+                @if !checkpoint.at.is_empty() { div { dt { "at" } dd { (when(&checkpoint.at)) } } }
             }
         }
     }

@@ -130,10 +130,11 @@ fn detail(model: &ModelDetail) -> Markup {
 fn metrics(caption: &str, first: &str, table: &MetricTable) -> Markup {
     let heads: Vec<String> = table.columns.iter().map(head).collect();
     let columns: Vec<&str> = std::iter::once(first).chain(heads.iter().map(String::as_str)).collect();
-    let caption = if table.over.is_empty() {
-        caption.to_owned()
-    } else {
-        format!("{caption}: mean ± standard deviation over {}", table.over)
+    let spread = table.rows.iter().flat_map(|row| row.values.iter().flatten()).any(|value| !value.sd.is_nan());
+    let caption = match (table.over.is_empty(), spread) {
+        (true, _) => caption.to_owned(),
+        (false, true) => format!("{caption}: mean ± standard deviation over {}", table.over),
+        (false, false) => format!("{caption}: {}", table.over),
     };
     let column = |index: usize| table.rows.iter().filter_map(move |row| row.values.get(index).copied().flatten());
     let decimals: Vec<usize> = (0..table.columns.len()).map(|index| decimals_for_means(column(index))).collect();

@@ -1,5 +1,7 @@
 //! The chain from an answer back to the feeds, each link checked now, with the published keys alone (T6, T7).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use console::view::evidence::{CheckpointView, EvidenceView, Integrity, LinkKind, LinkView};
 use console::view::{Chrome, Fact, FindingView};
 use gate::RulingOutcome;
@@ -10,7 +12,7 @@ use crate::{PipelineError, Project};
 
 /// Links that one page shows; broken ones are shown first of all.
 const LINKS_SHOWN: usize = 400;
-/// Files of one entry that are listed by name.
+/// Files of one folder that are listed by name.
 const FILES_LISTED: usize = 12;
 
 /// The Evidence page. Reads and hashes every file that the chain answers for: not to be called where waiting hurts.
@@ -61,7 +63,7 @@ fn links(chain: &Chain) -> Vec<LinkView> {
     });
     let (bad, good): (Vec<&Link>, Vec<&Link>) = links.iter().partition(|link| link.state != LinkState::Holds);
     let room = LINKS_SHOWN.saturating_sub(bad.len());
-    let kept: std::collections::BTreeSet<(u64, &str)> =
+    let kept: BTreeSet<(u64, &str)> =
         bad.iter().take(LINKS_SHOWN).chain(good.iter().take(room)).map(|link| (link.index, link.id.as_str())).collect();
     let shown = links.iter().filter(|link| kept.contains(&(link.index, link.id.as_str()))).map(|link| view(link));
     let mut out: Vec<LinkView> = damage.into_iter().chain(shown).collect();
@@ -155,9 +157,25 @@ fn facts(link: &Link) -> Vec<Fact> {
         let by = stopped.map_or_else(String::new, |gate| format!(" by {}", gate.gate));
         facts.push(Fact::new(ruling.step.clone(), format!("{word}{by}, {passed} of {} gates passed", ruling.gates.len())));
     }
-    facts.extend(link.artefacts.iter().take(FILES_LISTED).map(|artefact| Fact::new(artefact.role.clone(), artefact.path.clone())));
-    if link.artefacts.len() > FILES_LISTED {
-        facts.push(Fact::new("further files", (link.artefacts.len() - FILES_LISTED).to_string()));
-    }
+    facts.extend(files(link));
     facts
+}
+
+/// Files by role and folder: a folder's name once, then the names in it.
+fn files(link: &Link) -> Vec<Fact> {
+    let mut folders: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for artefact in &link.artefacts {
+        let (folder, name) = artefact.path.rsplit_once('/').unwrap_or(("", &artefact.path));
+        folders.entry((artefact.role.as_str(), folder)).or_default().push(name);
+    }
+    let listed = |((role, folder), names): ((&str, &str), Vec<&str>)| {
+        let slash = if folder.is_empty() { "" } else { "/" };
+        let many = if names.len() > FILES_LISTED { format!(" and {} more", names.len() - FILES_LISTED) } else { String::new() };
+        let names = names.into_iter().take(FILES_LISTED).collect::<Vec<_>>();
+        match names.as_slice() {
+            [name] => Fact::new(role, format!("{folder}{slash}{name}")),
+            names => Fact::new(role, format!("{folder}{slash} {}{many}", names.join(", "))),
+        }
+    };
+    folders.into_iter().map(listed).collect()
 }

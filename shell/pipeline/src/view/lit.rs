@@ -145,7 +145,11 @@ fn of_entry(lit: &mut Lit, entry: &Entry) {
     }
     for (step, ruling) in last {
         let mut judged = of_ruling(ruling, &entry.id);
-        judged.about = entry.part.kind.clone();
+        judged.about = match entry.part.kind.as_str() {
+            "answer" => "an answered request".to_owned(),
+            "refusal" => "a refused request".to_owned(),
+            _ => String::new(),
+        };
         lit.take(step, judged);
     }
 }

@@ -167,22 +167,22 @@ fn name(member: Member) -> &'static str {
         Member::Booster => "gradient booster",
         Member::Svm => "support vector machine",
         Member::Forest => "random forest",
-        Member::Vote => "vote",
+        Member::Vote => "ensemble",
     }
 }
 
 fn metrics(report: &Report) -> MetricTable {
     let column = |name: &str, better| MetricColumn { name: name.to_owned(), unit: String::new(), better };
-    let value = |spread: Spread| Some(MeanSd { mean: spread.mean, sd: spread.deviation });
+    // One split by time has no spread, and zero would be a claim.
+    let one = report.sizes.len() < 2;
+    let value = |spread: Spread| Some(MeanSd { mean: spread.mean, sd: if one { f64::NAN } else { spread.deviation } });
     let row = |(member, figures): (&Member, &MemberReport)| MetricRow {
         name: name(*member).to_owned(),
         of: if *member == Member::Vote { MetricOf::Vote } else { MetricOf::Member },
         values: [figures.auc, figures.pr_auc, figures.log_loss, figures.brier, figures.accuracy].map(value).to_vec(),
     };
-    // One split by time has no spread; the caption must not promise one.
-    let over = if report.sizes.len() > 1 { report.split.clone() } else { format!("one test ({})", report.split) };
     MetricTable {
-        over,
+        over: report.split.clone(),
         columns: vec![
             column("ROC AUC", Better::Higher),
             column("average precision", Better::Higher),

@@ -101,7 +101,7 @@ fn tables(desk: &Desk, entry: &Entry) -> Vec<TrainedOn> {
         .map(|artefact| {
             let (name, version) = artefact.path.strip_prefix("source/").and_then(|rest| rest.split_once('@')).unwrap_or((&artefact.path, ""));
             let rows = version.parse().ok().and_then(|version| rows(desk, name, version));
-            let what = format!("table `{name}`, version {version}{}", if rows.is_none() { " (cannot be read now)" } else { "" });
+            let what = format!("table {name}, version {version}{}", if rows.is_none() { " (cannot be read now)" } else { "" });
             TrainedOn { what, rows: rows.unwrap_or_default(), digest: artefact.digest.to_string(), evidence: Some(entry.id.clone()) }
         })
         .collect()

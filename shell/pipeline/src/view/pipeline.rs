@@ -41,13 +41,24 @@ fn place_view(place: Place, placed: &[Placed], lit: &Lit) -> StepView {
     let seconds: f64 = judged.iter().filter_map(|judged| judged.seconds).sum();
     StepView {
         place,
-        about: String::new(),
+        about: abouts(&ids, lit),
         state: worst(judged.iter().map(|judged| judged.state)),
         gates,
         rows: judged.iter().rev().find_map(|judged| judged.rows),
         seconds: (seconds > 0.0).then_some(seconds),
         evidence: shown.and_then(|judged| judged.evidence.clone()),
     }
+}
+
+/// What the last verdicts were about; by part, where a place has two steps.
+fn abouts(ids: &[&str], lit: &Lit) -> String {
+    let part = |id: &str| {
+        let title = artifact::STEPS.iter().find(|info| info.id == id).map_or_else(String::new, |info| info.title.to_owned());
+        title.rsplit_once(": ").map(|(_, part)| part.to_owned()).unwrap_or(title)
+    };
+    let judged = ids.iter().filter_map(|id| Some((*id, lit.steps.get(*id)?))).filter(|(_, judged)| !judged.about.is_empty());
+    let abouts = judged.map(|(id, judged)| if ids.len() > 1 { format!("{}: {}", part(id), judged.about) } else { judged.about.clone() });
+    abouts.collect::<Vec<_>>().join(" · ")
 }
 
 /// A doubt about the ledger, as a row among the gates.

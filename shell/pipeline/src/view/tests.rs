@@ -129,7 +129,7 @@ async fn model_page(small: &Small, desk: &Desk) {
     let auc = model.metrics.rows.last().unwrap().values[0].unwrap();
     assert!(auc.mean > 0.65 && auc.sd > 0.0, "{auc:?}");
     let inputs: Vec<(&str, u64)> = model.trained_on.iter().map(|input| (input.what.as_str(), input.rows)).collect();
-    assert_eq!(inputs, [("table `customers`, version 1", 600), ("labels, version 1", 600), ("segments", 600)]);
+    assert_eq!(inputs, [("table customers, version 1", 600), ("labels, version 1", 600), ("segments", 600)]);
     assert!(model.trained_on.iter().all(|input| input.evidence.is_some() && input.digest.len() >= 64));
     assert!(model.spec.iter().any(|fact| fact.name == "booster.trees" && fact.value == "20"));
     assert!((model.segments.iter().map(|segment| segment.share).sum::<f64>() - 1.0).abs() < 1e-9 && model.churn_rate.is_some());
@@ -159,6 +159,7 @@ async fn after_requests(small: &Small) -> String {
     let guard = step(&view, Place::ApiGuard);
     let stopped = guard.gates.iter().find(|gate| gate.state == State::Refuse).unwrap();
     assert!(guard.state == State::Refuse && !stopped.finding.as_ref().unwrap().why.is_empty() && stopped.evidence.as_ref() != Some(&evidence));
+    assert!(guard.about.contains("the query: a refused request"), "{}", guard.about);
     assert_eq!((step(&view, Place::InputGuard).state, step(&view, Place::Monitor).state), (State::Pass, State::Pass));
 
     let view = controls_view(desk, houses).await.unwrap();
