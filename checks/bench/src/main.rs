@@ -60,7 +60,7 @@ fn timed<T>(work: impl FnOnce() -> T) -> Outcome<(T, f64)> {
 
 /// Customers whose odds are partly straight, partly crooked.
 fn drawn(rng: &mut Rng) -> Outcome<(Frame, Vec<bool>)> {
-    let mut columns = vec![Vec::with_capacity(ROWS); COLUMNS];
+    let mut columns: Vec<Vec<f64>> = (0..COLUMNS).map(|_| Vec::with_capacity(ROWS)).collect();
     let mut labels = Vec::with_capacity(ROWS);
     for _ in 0..ROWS {
         let row: Vec<f64> = (0..COLUMNS).map(|_| rng.unit() * 4.0 - 2.0).collect();
