@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use gate::Clause;
 use generate::MarketRow;
 use serde::Serialize;
 
@@ -47,6 +48,16 @@ impl Judged {
     pub fn stopped(by: impl Into<String>) -> Self {
         Self { let_through: false, by: by.into() }
     }
+}
+
+/// A window is let through when people are not called for this clause; for another clause is another alarm's merit.
+pub(crate) fn unnoticed(called_for: &[Clause], clause: Clause) -> Judged {
+    if called_for.contains(&clause) { Judged::stopped(format!("alarm: {}", clause.id())) } else { Judged::through() }
+}
+
+/// Honest use is let through when nobody is called at all.
+pub(crate) fn quiet(called_for: &[Clause]) -> Judged {
+    called_for.first().map_or_else(Judged::through, |clause| Judged::stopped(format!("alarm: {}", clause.id())))
 }
 
 /// How bytes travel to intake.
@@ -361,8 +372,8 @@ pub trait Target {
     fn ask(&mut self, ask: &Ask) -> Result<Asked, Broken>;
     /// An answer that carries further members, as a service with a debugging switch left on would send.
     fn debug(&mut self, members: &BTreeMap<String, String>) -> Result<Judged, Broken>;
-    /// Judges the window since the service was started; let through means that nobody is called.
-    fn watch(&mut self) -> Result<Judged, Broken>;
+    /// Judges the window since the service was started, and says for which clauses people are called.
+    fn watch(&mut self) -> Result<Vec<Clause>, Broken>;
 
     /// Trains.
     fn train(&mut self, tampering: Tampering) -> Result<Judged, Broken>;

@@ -4,7 +4,7 @@ use gate::{Clause, Threat};
 
 use crate::attack::{Attack, AttackCard, Bar, Measured, Plan, Tally};
 use crate::draw::Draw;
-use crate::target::{Ask, Broken, Feature, KeyWish, Row, Target};
+use crate::target::{Ask, Broken, Feature, KeyWish, Row, Target, quiet, unnoticed};
 
 /// Near rows of one search.
 const STEPS: usize = 12;
@@ -20,7 +20,7 @@ impl Attack for BoundaryProbing {
             clauses: &[Clause::PatternAlerts],
             threat: Threat::ModelTheft,
             about: "holds a key with the right to what-if; halves the distance between a customer and a changed copy of him, as boundary attacks on class-only answers do; does not spread its searches over applications or mix them with thousands of plain questions",
-            measure: "one campaign of eight searches in a fresh window; won if nobody is called",
+            measure: "one campaign of eight searches in a fresh window; won if nobody is called for this reason",
             bar: Bar::AtMost(0.0),
         };
         &CARD
@@ -38,7 +38,7 @@ impl Attack for BoundaryProbing {
                 let row = draw.one(&customers).map(|customer| target.row(customer)).unwrap_or_default();
                 target.ask(&Ask { key: Some(key.clone()), rows: vec![row], ..Ask::default() })?;
             }
-            tally.honest(&target.watch()?);
+            tally.honest(&quiet(&target.watch()?));
             target.restart()?;
             let key = target.key(KeyWish::generous())?;
             for _ in 0..SEARCHES {
@@ -48,7 +48,7 @@ impl Attack for BoundaryProbing {
                     target.ask(&Ask { key: Some(key.clone()), rows, ..Ask::default() })?;
                 }
             }
-            tally.hostile("halving", &target.watch()?);
+            tally.hostile("halving", &unnoticed(&target.watch()?, Clause::PatternAlerts));
         }
         Ok(tally.measured("honest: as many what-if rows of different customers"))
     }

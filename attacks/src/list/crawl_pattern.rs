@@ -4,7 +4,7 @@ use gate::{Clause, Threat};
 
 use crate::attack::{Attack, AttackCard, Bar, Measured, Plan, Tally};
 use crate::draw::Draw;
-use crate::target::{Ask, Broken, KeyWish, Target};
+use crate::target::{Ask, Broken, KeyWish, Target, quiet, unnoticed};
 
 /// Customers of one question on the walk through the base: below fifty questions no pattern is judged.
 const HALF_CHUNK: usize = 5;
@@ -18,7 +18,7 @@ impl Attack for CrawlPattern {
             clauses: &[Clause::PatternAlerts],
             threat: Threat::ModelTheft,
             about: "holds a key whose limits are far too wide; asks about half of the customers one by one, or guesses ids and is mostly refused; a thief who stays below the shares shows no pattern",
-            measure: "one campaign in a fresh window; won if nobody is called",
+            measure: "one campaign in a fresh window; won if nobody is called for this reason",
             bar: Bar::AtMost(0.0),
         };
         &CARD
@@ -35,14 +35,14 @@ impl Attack for CrawlPattern {
                 let customer = draw.one(customers.get(..customers.len() / 10).unwrap_or_default()).cloned().into_iter().collect();
                 target.ask(&Ask { key: Some(key.clone()), customers: customer, ..Ask::default() })?;
             }
-            tally.honest(&target.watch()?);
+            tally.honest(&quiet(&target.watch()?));
             target.restart()?;
             let key = target.key(KeyWish::generous())?;
             let half: Vec<String> = customers.iter().step_by(2).cloned().collect();
             for chunk in half.chunks(HALF_CHUNK) {
                 target.ask(&Ask { key: Some(key.clone()), customers: chunk.to_vec(), ..Ask::default() })?;
             }
-            tally.hostile("half of the base", &target.watch()?);
+            tally.hostile("half of the base", &unnoticed(&target.watch()?, Clause::PatternAlerts));
             target.restart()?;
             let key = target.key(KeyWish::generous())?;
             for at in 0..80 {
@@ -50,7 +50,7 @@ impl Attack for CrawlPattern {
                     if at % 2 == 0 { format!("x-{}", draw.hex(8)) } else { draw.one(&customers).cloned().unwrap_or_default() };
                 target.ask(&Ask { key: Some(key.clone()), customers: vec![id], ..Ask::default() })?;
             }
-            tally.hostile("guessed ids", &target.watch()?);
+            tally.hostile("guessed ids", &unnoticed(&target.watch()?, Clause::PatternAlerts));
         }
         Ok(tally.measured(""))
     }

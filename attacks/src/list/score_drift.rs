@@ -4,7 +4,7 @@ use gate::{Clause, Threat};
 
 use crate::attack::{Attack, AttackCard, Bar, Measured, Plan, Tally};
 use crate::draw::Draw;
-use crate::target::{Ask, Broken, KeyWish, Row, Seen, Target};
+use crate::target::{Ask, Broken, KeyWish, Row, Seen, Target, quiet, unnoticed};
 
 /// Rows of one campaign.
 const ROWS: usize = 400;
@@ -20,7 +20,7 @@ impl Attack for ScoreDrift {
             clauses: &[Clause::DriftDetection],
             threat: Threat::AdversarialInputs,
             about: "holds good keys and asks 400 times about customers whom the model calls churners; a mix that leaves the scores' law as it was is not seen, nor is a slow one over many windows",
-            measure: "one campaign in a fresh window; won if nobody is called",
+            measure: "one campaign in a fresh window; won if nobody is called for this reason",
             bar: Bar::AtMost(0.0),
         };
         &CARD
@@ -34,10 +34,10 @@ impl Attack for ScoreDrift {
         for _ in 0..plan.tries(5) {
             let some: Vec<Row> = (0..ROWS).filter_map(|_| draw.one(&customers).map(|customer| target.row(customer))).collect();
             campaign(target, &some)?;
-            tally.honest(&target.watch()?);
+            tally.honest(&quiet(&target.watch()?));
             let some: Vec<Row> = (0..ROWS).filter_map(|_| draw.one(&churners).map(|customer| target.row(customer))).collect();
             campaign(target, &some)?;
-            tally.hostile("only churners", &target.watch()?);
+            tally.hostile("only churners", &unnoticed(&target.watch()?, Clause::DriftDetection));
         }
         Ok(tally.measured("honest: as many random customers"))
     }

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use artifact::{Content, Parts as PartsSubject};
 use attacks::{
-    Ask, Asked, Broken, Defence, Delivery, Fed, Feature, Judged, KeyWish, LabelMove, Offer, Parts, Row, Tampering, Target, Write,
+    Ask, Asked, Broken, Defence, Delivery, Feature, Fed, Judged, KeyWish, LabelMove, Offer, Parts, Row, Tampering, Target, Write,
 };
-use gate::{Cleared, Outcome, Receipt, Step};
+use gate::{Clause, Cleared, Outcome, Receipt, Step};
 use generate::MarketRow;
 use identity::Session;
 use learn::Ensemble;
@@ -17,8 +17,8 @@ use tokio::runtime::{Handle, Runtime};
 
 use super::world::{self, World};
 use crate::desk::{Desk, now};
-use crate::gather::{s01, s06};
 use crate::evidence::{Links, Recorder};
+use crate::gather::{s01, s06};
 use crate::policy::FeedPolicy;
 use crate::progress::Silent;
 use crate::run::labels::{LabelRows, parse_labels};
@@ -148,7 +148,15 @@ impl Field {
     pub(super) fn in_run<T>(&self, session: &Session, work: impl FnOnce(&Run<'_>) -> T) -> Result<T, Broken> {
         let mut silent = Silent;
         let (desk, houses) = (self.desk()?, &self.houses);
-        let run = Run { desk, houses, progress: &mut silent, session: session.clone(), id: "attack".into(), started: now(), stopped_deliveries: 0 };
+        let run = Run {
+            desk,
+            houses,
+            progress: &mut silent,
+            session: session.clone(),
+            id: "attack".into(),
+            started: now(),
+            stopped_deliveries: 0,
+        };
         Ok(work(&run))
     }
 
@@ -239,7 +247,7 @@ impl Target for Field {
         self.answer_with(members)
     }
 
-    fn watch(&mut self) -> Result<Judged, Broken> {
+    fn watch(&mut self) -> Result<Vec<Clause>, Broken> {
         self.judge_window()
     }
 

@@ -54,13 +54,15 @@ impl Field {
             Channel::Plain => Arrival::Plain,
         };
         let bundle = self.bundle(delivery).map_err(broken)?;
-        let facts = self.in_run(&self.world.sessions.steward, |run| self.handle.block_on(run.door_facts(&self.feed_policy, arrival, bundle)))?;
+        let facts = self.in_run(&self.world.sessions.steward, |run| {
+            self.handle.block_on(run.door_facts(&self.feed_policy, arrival, bundle))
+        })?;
         let mut facts = facts.map_err(broken)?;
         facts.last_sequence = Some(self.intake.sequence);
         let feed = Feed::new(FEED, SUPPLIER, delivery.bytes.clone());
         let door = match self.houses.door.clear(feed, &facts, ledger) {
             Outcome::Cleared(door) => door,
-            stopped => return Ok(Err(judged(&stopped))),
+            stopped @ (Outcome::Held(_) | Outcome::Refused { .. } | Outcome::Unrecorded(_)) => return Ok(Err(judged(&stopped))),
         };
         let read = s01::read_market(door.subject().bytes().unwrap_or_default(), &self.feed_contract, FEED);
         let table = read.unwrap_or_else(|error| s01::unreadable(&error));
@@ -69,7 +71,7 @@ impl Field {
         let batch = s01_intake::work::open_batch(&door, FEED, table.rows);
         Ok(match self.houses.content.clear(batch, &facts, ledger) {
             Outcome::Cleared(content) => Ok(Through { content, table, state }),
-            stopped => Err(judged(&stopped)),
+            stopped @ (Outcome::Held(_) | Outcome::Refused { .. } | Outcome::Unrecorded(_)) => Err(judged(&stopped)),
         })
     }
 
@@ -86,7 +88,9 @@ impl Field {
             Err(judged) => Ok(Fed { judged, kept: Vec::new() }),
             Ok(through) => {
                 let held = &through.content.subject().held;
-                let kept = (0..u32::try_from(through.table.rows).unwrap_or(u32::MAX)).filter(|row| held.binary_search(row).is_err()).collect();
+                let kept = (0..u32::try_from(through.table.rows).unwrap_or(u32::MAX))
+                    .filter(|row| held.binary_search(row).is_err())
+                    .collect();
                 let clean = through.table.market.iter().filter(|(place, _)| held.binary_search(place).is_err());
                 self.intake.known.extend(clean.map(|(_, row)| row.clone()));
                 self.intake.state = through.state;
@@ -98,7 +102,8 @@ impl Field {
 
     fn honest_delivery(&self, week: u32) -> Delivery {
         let bytes = world::csv(&world::prices(&self.world.generator, week));
-        let seal = attacks::Seal { hand: Hand::Supplier, over: None, feed: FEED.into(), sequence: self.intake.sequence + 1, days: 14 };
+        let seal =
+            attacks::Seal { hand: Hand::Supplier, over: None, feed: FEED.into(), sequence: self.intake.sequence + 1, days: 14 };
         Delivery { bytes, channel: Channel::Folder, seal: Some(seal) }
     }
 
@@ -170,7 +175,14 @@ impl Field {
             Route::Internal { connector, extra } => {
                 let columns = stored.iter().chain(extra).cloned().collect();
                 let origin = Origin::Internal { connector: connector.clone() };
-                let append = Append { table: "customers".into(), content: Digest::of(b"attack"), rows: 10, columns, origin, writer: write.writer.clone() };
+                let append = Append {
+                    table: "customers".into(),
+                    content: Digest::of(b"attack"),
+                    rows: 10,
+                    columns,
+                    origin,
+                    writer: write.writer.clone(),
+                };
                 (append, stored, None)
             }
         };

@@ -82,7 +82,8 @@ impl Field {
         let (frame, labels) = crate::run::training::labelled(&self.table, rows, &self.project);
         let qa = quality(&frame, &labels).ok().map(|(qa, _)| qa);
         let known: BTreeSet<String> = self.table.ids.iter().cloned().collect();
-        let facts = self.in_run(&self.world.sessions.steward, |run| self.handle.block_on(run.label_facts(&set, rows, &known, qa)))?;
+        let facts =
+            self.in_run(&self.world.sessions.steward, |run| self.handle.block_on(run.label_facts(&set, rows, &known, qa)))?;
         let facts = facts.map_err(broken)?;
         Ok(judged(&self.houses.labels.clear(set, &facts, &mut Tray::default())))
     }

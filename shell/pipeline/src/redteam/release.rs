@@ -65,7 +65,8 @@ impl Field {
         match tampering {
             Tampering::None => {}
             Tampering::Parameters => {
-                let spec = TrainSpec { seed: self.project.policy.train.seed.wrapping_add(1), ..self.project.policy.train.clone() };
+                let spec =
+                    TrainSpec { seed: self.project.policy.train.seed.wrapping_add(1), ..self.project.policy.train.clone() };
                 candidate.parameters = Digest::of_json(&spec);
             }
             Tampering::PolicyMidRun => {
@@ -82,7 +83,11 @@ impl Field {
         }
         let quality = &self.project.policy.quality;
         let facts = Facts {
-            lineage: vec![lineage("source", honest.source), lineage("labels", honest.labels), lineage("segments", honest.segments)],
+            lineage: vec![
+                lineage("source", honest.source),
+                lineage("labels", honest.labels),
+                lineage("segments", honest.segments),
+            ],
             parameters_agreed: Some(Digest::of_json(&self.project.policy.train)),
             policy_digest: (self.project.policy_digest, self.project.policy_digest_now().map_err(broken)?),
             environment: environment_used,
@@ -106,7 +111,11 @@ impl Field {
         }
         let mut candidate: Candidate = self.trained.candidate.clone();
         let (parts, parts_receipt) = &self.staged;
-        let forged = |receipt: &Receipt| Receipt { statement: Digest::of(b"forged"), id: Digest::of(b"forged").hex().chars().take(16).collect(), ..receipt.clone() };
+        let forged = |receipt: &Receipt| Receipt {
+            statement: Digest::of(b"forged"),
+            id: Digest::of(b"forged").hex().chars().take(16).collect(),
+            ..receipt.clone()
+        };
         let mut receipts = (self.trained.receipt.clone(), parts_receipt.clone());
         let mut planted = None;
         match offer {
@@ -133,7 +142,8 @@ impl Field {
             Offer::OldKey(age_days) => facts.credentials.iter_mut().for_each(|key| key.age_days = *age_days),
             Offer::Honest | Offer::OtherModel | Offer::UncheckedParts | Offer::ForgedReceipts | Offer::File { .. } => {}
         }
-        let release = Release { files: candidate.files, parts: Digest::of_json(&parts.locks), contract: self.project.contract_digest };
+        let release =
+            Release { files: candidate.files, parts: Digest::of_json(&parts.locks), contract: self.project.contract_digest };
         Ok(judged(&self.houses.release.clear(release, &facts, &mut Tray::default())))
     }
 
@@ -154,8 +164,12 @@ impl Field {
         let places = facts.critical.len().max(1);
         match parts {
             Parts::Requirements(_) => {}
-            Parts::CriticalVersion(at) => facts.critical.iter_mut().skip(at % places).take(1).for_each(|critical| critical.1 = "999.0.0".to_owned()),
-            Parts::CriticalBytes(at) => facts.critical.iter_mut().skip(at % places).take(1).for_each(|critical| critical.2 = "0".repeat(64)),
+            Parts::CriticalVersion(at) => {
+                facts.critical.iter_mut().skip(at % places).take(1).for_each(|critical| critical.1 = "999.0.0".to_owned())
+            }
+            Parts::CriticalBytes(at) => {
+                facts.critical.iter_mut().skip(at % places).take(1).for_each(|critical| critical.2 = "0".repeat(64))
+            }
             Parts::ReviewsEnded => facts.reviews.iter_mut().for_each(|review| review.expires = facts.now),
         }
         Ok(judged(&self.houses.dependencies.clear(subject, &facts, &mut Tray::default())))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use artifact::{Answer, Granularity, Shown};
 use attacks::{Ask, Asked, Broken, Feature, Judged, KeyWish, Row, Seen};
 use frame::Column;
-use gate::Tray;
+use gate::{Clause, Tray};
 use identity::{CustomerScope, KeyLimits, Right};
 use learn::{ColumnKind, Ensemble, Value};
 use s08_api_guard::AnswerFacts;
@@ -39,7 +39,10 @@ pub(super) fn features(ensemble: &Ensemble, table: &TypedTable) -> Vec<Feature> 
         Some(Column::Category(_)) | None => (None, false),
     };
     let columns = ensemble.columns().iter();
-    columns.map(|column| (column, of(&column.name))).map(|(column, (range, whole))| Feature { name: column.name.clone(), range, whole }).collect()
+    columns
+        .map(|column| (column, of(&column.name)))
+        .map(|(column, (range, whole))| Feature { name: column.name.clone(), range, whole })
+        .collect()
 }
 
 fn numbers(values: &[f64]) -> (Option<(f64, f64, f64)>, bool) {
@@ -48,7 +51,8 @@ fn numbers(values: &[f64]) -> (Option<(f64, f64, f64)>, bool) {
     let count = known.len().max(1) as f64;
     let mean = known.iter().sum::<f64>() / count;
     let deviation = (known.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
-    let (low, high) = known.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(*value), high.max(*value)));
+    let (low, high) =
+        known.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(*value), high.max(*value)));
     ((!known.is_empty()).then_some((low, high, deviation)), known.iter().all(|value| value.fract() == 0.0))
 }
 
@@ -102,7 +106,8 @@ impl Field {
             return self.unguarded(ask);
         }
         let granularity = ask.finer.then_some(Granularity::Decile);
-        let call = Call { key: ask.key.clone(), customers: ask.customers.clone(), rows: ask.rows.clone(), asking: None, granularity };
+        let call =
+            Call { key: ask.key.clone(), customers: ask.customers.clone(), rows: ask.rows.clone(), asking: None, granularity };
         Ok(match self.handle.block_on(self.service()?.ask(call)) {
             Reply::Told { rows, model, version, .. } => {
                 let seen = rows.iter().map(|told| match told.shown {
@@ -111,7 +116,9 @@ impl Field {
                 });
                 Asked { judged: Judged::through(), seen: seen.collect(), words: format!("{model} {version}") }
             }
-            Reply::Refused { status, .. } => Asked { judged: Judged::stopped(status.code().to_string()), seen: Vec::new(), words: String::new() },
+            Reply::Refused { status, .. } => {
+                Asked { judged: Judged::stopped(status.code().to_string()), seen: Vec::new(), words: String::new() }
+            }
         })
     }
 
@@ -120,11 +127,18 @@ impl Field {
         let looked_up = ask.customers.iter().map(|customer| self.customer_row(customer));
         let mut seen = Vec::new();
         for row in looked_up.chain(ask.rows.iter().cloned()) {
-            let values: Vec<Value<'_>> = self.ensemble.columns().iter().map(|column| match row.get(&column.name).and_then(Option::as_deref) {
-                None => Value::Missing,
-                Some(text) if matches!(column.kind, ColumnKind::Number { .. }) => text.trim().parse().map_or(Value::Missing, Value::Number),
-                Some(text) => Value::Text(text),
-            }).collect();
+            let values: Vec<Value<'_>> = self
+                .ensemble
+                .columns()
+                .iter()
+                .map(|column| match row.get(&column.name).and_then(Option::as_deref) {
+                    None => Value::Missing,
+                    Some(text) if matches!(column.kind, ColumnKind::Number { .. }) => {
+                        text.trim().parse().map_or(Value::Missing, Value::Number)
+                    }
+                    Some(text) => Value::Text(text),
+                })
+                .collect();
             seen.push(Seen::Probability(self.ensemble.predict_row(&values).map_err(broken)?.vote));
         }
         Ok(Asked { judged: Judged::through(), seen, words: format!("{:?}", self.ensemble.weights()) })
@@ -135,16 +149,18 @@ impl Field {
             return Ok(Judged::through());
         }
         // As the service fills them.
-        let facts = AnswerFacts { granularity_max: self.project.policy.api.granularity, extra_allowed: Vec::new(), extra_chars_max: 64 };
+        let facts =
+            AnswerFacts { granularity_max: self.project.policy.api.granularity, extra_allowed: Vec::new(), extra_chars_max: 64 };
         let answer = Answer { request: "attack".into(), shown: vec![Shown::Class(true)], extra: members.clone() };
         Ok(judged(&self.houses.answer.clear(answer, &facts, &mut Tray::default())))
     }
 
-    pub(super) fn judge_window(&self) -> Result<Judged, Broken> {
+    pub(super) fn judge_window(&self) -> Result<Vec<Clause>, Broken> {
         if !self.is_on() {
-            return Ok(Judged::through());
+            return Ok(Vec::new());
         }
         let alarms = self.handle.block_on(self.service()?.alarms()).map_err(broken)?;
-        Ok(alarms.first().map_or_else(Judged::through, |gate| Judged::stopped(*gate)))
+        let called = self.houses.monitoring.gates().iter().map(|gate| gate.card()).filter(|card| alarms.contains(&card.id));
+        Ok(called.flat_map(|card| card.clauses).copied().collect())
     }
 }

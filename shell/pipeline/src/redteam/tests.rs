@@ -16,7 +16,10 @@ fn every_attack_wins_undefended_and_keeps_its_bar() {
     let (mut tried, mut won) = (0, 0);
     for duel in &report.duels {
         let (off, on) = (&duel.off, &duel.on);
-        println!("{:<24} off {}/{} on {}/{} honest {:?} {:?} {:?}", duel.card.id, off.succeeded, off.tried, on.succeeded, on.tried, on.honest, on.ways, on.stopped_by);
+        println!(
+            "{:<24} off {}/{} on {}/{} honest {:?} {:?} {:?}",
+            duel.card.id, off.succeeded, off.tried, on.succeeded, on.tried, on.honest, on.ways, on.stopped_by
+        );
         assert_eq!(off.honest.won, off.honest.tried, "{}: honest moves must pass where no gate stands", duel.card.id);
         tried += on.honest.tried;
         won += on.honest.won;

@@ -74,7 +74,11 @@ impl World {
         store::disk::write_atomic(&root.join("incoming/customers.csv"), &customers)?;
         store::disk::write_atomic(&root.join("incoming/labels.csv"), &labels)?;
         store::disk::write_atomic(&root.join("feeds/market.contract.toml"), feed_contract(&history)?.to_toml().as_bytes())?;
-        let signers = Signers { supplier: SupplierSigner::generate()?.0, other: SupplierSigner::generate()?.0, stranger: SupplierSigner::generate()?.0 };
+        let signers = Signers {
+            supplier: SupplierSigner::generate()?.0,
+            other: SupplierSigner::generate()?.0,
+            stranger: SupplierSigner::generate()?.0,
+        };
         for (name, signer) in [(SUPPLIER, &signers.supplier), (OTHER_SUPPLIER, &signers.other)] {
             desk.identity.create_supplier(name, now()).await?;
             desk.identity.add_supplier_key(name, &signer.public_pem(), now() - 60, now() + 180 * 86_400, now()).await?;
@@ -99,7 +103,13 @@ async fn sessions(desk: &Desk) -> Result<Sessions, PipelineError> {
 }
 
 /// The supplier's history is accepted, the labels are signed, the model is trained, released and deployed.
-async fn deploy(desk: &Desk, sessions: &Sessions, root: &Path, signer: &SupplierSigner, history: &[u8]) -> Result<(), PipelineError> {
+async fn deploy(
+    desk: &Desk,
+    sessions: &Sessions,
+    root: &Path,
+    signer: &SupplierSigner,
+    history: &[u8],
+) -> Result<(), PipelineError> {
     let file = root.join("inbox/market/1-history.csv");
     store::disk::write_atomic(&file, history)?;
     let bundle = signer.sign("1-history.csv", history, &claim(FEED, SUPPLIER, 1, VALID_DAYS))?;
