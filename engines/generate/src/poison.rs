@@ -6,7 +6,7 @@
 use crate::draw::{Stream, mix};
 use crate::market::cents;
 use crate::rows::{MarketRow, REGIONS, SnapshotRow};
-use crate::text::Decimals;
+use crate::text::{Decimals, Format, write_row};
 
 /// The number of the poison streams.
 const POISON: u64 = 77;
@@ -20,6 +20,16 @@ pub struct Poisoned<T> {
     pub rows: Vec<T>,
     /// Sorted indices into `rows` of the hostile ones.
     pub touched: Vec<usize>,
+}
+
+/// Appends market rows as text, as [`crate::Generator::write`] writes honest ones.
+pub fn write_market(rows: &[MarketRow], format: Format, out: &mut Vec<u8>) {
+    rows.iter().for_each(|row| write_row(row, format, out));
+}
+
+/// Appends snapshot rows as text, as [`crate::Generator::write`] writes honest ones.
+pub fn write_snapshots(rows: &[SnapshotRow], format: Format, out: &mut Vec<u8>) {
+    rows.iter().for_each(|row| write_row(row, format, out));
 }
 
 fn stream(seed: u64, column: u64) -> Stream {

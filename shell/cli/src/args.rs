@@ -64,4 +64,34 @@ pub(crate) enum Command {
     Evidence(super::commands::evidence::EvidenceArgs),
     /// Log in with password and one-time code.
     Login(super::commands::login::LoginArgs),
+    /// End the current session.
+    Logout,
+    /// List people; make a one-time link to the console.
+    User(super::commands::user::UserArgs),
+    /// Third-party feeds: sign and check files, trust suppliers' keys, receive and accept deliveries.
+    Feed(super::commands::feed::FeedArgs),
+    /// Check a file against the contract, before it is delivered.
+    Validate(super::commands::validate::ValidateArgs),
+    /// Propose, review and sign labels.
+    Label(super::commands::label::LabelArgs),
+    /// Segment customers again, and show the segments.
+    Segment,
+    /// Train again on the current data, labels and segments, and show the figures.
+    Train,
+    /// API keys of applications, and their use.
+    Api(super::commands::api::ApiArgs),
+    /// Ask the running service whether customers will leave.
+    Predict(super::commands::predict::PredictArgs),
+    /// Secrets by name and age; rotate the signing keys.
+    Vault(super::commands::vault::VaultArgs),
+    /// Every clause of the threat model: which gates keep it, or why none does.
+    Controls(super::commands::controls::ControlsArgs),
+    /// Check the project and this machine, and say what mends what is wrong.
+    Doctor(super::commands::doctor::DoctorArgs),
+    /// Make synthetic data of a known law, honest or poisoned.
+    Generate(super::commands::generate::GenerateArgs),
+    /// Attack the pipeline as it ships, with its defences off and on, and measure both.
+    Attack(super::commands::attack::AttackArgs),
+    /// Print a completion script for a shell.
+    Completions(super::commands::completions::CompletionsArgs),
 }

@@ -28,6 +28,8 @@ pub struct Loaded {
     pub broken_count: u64,
     /// How fractions are written.
     pub decimal: Decimal,
+    /// The line at which each record starts; empty for Parquet.
+    pub lines: Vec<u64>,
 }
 
 /// Reads CSV (any sane dialect, plain or gz) or Parquet.
@@ -39,20 +41,23 @@ pub fn load(path: &Path) -> Result<Loaded, PipelineError> {
 
 /// The same, from memory. `name` is for messages.
 pub fn load_bytes(bytes: Vec<u8>, name: &str) -> Result<Loaded, PipelineError> {
-    let unreadable = |why: String| PipelineError::wrong(format!("`{name}` cannot be read: {why}"), "give a CSV (plain or gz) or Parquet file");
+    let unreadable =
+        |why: String| PipelineError::wrong(format!("`{name}` cannot be read: {why}"), "give a CSV (plain or gz) or Parquet file");
     if bytes.starts_with(b"PAR1") {
-        let batches = store::parquet_in::read_parquet(bytes.clone(), &store::parquet_in::ParquetLimits::USER).map_err(|error| unreadable(error.to_string()))?;
-        return Ok(Loaded { bytes, batches, broken: Vec::new(), broken_count: 0, decimal: Decimal::Point });
+        let batches = store::parquet_in::read_parquet(bytes.clone(), &store::parquet_in::ParquetLimits::USER)
+            .map_err(|error| unreadable(error.to_string()))?;
+        return Ok(Loaded { bytes, batches, broken: Vec::new(), broken_count: 0, decimal: Decimal::Point, lines: Vec::new() });
     }
     let table = tabular::csv::read(&bytes, &Options::default()).map_err(|error| unreadable(error.to_string()))?;
     let broken = table.errors.iter().take(20).map(ToString::to_string).collect();
-    let (broken_count, decimal, batches) = (table.errors_count, table.dialect.decimal, table.batches);
-    Ok(Loaded { bytes, batches, broken, broken_count, decimal })
+    let (broken_count, decimal, batches, lines) = (table.errors_count, table.dialect.decimal, table.batches, table.lines);
+    Ok(Loaded { bytes, batches, broken, broken_count, decimal, lines })
 }
 
 /// Types a file's records by a contract.
 pub fn typed(contract: &Contract, batches: &[RecordBatch]) -> Result<TypedTable, PipelineError> {
-    tabular::typed::read(contract, batches).map_err(|error| PipelineError::wrong(error.to_string(), "mend the file, or contract.toml"))
+    tabular::typed::read(contract, batches)
+        .map_err(|error| PipelineError::wrong(error.to_string(), "mend the file, or contract.toml"))
 }
 
 /// The contract of the stored table: what the model may read and what finds a customer, without the label.
@@ -130,7 +135,10 @@ const WEEK_SECONDS: i64 = 7 * 86_400;
 pub fn join(table: &mut TypedTable, key: &str, feature: &str, values: &ByWeek) -> Result<(), PipelineError> {
     let frame = &table.frame;
     let column = frame.column(key).ok_or_else(|| {
-        PipelineError::wrong(format!("customers have no column `{key}` to join the feed by"), "name the shared column under `feeds.join` in stayward.toml")
+        PipelineError::wrong(
+            format!("customers have no column `{key}` to join the feed by"),
+            "name the shared column under `feeds.join` in stayward.toml",
+        )
     })?;
     let week = |row: usize| {
         let moment = table.time.as_ref().and_then(|all| all.get(row).copied().flatten());
@@ -163,7 +171,8 @@ pub fn broad_numbers(frame: &Frame, most: usize) -> Vec<String> {
     let broad = |column: &Column| match column {
         Column::Category(_) => false,
         Column::Number(values) => {
-            let distinct: std::collections::BTreeSet<u64> = values.iter().filter(|value| value.is_finite()).map(|value| value.to_bits()).take(50_000).collect();
+            let distinct: std::collections::BTreeSet<u64> =
+                values.iter().filter(|value| value.is_finite()).map(|value| value.to_bits()).take(50_000).collect();
             distinct.len() > 10
         }
     };

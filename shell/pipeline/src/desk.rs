@@ -7,19 +7,19 @@ use identity::{Identity, Session};
 use ledger::keys::{P256Signer, P256Verifier};
 use ledger::note::{Ed25519NoteSigner, NoteSigner, NoteVerifier};
 use store::control::Control;
-use store::log::{Log, LogReader, LogWriter};
+use store::log::{Log, LogReader, LogWriter, OpenOptions};
 use store::objects::Objects;
 use vault::Vault;
 
-use crate::{PipelineError, Project};
+use crate::{PipelineError, Project, keys, office};
 
 /// The vault's name of the P-256 key that signs statements and models.
 pub const STATEMENT_KEY: &str = "evidence-p256";
 /// The vault's name of the Ed25519 key that signs checkpoints.
 pub const CHECKPOINT_KEY: &str = "checkpoint-ed25519";
-/// Public halves, for outsiders.
+/// Public halves, for outsiders: the current key first, then earlier ones.
 pub const STATEMENT_PUBLIC: &str = "evidence/statement-key.pem";
-/// The checkpoint key in the form of C2SP signed-note.
+/// The checkpoint key in the form of C2SP signed-note; earlier ones on the lines below, for proofs that were handed out before.
 pub const CHECKPOINT_PUBLIC: &str = "evidence/checkpoint-key.vkey";
 
 /// An open project.
@@ -39,6 +39,7 @@ pub struct Desk {
     /// People, keys, suppliers.
     pub identity: Identity,
     pub(crate) signer: P256Signer,
+    statement_keys: Vec<P256Verifier>,
 }
 
 /// Seconds since 1970, UTC.
@@ -86,41 +87,40 @@ impl Desk {
         let note = Ed25519NoteSigner::from_pkcs8_der(&origin, &checkpoint_key).map_err(PipelineError::internal)?;
         let verifier = note.verifier().clone();
         store::disk::make_folder(&project.path("evidence"))?;
-        publish(&project, STATEMENT_PUBLIC, &signer.verifier().to_spki_pem())?;
-        publish(&project, CHECKPOINT_PUBLIC, &format!("{}\n", verifier.to_text()))?;
+        let statement_keys = keys::all_statement_keys(&vault, &signer)?;
+        let checkpoint_keys = keys::all_checkpoint_keys(&vault, &verifier)?;
+        // Earlier keys count only until a rotation is finished, that is until the new key is published.
+        let checkpoints: String = checkpoint_keys.iter().map(|key| format!("{}\n", key.to_text())).collect();
+        let unfinished = std::fs::read_to_string(project.path(CHECKPOINT_PUBLIC))
+            .is_ok_and(|text| text.lines().next() != checkpoints.lines().next());
+        let earlier = if unfinished { checkpoint_keys.into_iter().skip(1).collect() } else { Vec::new() };
         let folder = project.path("evidence/log");
-        let log = Log::start(LogWriter::open(&folder, &origin, vec![Box::new(note)])?)?;
+        let options = OpenOptions { earlier, ..OpenOptions::default() };
+        let log = Log::start(LogWriter::open_with(&folder, &origin, vec![Box::new(note)], options)?)?;
+        publish(&project, STATEMENT_PUBLIC, &statement_keys.iter().map(P256Verifier::to_spki_pem).collect::<String>())?;
+        publish(&project, CHECKPOINT_PUBLIC, &checkpoints)?;
         let reader = LogReader::open(&folder, &origin, vec![verifier])?;
         let objects = Objects::open(&project.path("objects"))?;
         let database = project.path("control.db");
         let identity = Identity::open(&database, vault.clone()).await?;
         let control = Control::open(&database).await.map_err(PipelineError::internal)?;
         control.recover_runs(now_ms()).await.map_err(PipelineError::internal)?;
-        Ok(Self { project, vault, log, reader, objects, control, identity, signer })
+        Ok(Self { project, vault, log, reader, objects, control, identity, signer, statement_keys })
     }
 
-    /// Keys that statements of this project may be signed with.
+    /// Keys that statements of this project may be signed with: the current one, then earlier ones.
     pub fn statement_keys(&self) -> Vec<P256Verifier> {
-        vec![self.signer.verifier().clone()]
+        self.statement_keys.clone()
     }
 
     /// The session that `login` (or `init`) left in the project folder.
     pub async fn session(&self) -> Result<Session, PipelineError> {
-        let not_allowed = |why: &str| PipelineError::NotAllowed { why: why.to_owned(), help: "log in with `stayward login`".to_owned() };
-        let token = self.vault.get(SESSION_SECRET).map_err(|_| not_allowed("nobody is logged in"))?;
-        let token = String::from_utf8_lossy(&token).into_owned();
-        self.identity.session(&token, now()).await.map_err(|_| not_allowed("the session has ended"))
+        office::session(&self.vault, &self.identity).await
     }
 
     /// Keeps a session for the commands that follow, sealed in the vault.
     pub fn keep_session(&self, session: &Session) -> Result<(), PipelineError> {
-        let bytes = session.id.reveal().as_bytes();
-        if self.vault.versions(SESSION_SECRET).is_ok_and(|versions| !versions.is_empty()) {
-            self.vault.rotate(SESSION_SECRET, bytes, now())?;
-        } else {
-            self.vault.put(SESSION_SECRET, bytes, now())?;
-        }
-        Ok(())
+        office::keep_session(&self.vault, session)
     }
 }
 
@@ -165,14 +165,16 @@ pub struct Published {
 /// Opens evidence for reading, with the published keys alone: no vault, no lock, while a server runs.
 pub fn published(project: &Project) -> Result<Published, PipelineError> {
     let read = |below: &str| {
-        std::fs::read_to_string(project.path(below)).map_err(|error| PipelineError::broken(format!("`{below}` cannot be read: {error}")))
+        std::fs::read_to_string(project.path(below))
+            .map_err(|error| PipelineError::broken(format!("`{below}` cannot be read: {error}")))
     };
-    let pem = read(STATEMENT_PUBLIC)?;
-    let statement = P256Verifier::from_spki_pem(&pem).map_err(|error| PipelineError::broken(format!("`{STATEMENT_PUBLIC}`: {error}")))?;
-    let vkey = read(CHECKPOINT_PUBLIC)?;
-    let checkpoint =
-        NoteVerifier::parse(vkey.trim_end()).map_err(|error| PipelineError::broken(format!("`{CHECKPOINT_PUBLIC}`: {error}")))?;
+    let named = |below: &str, error: PipelineError| PipelineError::broken(format!("`{below}`: {error}"));
+    let statements = keys::statement_keys(&read(STATEMENT_PUBLIC)?).map_err(|error| named(STATEMENT_PUBLIC, error))?;
+    let checkpoints = keys::checkpoint_keys(&read(CHECKPOINT_PUBLIC)?).map_err(|error| named(CHECKPOINT_PUBLIC, error))?;
+    // Only the current key: the head is signed anew at a rotation, so an earlier key's head would be an old one put back.
+    let checkpoint = checkpoints.into_iter().next();
+    let checkpoint = checkpoint.ok_or_else(|| PipelineError::broken(format!("`{CHECKPOINT_PUBLIC}` holds no key")))?;
     let origin = checkpoint.name().to_owned();
     let reader = LogReader::open(&project.path("evidence/log"), &origin, vec![checkpoint.clone()])?;
-    Ok(Published { statements: vec![statement], reader, origin, checkpoint })
+    Ok(Published { statements, reader, origin, checkpoint })
 }

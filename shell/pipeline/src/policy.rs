@@ -251,6 +251,11 @@ policy!(
 );
 
 impl Policy {
+    /// The whole policy with every default, in the form that [`Policy::parse`] reads.
+    pub fn to_toml(&self) -> Result<String, String> {
+        toml::to_string_pretty(self).map_err(|error| error.to_string())
+    }
+
     /// Reads the file; the error names line and key.
     pub fn parse(text: &str) -> Result<Self, String> {
         let policy: Self = toml::from_str(text).map_err(|error| error.to_string())?;
@@ -315,6 +320,14 @@ mod tests {
         assert_eq!(policy.project.name, "a \"b\"");
         assert!(policy.labels.author_may_approve);
         assert!(!Policy::parse(&template("a", "x", "", false, 0.65)).unwrap().labels.author_may_approve);
+    }
+
+    #[test]
+    fn what_is_in_force_reads_back() {
+        let policy = Policy::parse(&template("a", "x", "", true, 0.65)).unwrap();
+        let text = policy.to_toml().unwrap();
+        assert!(text.contains("batch_alpha"));
+        assert_eq!(Policy::parse(&text).unwrap(), policy);
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use identity::{CustomerScope, KeyLimits, NewPerson, Right, Role, Session, code_at};
+use identity::{CustomerScope, Identity, KeyLimits, NewPerson, Right, Role, Session, code_at};
 use serde::{Deserialize, Serialize};
 
-use crate::desk::{Desk, now};
 use crate::PipelineError;
+use crate::desk::{Desk, now};
+use crate::policy::ApiPolicy;
 
 /// Somebody who gets an account.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +49,12 @@ pub const ONE_PERSON: [NewAccount<'static>; 2] = [
 
 /// The people of the demo: nobody signs what is his own.
 pub const DEMO_PEOPLE: [NewAccount<'static>; 5] = [
-    NewAccount { name: "ada", display_name: "Ada (data steward)", team: "data", roles: &[Role::DataSteward, Role::ReleaseManager] },
+    NewAccount {
+        name: "ada",
+        display_name: "Ada (data steward)",
+        team: "data",
+        roles: &[Role::DataSteward, Role::ReleaseManager],
+    },
     NewAccount { name: "lena", display_name: "Lena (labeller)", team: "crm", roles: &[Role::Labeller] },
     NewAccount { name: "ben", display_name: "Ben (label approver)", team: "crm", roles: &[Role::LabelApprover] },
     NewAccount { name: "cleo", display_name: "Cleo (label approver)", team: "risk", roles: &[Role::LabelApprover] },
@@ -107,15 +113,30 @@ pub struct IssuedKey {
 }
 
 /// Issues a key with the policy's limits; the application is made if it is new.
-pub async fn issue_key(desk: &Desk, application: &str, owner: &str, rights: &[Right], scope: &CustomerScope) -> Result<IssuedKey, PipelineError> {
-    let known = desk.identity.apps().await?.into_iter().any(|app| app.name == application);
+pub async fn issue_key(
+    desk: &Desk,
+    application: &str,
+    owner: &str,
+    rights: &[Right],
+    scope: &CustomerScope,
+) -> Result<IssuedKey, PipelineError> {
+    issue_key_in(&desk.identity, &desk.project.policy.api, (application, owner), rights, scope).await
+}
+
+pub(crate) async fn issue_key_in(
+    identity: &Identity,
+    api: &ApiPolicy,
+    (application, owner): (&str, &str),
+    rights: &[Right],
+    scope: &CustomerScope,
+) -> Result<IssuedKey, PipelineError> {
+    let known = identity.apps().await?.into_iter().any(|app| app.name == application);
     if !known {
-        desk.identity.create_app(application, owner, now()).await?;
+        identity.create_app(application, owner, now()).await?;
     }
-    let api = &desk.project.policy.api;
     let limits = KeyLimits { per_minute: api.per_minute, distinct_customers_per_day: api.distinct_customers_per_day };
     let rights: BTreeSet<Right> = rights.iter().copied().collect();
-    let key = desk.identity.create_key(application, &rights, limits, scope, now()).await?;
+    let key = identity.create_key(application, &rights, limits, scope, now()).await?;
     Ok(IssuedKey {
         id: key.id,
         key: key.text.reveal().to_owned(),

@@ -32,6 +32,9 @@ pub const FOLDER_ENTRIES_MAX: usize = 1_000_000;
 const TEMPORARY_NAMES_MAX: u32 = 1_000;
 const LOCK_POLL_MILLISECONDS: u64 = 10;
 
+/// Bytes that are hashed at once.
+const PIECE_BYTES: usize = 1 << 20;
+
 /// Why the disk did not do as it was told.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
@@ -157,6 +160,28 @@ pub fn read_limited(path: &Path, bytes_max: u64) -> Result<Vec<u8>, DiskError> {
     Ok(bytes)
 }
 
+/// SHA-256 and size of a plain file of any length, read in pieces.
+///
+/// # Errors
+/// As [`read_limited`], but no limit.
+pub fn digest_of(path: &Path) -> Result<(gate::Digest, u64), DiskError> {
+    if !fs::symlink_metadata(path).map_err(failed("look at", path))?.is_file() {
+        return Err(DiskError::NotAFile(path.to_owned()));
+    }
+    let mut file = File::open(path).map_err(failed("open", path))?;
+    let mut hash = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    let (mut piece, mut size) = (vec![0_u8; PIECE_BYTES], 0_u64);
+    loop {
+        let read = file.read(&mut piece).map_err(failed("read", path))?;
+        let Some(part) = piece.get(..read).filter(|part| !part.is_empty()) else { break };
+        hash.update(part);
+        size = size.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+    }
+    let mut bytes = [0; 32];
+    bytes.iter_mut().zip(hash.finish().as_ref()).for_each(|(to, from)| *to = *from);
+    Ok((gate::Digest::from_bytes(bytes), size))
+}
+
 /// The names in a folder, sorted; at most [`FOLDER_ENTRIES_MAX`]. Names that are not UTF-8 come with replacement characters.
 ///
 /// # Errors
@@ -279,6 +304,16 @@ fn remove_quietly(temporary: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_read_in_pieces_has_the_digest_of_its_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("long");
+        let bytes: Vec<u8> = (0..=PIECE_BYTES).map(|at| at.to_le_bytes()[0]).collect();
+        write_atomic(&path, &bytes).unwrap();
+        assert_eq!(digest_of(&path).unwrap(), (gate::Digest::of(&bytes), bytes.len() as u64));
+        assert!(digest_of(folder.path()).is_err());
+    }
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o7777

@@ -4,6 +4,7 @@
 //! - [`objects`]: deliveries, models and evidence by their digest;
 //! - [`table`]: append-only tables that other programs can read, and no one can change unseen;
 //! - [`parquet_in`]: Parquet files from outside, within limits;
+//! - [`parquet_out`]: text tables as Parquet for other programs, batch by batch;
 //! - [`control`]: runs, deployments, approvals and counts in one SQLite file;
 //! - [`log`]: the ledger's files.
 
@@ -12,4 +13,5 @@ pub mod disk;
 pub mod log;
 pub mod objects;
 pub mod parquet_in;
+pub mod parquet_out;
 pub mod table;

@@ -1,14 +1,27 @@
 //! One file per command.
 
+pub(crate) mod api;
+pub(crate) mod attack;
+pub(crate) mod completions;
+pub(crate) mod controls;
 pub(crate) mod demo;
 pub(crate) mod deploy;
+pub(crate) mod doctor;
 pub(crate) mod evidence;
+pub(crate) mod feed;
+pub(crate) mod generate;
 pub(crate) mod init;
+pub(crate) mod label;
 pub(crate) mod login;
 pub(crate) mod model;
+pub(crate) mod predict;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod status;
+pub(crate) mod steps;
+pub(crate) mod user;
+pub(crate) mod validate;
+pub(crate) mod vault;
 
 use std::path::PathBuf;
 
@@ -36,6 +49,21 @@ pub(crate) async fn run(args: Args, out: &Output) -> u8 {
         Command::Rollback(rollback) => deploy::rollback(rollback, &found(project), out).await,
         Command::Evidence(evidence) => evidence::run(evidence, &found(project), out),
         Command::Login(login) => login::run(login, &found(project), out).await,
+        Command::Logout => user::logout(&found(project), out).await,
+        Command::User(user) => user::run(user, &found(project), out).await,
+        Command::Feed(feed) => feed::run(feed, &found(project), out).await,
+        Command::Validate(validate) => validate::run(validate, &found(project), out).await,
+        Command::Label(label) => label::run(label, &found(project), out).await,
+        Command::Segment => steps::segment(&found(project), out).await,
+        Command::Train => steps::train(&found(project), out).await,
+        Command::Api(api) => api::run(api, &found(project), out).await,
+        Command::Predict(predict) => predict::run(predict, &found(project), out),
+        Command::Vault(vault) => vault::run(vault, &found(project), out).await,
+        Command::Controls(controls) => controls::run(controls, &found(project), out),
+        Command::Doctor(doctor) => doctor::run(doctor, &found(project), out).await,
+        Command::Generate(generate) => generate::run(generate, out),
+        Command::Attack(attack) => attack::run(attack, out).await,
+        Command::Completions(completions) => completions::run(&completions, out),
     };
     ended.unwrap_or_else(|error| {
         out.failure(&error);

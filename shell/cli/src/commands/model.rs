@@ -67,7 +67,9 @@ fn pick(project: &Project, model: Option<&str>) -> Result<String, PipelineError>
         Some(prefix) => names.iter().find(|name| name.starts_with(prefix)),
         None => names.last(),
     };
-    found.cloned().ok_or_else(|| wrong("there is no such model", "make one with `stayward run`, or list them with `stayward model ls`"))
+    found
+        .cloned()
+        .ok_or_else(|| wrong("there is no such model", "make one with `stayward run`, or list them with `stayward model ls`"))
 }
 
 fn list(project: &Project, out: &Output) -> Ended {
@@ -82,7 +84,8 @@ struct Shown {
     report: Report,
 }
 
-fn show(project: &Project, model: Option<&str>, out: &Output) -> Ended {
+/// Prints a model; the newest where none is named.
+pub(crate) fn show(project: &Project, model: Option<&str>, out: &Output) -> Ended {
     let model = pick(project, model)?;
     let bytes = store::disk::read_limited(&project.path(&format!("models/{model}/report.json")), FILE_BYTES_MAX)?;
     let report: Report = serde_json::from_slice(&bytes).map_err(|error| PipelineError::Broken {
@@ -102,22 +105,25 @@ fn spell(shown: &Shown) -> String {
         Member::Forest => "Random Forest",
         Member::Vote => "vote",
     };
-    let cell = |spread: &learn::evaluate::Spread| if spread.deviation > 0.0 { format!("{:.4} ± {:.4}", spread.mean, spread.deviation) } else { format!("{:.4}", spread.mean) };
+    let cell = |spread: &learn::evaluate::Spread| {
+        if spread.deviation > 0.0 {
+            format!("{:.4} ± {:.4}", spread.mean, spread.deviation)
+        } else {
+            format!("{:.4}", spread.mean)
+        }
+    };
     let rows: Vec<Vec<String>> = report
         .members
         .iter()
         .map(|(member, figures)| {
-            vec![name(*member).to_owned(), cell(&figures.auc), cell(&figures.pr_auc), cell(&figures.log_loss), cell(&figures.brier), cell(&figures.accuracy)]
-        })
-        .collect();
-    let segments: Vec<Vec<String>> = report
-        .segments
-        .segments()
-        .iter()
-        .map(|segment| {
-            let value = segment.mean_value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
-            let churn = segment.churn_rate.map_or_else(|| "-".to_owned(), |rate| format!("{:.1} %", rate * 100.0));
-            vec![segment.name.clone(), segment.size.to_string(), value, churn, format!("{:.2}", segment.stability)]
+            vec![
+                name(*member).to_owned(),
+                cell(&figures.auc),
+                cell(&figures.pr_auc),
+                cell(&figures.log_loss),
+                cell(&figures.brier),
+                cell(&figures.accuracy),
+            ]
         })
         .collect();
     format!(
@@ -128,9 +134,20 @@ fn spell(shown: &Shown) -> String {
         report.churn_rate * 100.0,
         report.columns.len(),
         table(&["member", "AUC", "PR AUC", "log loss", "Brier", "accuracy"], &rows),
-        table(&["segment", "customers", "mean value", "churn", "stability"], &segments),
+        segments_table(&report.segments),
         if report.protected.is_empty() { "none".to_owned() } else { report.protected.join(", ") },
     )
+}
+
+/// Segments as people read them.
+pub(crate) fn segments_table(segments: &learn::Segments) -> String {
+    let rows = segments.segments().iter().map(|segment| {
+        let value = segment.mean_value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
+        let churn = segment.churn_rate.map_or_else(|| "-".to_owned(), |rate| format!("{:.1} %", rate * 100.0));
+        vec![segment.name.clone(), segment.size.to_string(), value, churn, format!("{:.2}", segment.stability)]
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    table(&["segment", "customers", "mean value", "churn", "stability"], &rows)
 }
 
 #[derive(Serialize)]
@@ -142,7 +159,10 @@ struct Checked {
 
 fn verify(project: &Project, model: Option<&str>, out: &Output) -> Ended {
     let model = pick(project, model)?;
-    let broken = |why: String| PipelineError::Broken { why, help: "restore the model's folder from a backup, or train again with `stayward run`".into() };
+    let broken = |why: String| PipelineError::Broken {
+        why,
+        help: "restore the model's folder from a backup, or train again with `stayward run`".into(),
+    };
     let folder = project.path(&format!("models/{model}"));
     let mut files: ledger::modelsig::ModelFiles = BTreeMap::new();
     for name in store::disk::list(&folder)? {
@@ -154,6 +174,8 @@ fn verify(project: &Project, model: Option<&str>, out: &Output) -> Ended {
     let keys = published(project)?.statements;
     let signed = ledger::modelsig::verify(&bundle, &keys, &files).map_err(|error| broken(error.to_string()))?;
     let checked = Checked { model, files: files.len(), root: signed.root.to_string() };
-    out.result(&checked, || format!("model {}: signature holds over {} files, root {}", checked.model, checked.files, checked.root));
+    out.result(&checked, || {
+        format!("model {}: signature holds over {} files, root {}", checked.model, checked.files, checked.root)
+    });
     Ok(0)
 }

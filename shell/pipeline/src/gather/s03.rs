@@ -14,7 +14,7 @@ use crate::run::Run;
 use crate::run::labels::{LabelRows, parse_labels};
 
 /// A label is suspect when a model that did not see it gives it less than this probability.
-const SUSPECT_PROBABILITY: f64 = 0.05;
+pub(crate) const SUSPECT_PROBABILITY: f64 = 0.05;
 /// Folds of that model.
 const FOLDS: usize = 3;
 /// Its trees.
@@ -23,17 +23,24 @@ const TREES: u32 = 100;
 const SEED: u64 = 3;
 
 impl Run<'_> {
-    pub(crate) async fn label_facts(&self, set: &LabelSet, rows: &LabelRows, known: &BTreeSet<String>, qa: Option<Qa>) -> Result<Facts, PipelineError> {
+    pub(crate) async fn label_facts(
+        &self,
+        set: &LabelSet,
+        rows: &LabelRows,
+        known: &BTreeSet<String>,
+        qa: Option<Qa>,
+    ) -> Result<Facts, PipelineError> {
         let project = &self.desk.project;
         let control = &self.desk.control;
         let approvals = control.approvals(&set.content).await.map_err(PipelineError::internal)?;
-        let people: BTreeMap<String, _> = self.desk.identity.people().await?.into_iter().map(|person| (person.name.clone(), person)).collect();
+        let people: BTreeMap<String, _> =
+            self.desk.identity.people().await?.into_iter().map(|person| (person.name.clone(), person)).collect();
         let approvals = approvals
             .into_iter()
             .map(|approval| Approval {
-                may_approve: people
-                    .get(&approval.what.person)
-                    .is_some_and(|person| person.disabled_at.is_none() && matrix::any_allowed(&person.roles, Action::ApproveLabels)),
+                may_approve: people.get(&approval.what.person).is_some_and(|person| {
+                    person.disabled_at.is_none() && matrix::any_allowed(&person.roles, Action::ApproveLabels)
+                }),
                 content: set.content,
                 second_factor: approval.what.amr.iter().any(|factor| factor == "otp"),
                 person: approval.what.person,
@@ -52,7 +59,8 @@ impl Run<'_> {
         }
         let previous = previous.filter(|(version, _, _)| Some(*version) == versions.last().map(|last| last.version));
         let previous = previous.map(|(version, content, bytes)| compare(version, content, &parse_labels(&bytes), rows));
-        let unknown_customers = u64::try_from(rows.labels.keys().filter(|(id, _)| !known.contains(id)).count()).unwrap_or(u64::MAX);
+        let unknown_customers =
+            u64::try_from(rows.labels.keys().filter(|(id, _)| !known.contains(id)).count()).unwrap_or(u64::MAX);
         let label = project.contract.label.as_ref();
         Ok(Facts {
             approvals,
@@ -72,7 +80,8 @@ impl Run<'_> {
 
 fn compare(version: u64, content: Digest, old: &LabelRows, new: &LabelRows) -> Previous {
     let count = |pick: &dyn Fn(Option<&bool>, bool) -> bool| {
-        u64::try_from(old.labels.iter().filter(|(key, churned)| pick(new.labels.get(*key), **churned)).count()).unwrap_or(u64::MAX)
+        u64::try_from(old.labels.iter().filter(|(key, churned)| pick(new.labels.get(*key), **churned)).count())
+            .unwrap_or(u64::MAX)
     };
     Previous {
         version,
@@ -83,11 +92,11 @@ fn compare(version: u64, content: Digest, old: &LabelRows, new: &LabelRows) -> P
     }
 }
 
-/// What a booster that did not see a label says of it, out of fold.
-pub(crate) fn quality(frame: &frame::Frame, labels: &[bool]) -> Result<Qa, PipelineError> {
+/// What a booster that did not see a label says of it, out of fold: counts, and its belief in each label, row by row.
+pub(crate) fn quality(frame: &frame::Frame, labels: &[bool]) -> Result<(Qa, Vec<f64>), PipelineError> {
     let internal = |error: learn::LearnError| PipelineError::internal(error);
     let spec = BoosterSpec { trees: TREES, ..BoosterSpec::default() };
-    let mut suspects = 0_u64;
+    let mut beliefs = vec![1.0; labels.len()];
     for fold in (Split::Stratified { folds: FOLDS, seed: SEED }).folds(frame, labels).map_err(internal)? {
         let train = frame.take(&fold.train);
         let known: Vec<bool> = fold.train.iter().filter_map(|row| labels.get(*row).copied()).collect();
@@ -97,11 +106,14 @@ pub(crate) fn quality(frame: &frame::Frame, labels: &[bool]) -> Result<Qa, Pipel
         for (row, margin) in fold.test.iter().zip(booster.margins(&test).map_err(internal)?) {
             let chance = Booster::chance(margin);
             let believed = if labels.get(*row) == Some(&true) { chance } else { 1.0 - chance };
-            suspects += u64::from(believed < SUSPECT_PROBABILITY);
+            if let Some(place) = beliefs.get_mut(*row) {
+                *place = believed;
+            }
         }
     }
     let rows = u64::try_from(labels.len()).unwrap_or(u64::MAX);
+    let suspects = beliefs.iter().filter(|believed| **believed < SUSPECT_PROBABILITY).count();
     #[expect(clippy::cast_precision_loss, reason = "row counts stay far below 2^53")]
     let suspect_share = suspects as f64 / rows.max(1) as f64;
-    Ok(Qa { rows, suspect_share, unknown_customers: 0, contradictions: 0 })
+    Ok((Qa { rows, suspect_share, unknown_customers: 0, contradictions: 0 }, beliefs))
 }

@@ -6,22 +6,23 @@ use std::time::Instant;
 use artifact::LabelSet;
 use gate::Digest;
 use identity::{Action, Session};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
-use store::control::{NewApproval, NewLabelVersion};
+use store::control::{Control, NewApproval, NewLabelVersion};
 use tabular::TypedTable;
 use tabular::contract::Role;
 
-use super::state::{LabelsState, Settled, object};
+use super::state::{LabelsState, Pointer, Settled, object};
 use super::{Rows, Run, load};
 use crate::desk::{Desk, now, now_ms};
 use crate::evidence::Links;
 use crate::gather::s03::quality;
-use crate::{PipelineError, data};
+use crate::{PipelineError, Project, data};
 
 /// First line of a label set's bytes.
 const HEADER: &str = "customer,moment,churned\n";
 /// The pointer to a proposal that waits.
-const PROPOSAL: &str = "label-proposal";
+pub(crate) const PROPOSAL: &str = "label-proposal";
 
 /// Labels by customer and moment (Unix seconds; 0 where the table has no time).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,13 +75,15 @@ fn rows_of(table: &TypedTable) -> LabelRows {
 }
 
 /// Reads the project's labels: from their own file, or from the customers' file.
-fn read_labels(desk: &Desk) -> Result<LabelRows, PipelineError> {
-    let project = &desk.project;
+fn read_labels(project: &Project) -> Result<LabelRows, PipelineError> {
     let separate = !project.policy.source.labels.is_empty();
     let path = project.resolve(if separate { &project.policy.source.labels } else { &project.policy.source.data });
     let mut contract = project.contract.clone();
     if contract.of_role(Role::Label).is_none() {
-        return Err(PipelineError::wrong("contract.toml has no column with the role `label`", "name the column that says who churned"));
+        return Err(PipelineError::wrong(
+            "contract.toml has no column with the role `label`",
+            "name the column that says who churned",
+        ));
     }
     if separate {
         contract.columns.retain(|rule| matches!(rule.role, Role::Id | Role::Time | Role::Label));
@@ -94,7 +97,7 @@ fn read_labels(desk: &Desk) -> Result<LabelRows, PipelineError> {
 
 /// Proposes the labels of the project's file; they wait for signatures.
 pub async fn propose_labels(desk: &Desk, session: &Session) -> Result<Digest, PipelineError> {
-    let rows = read_labels(desk)?;
+    let rows = read_labels(&desk.project)?;
     let content = desk.objects.put(&rows.to_bytes())?;
     let value = json!({ "content": content, "author": session.person });
     desk.set_pointer(PROPOSAL, &value).await?;
@@ -103,34 +106,127 @@ pub async fn propose_labels(desk: &Desk, session: &Session) -> Result<Digest, Pi
 
 /// Signs the proposed labels in a session; the signature is for exactly their digest.
 pub async fn approve_labels(desk: &Desk, session: &Session) -> Result<Digest, PipelineError> {
-    session.authorise(Action::ApproveLabels, now()).map_err(|denial| PipelineError::NotAllowed { why: denial.to_string(), help: denial.help() })?;
+    session
+        .authorise(Action::ApproveLabels, now())
+        .map_err(|denial| PipelineError::NotAllowed { why: denial.to_string(), help: denial.help() })?;
     let value = desk.pointer(PROPOSAL).await?;
-    let content = value.as_ref().and_then(|value| value.get("content")).and_then(|content| content.as_str()).and_then(|text| text.parse::<Digest>().ok());
-    let content = content.ok_or_else(|| PipelineError::wrong("no labels wait for a signature", "propose some with `stayward label propose`"))?;
+    let content = value
+        .as_ref()
+        .and_then(|value| value.get("content"))
+        .and_then(|content| content.as_str())
+        .and_then(|text| text.parse::<Digest>().ok());
+    let content = content
+        .ok_or_else(|| PipelineError::wrong("no labels wait for a signature", "propose some with `stayward label propose`"))?;
     desk.objects.get(&content)?;
     let team = desk.identity.person(&session.person).await?.team;
     let links = Links { parents: Vec::new(), artefacts: vec![object("labels", content)] };
     // The person's name stays in the control database; the log gets a digest over it and a random salt.
     let salted = Digest::of_parts([session.person.as_bytes(), crate::desk::random_hex(16)?.as_bytes()]);
     let parameters = json!({ "approver": salted, "secondFactor": session.second_factor_at.is_some() });
-    let receipt = desk.record_made(("approval", "labels", content), parameters.as_object().cloned().unwrap_or_default(), &links, "", now())?;
+    let receipt = desk.record_made(
+        ("approval", "labels", content),
+        parameters.as_object().cloned().unwrap_or_default(),
+        &links,
+        "",
+        now(),
+    )?;
     let amr = session.amr.iter().map(|factor| factor.as_str().to_owned()).collect();
     let approval = NewApproval { content, person: session.person.clone(), team, amr, evidence: receipt.id, at_ms: now_ms() };
     desk.control.add_approval(&approval).await.map_err(PipelineError::internal)?;
     Ok(content)
 }
 
+/// A label that a model contradicts which did not see it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Suspect {
+    /// The customer.
+    pub customer: String,
+    /// The label's moment, RFC 3339; absent where the table has no time.
+    pub moment: Option<String>,
+    /// What the label says.
+    pub churned: bool,
+    /// What the model gives the opposite: its probability that the label is wrong.
+    pub against: f64,
+}
+
+/// Labels to look at first, the least believed first.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LabelReview {
+    /// Rows that were compared.
+    pub rows: u64,
+    /// Share of labels that the model gives less than 5 %.
+    pub suspect_share: f64,
+    /// The least believed.
+    pub suspects: Vec<Suspect>,
+}
+
+/// Ranks the labels of the project's file by how strongly a model contradicts them that did not see them; changes nothing.
+/// Reads the customers of the last settled data source.
+pub async fn review_labels(project: &Project, control: &Control, most: usize) -> Result<LabelReview, PipelineError> {
+    let rows = read_labels(project)?;
+    let pointer = control.pointer(Settled::NAME).await.map_err(PipelineError::internal)?;
+    let missing = || PipelineError::wrong("there is no data source yet", "make it with `stayward run --to data-source`");
+    let source: Settled = serde_json::from_value(pointer.ok_or_else(missing)?.value).map_err(PipelineError::internal)?;
+    let customers = super::read_customers(project, &source)?;
+    let places: Vec<usize> = super::training::labels_of(&customers, &rows)
+        .iter()
+        .enumerate()
+        .filter(|(_, label)| label.is_some())
+        .map(|(row, _)| row)
+        .collect();
+    let (frame, labels) = super::training::labelled(&customers, &rows, project);
+    let (qa, beliefs) = quality(&frame, &labels)?;
+    let mut order: Vec<(usize, f64)> = beliefs.into_iter().enumerate().collect();
+    order.sort_by(|left, right| left.1.total_cmp(&right.1).then(left.0.cmp(&right.0)));
+    let suspect = |(at, believed): (usize, f64)| {
+        let row = places.get(at).copied()?;
+        let moment = customers.time.as_ref().and_then(|all| all.get(row).copied().flatten()).map(crate::desk::rfc3339);
+        Some(Suspect {
+            customer: customers.ids.get(row)?.clone(),
+            moment,
+            churned: labels.get(at).copied()?,
+            against: 1.0 - believed,
+        })
+    };
+    Ok(LabelReview {
+        rows: qa.rows,
+        suspect_share: qa.suspect_share,
+        suspects: order.into_iter().take(most).filter_map(suspect).collect(),
+    })
+}
+
+/// Labels that wait for signatures, as the control plane keeps them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// Digest of the labels' bytes.
+    pub content: Digest,
+    /// Who proposed them.
+    pub author: String,
+}
+
+/// The proposal that was made last, whether it was approved since or not.
+pub async fn label_proposal(control: &Control) -> Result<Option<Proposal>, PipelineError> {
+    let pointer = control.pointer(PROPOSAL).await.map_err(PipelineError::internal)?;
+    pointer.map(|pointer| serde_json::from_value(pointer.value).map_err(PipelineError::internal)).transpose()
+}
+
 impl Run<'_> {
     pub(crate) async fn labels(&mut self, source: &Settled) -> Result<LabelsState, PipelineError> {
         let began = Instant::now();
-        let rows = read_labels(self.desk)?;
+        let rows = read_labels(&self.desk.project)?;
         let bytes = rows.to_bytes();
         let content = self.desk.objects.put(&bytes)?;
         let mut versions = self.desk.control.label_versions().await.map_err(PipelineError::internal)?;
         versions.sort_by_key(|version| version.version);
         if versions.last().is_some_and(|last| last.what.content == content) {
             let known: LabelsState = self.known().await?;
-            self.unchanged("s03-labels", &format!("labels v{}", known.version), "the labels are as they were approved", &known.receipt).await?;
+            self.unchanged(
+                "s03-labels",
+                &format!("labels v{}", known.version),
+                "the labels are as they were approved",
+                &known.receipt,
+            )
+            .await?;
             return Ok(known);
         }
         let version = versions.last().map_or(0, |last| last.version) + 1;
@@ -142,7 +238,7 @@ impl Run<'_> {
         let set = LabelSet { version, content, rows: count, positives: rows.positives(), author, supersedes };
         let customers = self.customers(source)?;
         let (frame, labels) = super::training::labelled(&customers, &rows, &self.desk.project);
-        let qa = quality(&frame, &labels).ok();
+        let qa = quality(&frame, &labels).ok().map(|(qa, _)| qa);
         let known: BTreeSet<String> = customers.ids.iter().cloned().collect();
         let facts = self.label_facts(&set, &rows, &known, qa).await?;
         let links = Links { parents: vec![source.receipt.clone()], artefacts: vec![object("labels", content)] };
@@ -169,7 +265,8 @@ impl Run<'_> {
     async fn author(&self, content: Digest) -> Result<String, PipelineError> {
         let value = self.desk.pointer(PROPOSAL).await?;
         let text = |value: &serde_json::Value, key: &str| value.get(key).and_then(|text| text.as_str()).map(str::to_owned);
-        let proposed = value.filter(|value| text(value, "content") == Some(content.to_string())).and_then(|value| text(&value, "author"));
+        let proposed =
+            value.filter(|value| text(value, "content") == Some(content.to_string())).and_then(|value| text(&value, "author"));
         if let Some(author) = proposed {
             return Ok(author);
         }

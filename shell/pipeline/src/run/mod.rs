@@ -16,14 +16,15 @@ use identity::Session;
 use serde::Serialize;
 use store::control::{NewRunStep, RunState, StepState as Booked};
 
+use crate::PipelineError;
+pub(crate) use crate::data::load;
 use crate::desk::{Desk, now, now_ms, random_hex};
 use crate::evidence::{Links, Recorder};
 use crate::houses::Houses;
 use crate::progress::{GateReport, Progress, StepReport, StepState};
-use crate::PipelineError;
-pub(crate) use crate::data::load;
 
-pub use labels::{approve_labels, propose_labels};
+pub use labels::{LabelReview, Proposal, Suspect, approve_labels, label_proposal, propose_labels, review_labels};
+pub use segments::current_segments;
 pub(crate) use source::{CUSTOMERS, read_customers};
 pub use state::{Deployed, Pointer, SegmentsState, Settled, TrainedState};
 pub(crate) use training::{MODELS, model_folder};
@@ -96,7 +97,8 @@ impl<'a> Run<'a> {
             Err(_) => RunState::Failed,
         };
         let why = result.as_ref().err().map(|error| (error.to_string(), error.help()));
-        let summary = serde_json::json!({ "why": why, "stopped_deliveries": self.stopped_deliveries, "person": self.session.person });
+        let summary =
+            serde_json::json!({ "why": why, "stopped_deliveries": self.stopped_deliveries, "person": self.session.person });
         self.desk.control.finish_run(&self.id, state, now_ms(), Some(&summary)).await.map_err(PipelineError::internal)
     }
 
@@ -199,4 +201,3 @@ pub(crate) struct Rows {
     pub(crate) note: String,
     pub(crate) began: Option<Instant>,
 }
-

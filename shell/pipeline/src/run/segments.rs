@@ -6,14 +6,24 @@ use artifact::Segmentation;
 use gate::Digest;
 use learn::{SegmentSpec, Segments};
 use s04_segment::Facts;
+use store::control::Control;
 
-use super::state::{LabelsState, SegmentsState, Settled, object};
+use super::state::{LabelsState, Pointer, SegmentsState, Settled, object};
 use super::{Rows, Run};
 use crate::evidence::Links;
-use crate::{PipelineError, data};
+use crate::{PipelineError, Project, data};
 
 /// Columns that segments are made of where the policy names none.
 const COLUMNS_GUESSED: usize = 8;
+
+/// The segments that the last run left, as they were cleared.
+pub async fn current_segments(project: &Project, control: &Control) -> Result<Segments, PipelineError> {
+    let pointer = control.pointer(SegmentsState::NAME).await.map_err(PipelineError::internal)?;
+    let missing = || PipelineError::wrong("there are no segments yet", "make them with `stayward run --to segmentation`");
+    let state: SegmentsState = serde_json::from_value(pointer.ok_or_else(missing)?.value).map_err(PipelineError::internal)?;
+    let bytes = store::objects::Objects::open(&project.path("objects"))?.get(&state.segmentation.content)?;
+    serde_json::from_slice(&bytes).map_err(PipelineError::internal)
+}
 
 impl Run<'_> {
     pub(crate) async fn segments(&mut self, source: &Settled, labels: &LabelsState) -> Result<SegmentsState, PipelineError> {
@@ -24,7 +34,8 @@ impl Run<'_> {
         let latest: Vec<usize> = data::latest_rows(&customers).into_values().collect();
         let customers = customers.take(&latest);
         let frame = super::training::model_frame(&customers, &self.desk.project);
-        let columns = if policy.columns.is_empty() { data::broad_numbers(&frame, COLUMNS_GUESSED) } else { policy.columns.clone() };
+        let columns =
+            if policy.columns.is_empty() { data::broad_numbers(&frame, COLUMNS_GUESSED) } else { policy.columns.clone() };
         if columns.is_empty() {
             let why = "no number column has more than ten values, so there is nothing to segment by";
             return Err(PipelineError::wrong(why, "name columns under `segments.columns` in stayward.toml"));
@@ -33,7 +44,13 @@ impl Run<'_> {
         let rows = super::labels::parse_labels(&self.desk.objects.get(&labels.content)?);
         let churned: Vec<Option<bool>> = super::training::labels_of(&customers, &rows);
         let known: Option<Vec<bool>> = churned.iter().copied().collect();
-        let spec = SegmentSpec { columns, least: policy.k_min, most: policy.k_max, seed: self.desk.project.policy.train.seed, ..SegmentSpec::default() };
+        let spec = SegmentSpec {
+            columns,
+            least: policy.k_min,
+            most: policy.k_max,
+            seed: self.desk.project.policy.train.seed,
+            ..SegmentSpec::default()
+        };
         let fitted = Segments::fit(&frame, &values, known.as_deref(), &spec).map_err(|error| {
             PipelineError::wrong(format!("segments cannot be made: {error}"), "change `[segments]` in stayward.toml")
         })?;

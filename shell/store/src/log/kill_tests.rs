@@ -45,7 +45,7 @@ fn child_that_is_killed() {
             std::process::abort();
         }
     };
-    let options = OpenOptions { floor: None, crash_hook: Some(Box::new(hook)) };
+    let options = OpenOptions { crash_hook: Some(Box::new(hook)), ..OpenOptions::default() };
     let mut writer = LogWriter::open_with(folder.as_ref(), ORIGIN, signers(), options).unwrap();
     let key = bundle_key();
     let groups: Vec<u64> = std::env::var(GROUPS).unwrap().split(',').map(|group| group.parse().unwrap()).collect();
@@ -81,7 +81,7 @@ fn check_recovery(folder: &Folder, told: &BTreeMap<u64, String>, before: Option<
     if !folder.0.join("checkpoint").exists() {
         assert!(told.is_empty(), "{what}: acknowledged without a head");
     }
-    let options = OpenOptions { floor: before.cloned(), crash_hook: None };
+    let options = OpenOptions { floor: before.cloned(), ..OpenOptions::default() };
     let mut writer =
         LogWriter::open_with(&folder.0, ORIGIN, signers(), options).unwrap_or_else(|error| panic!("{what}: {error}"));
     let key = bundle_key();

@@ -101,6 +101,31 @@ fn files(root: &Path) -> Vec<PathBuf> {
     found
 }
 
+fn new_signer() -> Vec<Box<dyn NoteSigner>> {
+    let pair = Ed25519KeyPair::from_seed_unchecked(&[8; 32]).unwrap().to_pkcs8().unwrap();
+    vec![Box::new(Ed25519NoteSigner::from_pkcs8_der(ORIGIN, pair.as_ref()).unwrap())]
+}
+
+#[test]
+fn after_a_rotation_the_head_is_signed_anew_and_the_old_key_is_not_needed() {
+    let (folder, key) = (Folder::new(), bundle_key());
+    fill(&folder, &key, &[3]);
+    let new: Vec<NoteVerifier> = new_signer().iter().map(|signer| signer.verifier().clone()).collect();
+    // Without the earlier keys a head of theirs is foreign, and a stranger's keys do not help.
+    assert!(LogWriter::open(&folder.0, ORIGIN, new_signer()).is_err());
+    let strangers = OpenOptions { earlier: new.clone(), ..OpenOptions::default() };
+    assert!(LogWriter::open_with(&folder.0, ORIGIN, new_signer(), strangers).is_err());
+    assert!(LogReader::open(&folder.0, ORIGIN, new.clone()).is_err());
+    let options = OpenOptions { earlier: verifiers(), ..OpenOptions::default() };
+    let mut writer = LogWriter::open_with(&folder.0, ORIGIN, new_signer(), options).unwrap();
+    assert_eq!(LogReader::open(&folder.0, ORIGIN, new.clone()).unwrap().head().unwrap().size, 3);
+    assert!(reader(&folder).is_err());
+    writer.append(&bundle(3, &key)).unwrap();
+    drop(writer);
+    let report = LogReader::open(&folder.0, ORIGIN, new).unwrap().check_all(&trusted(&key)).unwrap();
+    assert_eq!(report.head.size, 4);
+}
+
 #[test]
 fn what_was_appended_is_found_proved_and_whole() {
     let (folder, key) = (Folder::new(), bundle_key());
@@ -340,13 +365,13 @@ fn a_head_that_was_put_back_is_refused_by_who_saw_a_later_one() {
     fs::write(folder.0.join("checkpoint"), &old).unwrap();
     assert!(matches!(watching.head(), Err(LogError::WentBack { head: 3, .. })));
     assert!(matches!(reader(&folder).unwrap().check_contains(&kept), Err(LogError::WentBack { .. })));
-    let options = OpenOptions { floor: Some(kept.clone()), crash_hook: None };
+    let options = OpenOptions { floor: Some(kept.clone()), ..OpenOptions::default() };
     assert!(matches!(LogWriter::open_with(&folder.0, ORIGIN, signers(), options), Err(LogError::WentBack { head: 3, .. })));
 
     // Without the floor the writer cannot know; it makes a second history, which the watching reader refuses.
     fill(&folder, &key, &[2]);
     assert!(matches!(watching.head(), Err(LogError::Forked { old: 5, new: 5 })));
-    let options = OpenOptions { floor: Some(kept), crash_hook: None };
+    let options = OpenOptions { floor: Some(kept), ..OpenOptions::default() };
     assert!(matches!(LogWriter::open_with(&folder.0, ORIGIN, signers(), options), Err(LogError::Forked { old: 5, new: 5 })));
 }
 

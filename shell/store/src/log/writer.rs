@@ -26,6 +26,8 @@ pub type CrashHook = Box<dyn Fn(&str) + Send + Sync>;
 pub struct OpenOptions {
     /// A head that was kept elsewhere: the log must contain it, or it was put back or rewritten.
     pub floor: Option<Checkpoint>,
+    /// Keys that signed heads until the last rotation: a head that only they signed is taken, and signed anew at once.
+    pub earlier: Vec<NoteVerifier>,
     /// For tests: kills the process at a named point.
     pub crash_hook: Option<CrashHook>,
 }
@@ -91,7 +93,7 @@ impl LogWriter {
         };
         match read_up_to(&folder.join(CHECKPOINT), NOTE_BYTES_MAX as u64).map_err(disk(CHECKPOINT, "read"))? {
             None => writer.found()?,
-            Some(note) => writer.recover(&note)?,
+            Some(note) => writer.recover(&note, options.earlier)?,
         }
         writer.check_floor(options.floor.as_ref())?;
         Ok(writer)
@@ -107,16 +109,24 @@ impl LogWriter {
         self.write_head(&Edge::new())
     }
 
-    fn recover(&mut self, note: &[u8]) -> Result<(), LogError> {
-        let verifiers: Vec<NoteVerifier> = self.signers.iter().map(|signer| signer.verifier().clone()).collect();
-        let head = Checkpoint::open(note, &self.origin, &verifiers)?.checkpoint;
+    fn recover(&mut self, note: &[u8], earlier: Vec<NoteVerifier>) -> Result<(), LogError> {
+        let mut verifiers: Vec<NoteVerifier> = self.signers.iter().map(|signer| signer.verifier().clone()).collect();
+        let (current, head) = match Checkpoint::open(note, &self.origin, &verifiers) {
+            Ok(signed) => (true, signed.checkpoint),
+            Err(_) if !earlier.is_empty() => {
+                verifiers.extend(earlier);
+                (false, Checkpoint::open(note, &self.origin, &verifiers)?.checkpoint)
+            }
+            Err(error) => return Err(error.into()),
+        };
         let Checked { edge, partial, partial_entries, .. } = check(&self.root, &head, Depth::Start)?;
         self.drop_unsigned_bundles(head.size)?;
         self.point("bundles-truncated");
         self.drop_unsigned_tiles(head.size)?;
         self.point("tiles-dropped");
         (self.edge, self.partial, self.partial_entries) = (edge, partial, partial_entries);
-        Ok(())
+        // After a rotation the head is signed by the new key before anything is appended: readers need not trust the old one.
+        if current { Ok(()) } else { self.write_head(&self.edge) }
     }
 
     fn check_floor(&self, floor: Option<&Checkpoint>) -> Result<(), LogError> {

@@ -1,0 +1,212 @@
+//! `stayward doctor`: checks the project and this machine, and names the command that mends what is wrong.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use clap::Args;
+use pipeline::desk::{CHECKPOINT_KEY, STATEMENT_KEY, now, published, rfc3339};
+use pipeline::{Office, PipelineError, Project};
+use serde::Serialize;
+
+use super::Ended;
+use crate::output::{Output, table};
+
+/// Free space below which runs may fail: a model, a table's version and their evidence.
+const FREE_KIB_MIN: u64 = 1 << 20;
+/// No release of this program is older: a clock before it is wrong. 2026-01-01.
+const CLOCK_MIN: i64 = 1_767_225_600;
+const DAY_SECONDS: u64 = 86_400;
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Print the policy in force, defaults included, as TOML.
+    #[arg(long)]
+    policy: bool,
+}
+
+/// One check.
+#[derive(Serialize)]
+struct Check {
+    check: &'static str,
+    ok: bool,
+    seen: String,
+    mend: String,
+}
+
+fn fine(check: &'static str, seen: impl Into<String>) -> Check {
+    Check { check, ok: true, seen: seen.into(), mend: String::new() }
+}
+
+fn bad(check: &'static str, seen: impl Into<String>, mend: impl Into<String>) -> Check {
+    Check { check, ok: false, seen: seen.into(), mend: mend.into() }
+}
+
+fn failed(check: &'static str, error: &PipelineError) -> Check {
+    bad(check, error.to_string(), error.help())
+}
+
+pub(crate) async fn run(args: DoctorArgs, root: &Path, out: &Output) -> Ended {
+    if args.policy {
+        let policy = super::open(root)?.policy;
+        let text = toml_text(&policy)?;
+        out.result(&policy, || text.clone());
+        return Ok(0);
+    }
+    let mut checks =
+        vec![clock(now()), space(root), fine("other programs", "none are needed: no Python, no database, no service")];
+    match Project::open(root) {
+        Err(error) => checks.push(failed("project", &error)),
+        Ok(project) => {
+            checks.push(fine(
+                "project",
+                format!(
+                    "`{}` with {} columns and {} feeds",
+                    project.policy.project.name,
+                    project.contract.columns.len(),
+                    project.policy.feeds.len()
+                ),
+            ));
+            checks.push(data(&project));
+            checks.push(folder(root));
+            checks.push(log(&project));
+            checks.extend(office(root).await);
+        }
+    }
+    out.result(&checks, || {
+        let row = |one: &Check| {
+            vec![if one.ok { "ok" } else { "PROBLEM" }.to_owned(), one.check.to_owned(), one.seen.clone(), one.mend.clone()]
+        };
+        table(&["", "check", "seen", "what mends it"], &checks.iter().map(row).collect::<Vec<_>>())
+    });
+    Ok(u8::from(checks.iter().any(|check| !check.ok)))
+}
+
+/// The policy as TOML; every key that may be left out is there.
+fn toml_text(policy: &pipeline::Policy) -> Result<String, PipelineError> {
+    policy.to_toml().map_err(PipelineError::Internal)
+}
+
+fn clock(now: i64) -> Check {
+    if now < CLOCK_MIN {
+        let seen = format!("the clock says {}, which is before this program was made", rfc3339(now));
+        return bad(
+            "clock",
+            seen,
+            "set the clock, for instance with `timedatectl set-ntp true`: signatures and codes depend on it",
+        );
+    }
+    fine("clock", rfc3339(now))
+}
+
+/// Free space by `df -Pk`, whose form POSIX fixes.
+fn space(root: &Path) -> Check {
+    const CHECK: &str = "disk space";
+    let folder = if root.is_dir() { root } else { Path::new(".") };
+    let answer = Command::new("df").arg("-Pk").arg("--").arg(folder).output();
+    let free = answer
+        .ok()
+        .filter(|answer| answer.status.success())
+        .and_then(|answer| free_kib(&String::from_utf8_lossy(&answer.stdout)));
+    match free {
+        None => bad(CHECK, "could not be found out", "see that `df` is installed, or look at the disk yourself"),
+        Some(free) if free < FREE_KIB_MIN => bad(CHECK, format!("{} MiB are free", free >> 10), "make room: 1 GiB at least"),
+        Some(free) => fine(
+            CHECK,
+            format!("{:.1} GiB are free", std::time::Duration::from_millis(free).as_secs_f64() * 1000.0 / f64::from(1_u32 << 20)),
+        ),
+    }
+}
+
+fn free_kib(answer: &str) -> Option<u64> {
+    answer.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()
+}
+
+fn data(project: &Project) -> Check {
+    let policy = &project.policy.source;
+    let files = [&policy.data, &policy.labels].into_iter().filter(|path| !path.is_empty());
+    let missing: Vec<String> =
+        files.map(|path| project.resolve(path)).filter(|path| !path.is_file()).map(|path| path.display().to_string()).collect();
+    if missing.is_empty() {
+        fine("data files", "all there")
+    } else {
+        bad("data files", format!("not there: {}", missing.join(", ")), "put them back, or change [source] in stayward.toml")
+    }
+}
+
+/// Nobody else may look into the vault or the database.
+fn folder(root: &Path) -> Check {
+    const CHECK: &str = "permissions";
+    let open = |below: &str| {
+        let path = root.join(below);
+        let mode = std::fs::metadata(&path).ok()?.permissions().mode() & 0o077;
+        (mode != 0).then(|| path.display().to_string())
+    };
+    let found: Vec<String> = ["vault", "vault/kek", "control.db"].iter().filter_map(|below| open(below)).collect();
+    if found.is_empty() {
+        fine(CHECK, "vault and database are open to their owner only")
+    } else {
+        bad(CHECK, format!("open to others: {}", found.join(", ")), format!("run `chmod -R go-rwx {}`", found.join(" ")))
+    }
+}
+
+fn log(project: &Project) -> Check {
+    const CHECK: &str = "evidence log";
+    match published(project) {
+        Err(error) => failed(CHECK, &error),
+        Ok(published) => match published.reader.check_all(&published.statements) {
+            Ok(report) => fine(CHECK, format!("{} entries, all signatures and hashes hold", report.head.size)),
+            Err(error) => bad(
+                CHECK,
+                error.to_string(),
+                "see which links hold with `stayward evidence verify`; restore the folder from a backup",
+            ),
+        },
+    }
+}
+
+async fn office(root: &Path) -> Vec<Check> {
+    let office = match Office::open(root).await {
+        Ok(office) => office,
+        Err(error) => return vec![failed("vault and database", &error)],
+    };
+    let mut checks = vec![fine("vault and database", "they open")];
+    let most = office.project.policy.secrets.age_days_max;
+    for name in [STATEMENT_KEY, CHECKPOINT_KEY] {
+        checks.push(match office.vault.age(name, now()) {
+            Err(error) => bad("signing keys", error.to_string(), "restore the vault from a backup"),
+            Ok(age) => {
+                let days = age / DAY_SECONDS;
+                let seen = format!("`{name}` is {days} days old, {most} are allowed");
+                if i64::try_from(days).is_ok_and(|days| days <= most) {
+                    fine("signing keys", seen)
+                } else {
+                    bad("signing keys", seen, format!("run `stayward vault rotate {name}`"))
+                }
+            }
+        });
+    }
+    checks.push(match office.session().await {
+        Ok(session) => fine("session", format!("{} until {}", session.person, rfc3339(session.expires))),
+        Err(error) => fine("session", format!("{error}; commands that need one say so")),
+    });
+    checks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn free_space_is_read_from_df() {
+        let text = "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/x 100 40 60 40% /\n";
+        assert_eq!(free_kib(text), Some(60));
+        assert_eq!(free_kib("nothing"), None);
+    }
+
+    #[test]
+    fn a_clock_of_1970_is_wrong() {
+        assert!(!clock(0).ok);
+        assert!(clock(CLOCK_MIN + 1).ok);
+    }
+}

@@ -1,0 +1,308 @@
+//! `stayward feed`: what a supplier runs (keygen, sign, verify: no project needed), and what the company does with deliveries (T1).
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use identity::{Action, IdentityError};
+use pipeline::desk::{now, rfc3339};
+use pipeline::feed::{SupplierSigner, claim, put_into, sign_file, verify_file};
+use pipeline::{Desk, Office, PipelineError};
+use serde::Serialize;
+use store::control::{Delivery, DeliveryOutcome};
+
+use super::{Ended, steps, wrong};
+use crate::args::Format;
+use crate::output::{Output, table};
+
+/// Largest file of a key.
+const KEY_BYTES_MAX: u64 = 16 << 10;
+/// Days that a delivery may be accepted, unless said otherwise.
+const SIGNED_DAYS: i64 = 14;
+/// Days that a supplier's key counts, unless said otherwise.
+const TRUSTED_DAYS: i64 = 365;
+const DAY_SECONDS: i64 = 86_400;
+
+#[derive(Debug, Args)]
+pub(crate) struct FeedArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Supplier: make a signing key. The private half goes to a file (mode 0600), the public half is printed.
+    Keygen {
+        /// Where the private key goes; must not exist.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Supplier: sign a file. The signature goes beside it, as FILE.sigstore.json.
+    Sign(SignArgs),
+    /// Check a file's signature with the supplier's public key.
+    Verify {
+        /// The file; its signature lies beside it.
+        file: PathBuf,
+        /// The supplier's public key (PEM).
+        #[arg(long)]
+        key: PathBuf,
+    },
+    /// Admin: register a supplier's public key; the supplier is made if it is new.
+    Trust {
+        /// The public key (PEM).
+        key: PathBuf,
+        /// Whose.
+        #[arg(long)]
+        supplier: String,
+        /// Days that it counts.
+        #[arg(long, default_value_t = TRUSTED_DAYS)]
+        days: i64,
+    },
+    /// Admin: end a supplier's key at once.
+    Revoke {
+        /// The key's id, as `feed ls` shows it.
+        id: String,
+    },
+    /// List suppliers' keys and deliveries with their outcomes.
+    Ls,
+    /// Data steward: accept a delivery that is held, after looking at it.
+    Accept {
+        /// The feed.
+        feed: String,
+        /// First digits of the delivery's digest; the newest held one where absent.
+        #[arg(default_value = "")]
+        digest: String,
+    },
+    /// Take a signed file into the feed's inbox and judge it.
+    Receive {
+        /// The file; its signature lies beside it.
+        file: PathBuf,
+        /// The feed.
+        #[arg(long)]
+        feed: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct SignArgs {
+    /// The file.
+    file: PathBuf,
+    /// The feed that it is for.
+    #[arg(long)]
+    feed: String,
+    /// Your name as the receiver knows it.
+    #[arg(long)]
+    supplier: String,
+    /// Number of the delivery; must grow.
+    #[arg(long)]
+    sequence: u64,
+    /// Your private key, as `feed keygen` wrote it.
+    #[arg(long)]
+    key: PathBuf,
+    /// Days that it may be accepted.
+    #[arg(long, default_value_t = SIGNED_DAYS)]
+    days: i64,
+}
+
+pub(crate) async fn run(args: FeedArgs, root: &Path, out: &Output) -> Ended {
+    match args.what {
+        What::Keygen { out: path } => keygen(&path, out),
+        What::Sign(sign) => sign_one(&sign, out),
+        What::Verify { file, key } => verify(&file, &key, out),
+        What::Trust { key, supplier, days } => trust(&key, &supplier, days, root, out).await,
+        What::Revoke { id } => revoke(&id, root, out).await,
+        What::Ls => list(root, out).await,
+        What::Accept { feed, digest } => accept(&feed, &digest, root, out).await,
+        What::Receive { file, feed } => receive(&file, &feed, root, out).await,
+    }
+}
+
+/// A key file as text.
+pub(crate) fn read_key(path: &Path) -> Result<String, PipelineError> {
+    let bytes = store::disk::read_limited(path, KEY_BYTES_MAX)
+        .map_err(|error| wrong(error.to_string(), "name a PEM file; `stayward feed keygen` makes a pair"))?;
+    String::from_utf8(bytes).map_err(|_| {
+        wrong(format!("`{}` is no PEM text", path.display()), "name a PEM file; `stayward feed keygen` makes a pair")
+    })
+}
+
+fn keygen(path: &Path, out: &Output) -> Ended {
+    let (signer, pem) = SupplierSigner::generate()?;
+    store::disk::create_new_atomic(path, pem.as_bytes())
+        .map_err(|error| wrong(error.to_string(), "choose another file; a key is never written over another"))?;
+    let public = signer.public_pem();
+    out.result(&serde_json::json!({ "private_key_file": path, "public_key": public }), || public.trim_end().to_owned());
+    out.say(&format!(
+        "the private key is in {}; give the public key above to the receiver, by a way that you both trust",
+        path.display()
+    ));
+    Ok(0)
+}
+
+fn sign_one(args: &SignArgs, out: &Output) -> Ended {
+    if args.days < 1 {
+        return Err(wrong(format!("`{}` days are none", args.days), "sign for one day or more"));
+    }
+    let signer = SupplierSigner::from_pem(&read_key(&args.key)?)?;
+    let claim = claim(&args.feed, &args.supplier, args.sequence, args.days);
+    let bundle = sign_file(&args.file, &signer, &claim)?;
+    out.result(&serde_json::json!({ "signature": bundle, "claim": claim }), || bundle.display().to_string());
+    out.say(&format!("deliver both files; they may be accepted until {}", rfc3339(claim.expires)));
+    Ok(0)
+}
+
+fn verify(file: &Path, key: &Path, out: &Output) -> Ended {
+    let verified = verify_file(file, &read_key(key)?)?;
+    let claim = &verified.claim;
+    out.result(&verified, || {
+        let time = if verified.in_time { String::new() } else { "\nOUT OF TIME: an intake refuses it; have the supplier sign it again".to_owned() };
+        format!("signature holds\n  feed      {}\n  supplier  {}\n  number    {}\n  signed    {}\n  until     {}\n  digest    {}{time}", claim.feed, claim.supplier, claim.sequence, rfc3339(claim.created), rfc3339(claim.expires), verified.content)
+    });
+    Ok(u8::from(!verified.in_time))
+}
+
+async fn trust(key: &Path, supplier: &str, days: i64, root: &Path, out: &Output) -> Ended {
+    let office = Office::open(root).await?;
+    office.authorised(Action::ManageSuppliers).await?;
+    let pem = read_key(key)?;
+    match office.identity.create_supplier(supplier, now()).await {
+        Ok(()) | Err(IdentityError::Exists { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let until = now().saturating_add(days.saturating_mul(DAY_SECONDS));
+    let id = office.identity.add_supplier_key(supplier, &pem, now(), until, now()).await?;
+    let value = serde_json::json!({ "id": id, "supplier": supplier, "until": rfc3339(until) });
+    out.result(&value, || format!("key {id} of `{supplier}` counts until {}", rfc3339(until)));
+    Ok(0)
+}
+
+async fn revoke(id: &str, root: &Path, out: &Output) -> Ended {
+    let office = Office::open(root).await?;
+    office.authorised(Action::ManageSuppliers).await?;
+    office.identity.revoke_supplier_key(id, now()).await?;
+    out.result(&serde_json::json!({ "revoked": id }), || {
+        format!("key {id} counts no more; what it signed before stays in the log")
+    });
+    Ok(0)
+}
+
+#[derive(Serialize)]
+struct Listed {
+    keys: Vec<ListedKey>,
+    deliveries: Vec<ListedDelivery>,
+}
+
+#[derive(Serialize)]
+struct ListedKey {
+    id: String,
+    supplier: String,
+    state: &'static str,
+    until: String,
+}
+
+#[derive(Serialize)]
+struct ListedDelivery {
+    feed: String,
+    digest: String,
+    number: u64,
+    outcome: &'static str,
+    rows: u64,
+    rows_held: u64,
+    at: String,
+    evidence: Option<String>,
+}
+
+async fn list(root: &Path, out: &Output) -> Ended {
+    let office = Office::open(root).await?;
+    let now = now();
+    let keys = office.identity.supplier_keys().await?.into_iter().map(|key| ListedKey {
+        state: match (key.is_trusted(now), key.revoked_at.is_some()) {
+            (true, _) => "trusted",
+            (false, true) => "revoked",
+            (false, false) => "not valid now",
+        },
+        until: rfc3339(key.expires_at),
+        id: key.id,
+        supplier: key.supplier,
+    });
+    let mut listed = Listed { keys: keys.collect(), deliveries: Vec::new() };
+    for feed in &office.project.policy.feeds {
+        let deliveries =
+            office.control.deliveries(&feed.name).await.map_err(|error| PipelineError::Internal(error.to_string()))?;
+        listed.deliveries.extend(deliveries.into_iter().map(delivery));
+    }
+    out.result(&listed, || show(&listed));
+    Ok(0)
+}
+
+fn delivery(one: Delivery) -> ListedDelivery {
+    ListedDelivery {
+        digest: one.what.content.short(),
+        number: one.what.sequence,
+        outcome: match one.what.outcome {
+            DeliveryOutcome::Cleared => "cleared",
+            DeliveryOutcome::Held => "held",
+            DeliveryOutcome::Refused => "refused",
+        },
+        rows: one.what.rows,
+        rows_held: one.what.rows_held,
+        at: rfc3339(one.what.at_ms / 1000),
+        evidence: one.what.receipt.as_ref().and_then(|receipt| receipt.get("id")).and_then(|id| id.as_str()).map(str::to_owned),
+        feed: one.what.feed,
+    }
+}
+
+fn show(listed: &Listed) -> String {
+    let key = |key: &ListedKey| vec![key.id.clone(), key.supplier.clone(), key.state.to_owned(), key.until.clone()];
+    let delivery = |one: &ListedDelivery| {
+        vec![
+            one.feed.clone(),
+            one.digest.clone(),
+            one.outcome.to_owned(),
+            one.number.to_string(),
+            one.rows.to_string(),
+            one.rows_held.to_string(),
+            one.at.clone(),
+            one.evidence.clone().unwrap_or_default(),
+        ]
+    };
+    let keys = match listed.keys.as_slice() {
+        [] => "no supplier's key yet: register one with `stayward feed trust --supplier NAME KEY.pem`".to_owned(),
+        keys => table(&["key", "supplier", "state", "until"], &keys.iter().map(key).collect::<Vec<_>>()),
+    };
+    let deliveries = match listed.deliveries.as_slice() {
+        [] => "no deliveries yet".to_owned(),
+        all => table(
+            &["feed", "digest", "outcome", "number", "rows", "set aside", "at", "evidence"],
+            &all.iter().map(delivery).collect::<Vec<_>>(),
+        ),
+    };
+    format!("{keys}\n\n{deliveries}")
+}
+
+async fn accept(feed: &str, digest: &str, root: &Path, out: &Output) -> Ended {
+    let desk = Desk::open(root).await?;
+    let played = steps::play(&desk, (0, 0), Some((feed, digest)), out).await?;
+    ended(&played, out)
+}
+
+async fn receive(file: &Path, feed: &str, root: &Path, out: &Output) -> Ended {
+    let desk = Desk::open(root).await?;
+    let policy = desk.project.policy.feeds.iter().find(|known| known.name == feed);
+    let policy =
+        policy.ok_or_else(|| wrong(format!("there is no feed `{feed}`"), "add it under `[[feeds]]` in stayward.toml"))?;
+    let inbox = desk.project.resolve(&policy.inbox);
+    put_into(&inbox, file)?;
+    let played = steps::play(&desk, (0, 0), None, out).await?;
+    ended(&played, out)
+}
+
+fn ended(played: &steps::Played, out: &Output) -> Ended {
+    if out.format != Format::Ndjson {
+        out.result(&serde_json::json!({ "stopped_deliveries": played.stopped, "steps": played.steps }), || match (played.steps.len(), played.stopped) {
+            (0, _) => "nothing new: this delivery was judged before (see `stayward feed ls`)".to_owned(),
+            (_, 0) => "every new delivery came through\nnext: stayward run".to_owned(),
+            (_, stopped) => format!("{stopped} deliveries were stopped\nnext: stayward feed ls; a data steward may accept one that is held with `stayward feed accept FEED DIGEST`"),
+        });
+    }
+    Ok(u8::from(played.stopped > 0))
+}

@@ -1,0 +1,191 @@
+//! `stayward label`: labels are proposed by one person, signed by others, and archived for good.
+
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+use identity::Action;
+use pipeline::desk::rfc3339;
+use pipeline::office::allow;
+use pipeline::run::{Suspect, approve_labels, label_proposal, propose_labels, review_labels};
+use pipeline::{Desk, Office, PipelineError};
+use serde::Serialize;
+
+use super::Ended;
+use crate::output::{Output, table};
+
+/// Labels that `review` shows.
+const REVIEWED: usize = 20;
+
+#[derive(Debug, Args)]
+pub(crate) struct LabelArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Propose the labels of the project's file as a new version; it waits for signatures.
+    Propose,
+    /// Sign the proposed labels, by their digest, with your second factor.
+    Approve,
+    /// List the archived versions and the proposal that waits.
+    Ls,
+    /// Rank labels by how strongly a model contradicts them that did not see them. Look at these before you sign.
+    Review {
+        /// How many to show.
+        #[arg(short, long, default_value_t = REVIEWED)]
+        number: usize,
+    },
+}
+
+pub(crate) async fn run(args: LabelArgs, root: &Path, out: &Output) -> Ended {
+    match args.what {
+        What::Propose => propose(root, out).await,
+        What::Approve => approve(root, out).await,
+        What::Ls => list(root, out).await,
+        What::Review { number } => review(number, root, out).await,
+    }
+}
+
+async fn propose(root: &Path, out: &Output) -> Ended {
+    let desk = Desk::open(root).await?;
+    let session = desk.session().await?;
+    // In a one-person project the person who signs may also propose; the policy says so in the open.
+    if !desk.project.policy.labels.author_may_approve {
+        allow(&desk.identity, &session, Action::ProposeLabels).await?;
+    }
+    let content = propose_labels(&desk, &session).await?;
+    let needed = desk.project.policy.labels.approvals_needed;
+    let value = serde_json::json!({ "content": content, "author": session.person, "approvals_needed": needed });
+    out.result(&value, || format!("labels {} are proposed by {}; they need {needed} signatures\nnext: stayward label review, then stayward label approve", content.short(), session.person));
+    Ok(0)
+}
+
+async fn approve(root: &Path, out: &Output) -> Ended {
+    let desk = Desk::open(root).await?;
+    let session = desk.session().await?;
+    allow(&desk.identity, &session, Action::ApproveLabels).await?;
+    let content = approve_labels(&desk, &session).await?;
+    let signed = desk.control.approvals(&content).await.map_err(internal)?;
+    let needed = desk.project.policy.labels.approvals_needed;
+    let evidence = signed
+        .iter()
+        .rev()
+        .find(|approval| approval.what.person == session.person)
+        .map(|approval| approval.what.evidence.clone());
+    let value = serde_json::json!({ "content": content, "person": session.person, "signatures": signed.len(), "approvals_needed": needed, "evidence": evidence });
+    out.result(&value, || {
+        let next = if signed.len() >= usize::try_from(needed).unwrap_or(usize::MAX) {
+            "stayward run --from label-qa"
+        } else {
+            "have another person log in and sign"
+        };
+        format!(
+            "{} signed labels {} ({} of {needed} signatures, evidence {})\nnext: {next}",
+            session.person,
+            content.short(),
+            signed.len(),
+            evidence.as_deref().unwrap_or("-")
+        )
+    });
+    Ok(0)
+}
+
+fn internal(error: store::control::ControlError) -> PipelineError {
+    PipelineError::Internal(error.to_string())
+}
+
+#[derive(Serialize)]
+struct Version {
+    version: Option<u64>,
+    content: String,
+    author: String,
+    rows: Option<u64>,
+    positives: Option<u64>,
+    signed_by: Vec<String>,
+    at: Option<String>,
+    evidence: Option<String>,
+}
+
+async fn list(root: &Path, out: &Output) -> Ended {
+    let office = Office::open(root).await?;
+    let mut versions = Vec::new();
+    for one in office.control.label_versions().await.map_err(internal)? {
+        let signed = office.control.approvals(&one.what.content).await.map_err(internal)?;
+        versions.push(Version {
+            version: Some(one.version),
+            content: one.what.content.short(),
+            author: one.what.author.clone(),
+            rows: Some(one.what.rows),
+            positives: Some(one.what.positives),
+            signed_by: signed.into_iter().map(|approval| approval.what.person).collect(),
+            at: Some(rfc3339(one.what.at_ms / 1000)),
+            evidence: one.what.receipt.get("id").and_then(|id| id.as_str()).map(str::to_owned),
+        });
+    }
+    versions.sort_by_key(|version| version.version);
+    if let Some(waiting) = label_proposal(&office.control)
+        .await?
+        .filter(|waiting| !versions.iter().any(|known| known.content == waiting.content.short()))
+    {
+        let signed = office.control.approvals(&waiting.content).await.map_err(internal)?;
+        let signed_by = signed.into_iter().map(|approval| approval.what.person).collect();
+        versions.push(Version {
+            version: None,
+            content: waiting.content.short(),
+            author: waiting.author,
+            rows: None,
+            positives: None,
+            signed_by,
+            at: None,
+            evidence: None,
+        });
+    }
+    out.result(&versions, || show(&versions));
+    Ok(0)
+}
+
+fn show(versions: &[Version]) -> String {
+    if versions.is_empty() {
+        return "no labels yet: run `stayward label propose`".to_owned();
+    }
+    let count = |count: Option<u64>| count.map_or_else(|| "-".to_owned(), |count| count.to_string());
+    let row = |one: &Version| {
+        let version = one.version.map_or_else(|| "waits".to_owned(), |version| format!("v{version}"));
+        let (at, evidence) = (one.at.clone().unwrap_or_default(), one.evidence.clone().unwrap_or_default());
+        vec![
+            version,
+            one.content.clone(),
+            one.author.clone(),
+            count(one.rows),
+            count(one.positives),
+            one.signed_by.join(" "),
+            at,
+            evidence,
+        ]
+    };
+    table(
+        &["version", "labels", "author", "rows", "churned", "signed by", "at", "evidence"],
+        &versions.iter().map(row).collect::<Vec<_>>(),
+    )
+}
+
+async fn review(number: usize, root: &Path, out: &Output) -> Ended {
+    let office = Office::open(root).await?;
+    out.say("training on two thirds of the labels, three times, to look at the other third");
+    let review = review_labels(&office.project, &office.control, number).await?;
+    out.result(&review, || {
+        let row = |one: &Suspect| {
+            let label = if one.churned { "churned" } else { "stayed" };
+            vec![one.customer.clone(), one.moment.clone().unwrap_or_default(), label.to_owned(), format!("{:.3}", one.against)]
+        };
+        let rows: Vec<Vec<String>> = review.suspects.iter().map(row).collect();
+        let table = table(&["customer", "moment", "label", "model against it"], &rows);
+        format!(
+            "{} labels; the model contradicts {:.1} % of them strongly (more than 0.95)\n\n{table}",
+            review.rows,
+            review.suspect_share * 100.0
+        )
+    });
+    Ok(0)
+}

@@ -1,0 +1,116 @@
+//! People, keys and secrets beside a running server: who manages them needs no lock on the log, and touches no data (T4, T6).
+
+use std::path::Path;
+use std::sync::Arc;
+
+use identity::{Action, CustomerScope, Denial, Identity, Right, Role, Session, matrix};
+use store::control::Control;
+use vault::Vault;
+
+use crate::desk::{SESSION_SECRET, now};
+use crate::setup::{self, IssuedKey};
+use crate::{PipelineError, Project};
+
+/// A project as its administration sees it.
+pub struct Office {
+    /// Policy, contract, paths.
+    pub project: Project,
+    /// Secrets.
+    pub vault: Arc<Vault>,
+    /// People, keys, suppliers.
+    pub identity: Identity,
+    /// Runs, deliveries, use.
+    pub control: Control,
+}
+
+impl Office {
+    /// Opens a project without its log, so it works while a server runs.
+    pub async fn open(root: &Path) -> Result<Self, PipelineError> {
+        let project = Project::open(root)?;
+        let vault = Arc::new(Vault::open(&project.path("vault"))?);
+        let database = project.path("control.db");
+        let identity = Identity::open(&database, vault.clone()).await?;
+        let control = Control::open(&database).await.map_err(PipelineError::internal)?;
+        Ok(Self { project, vault, identity, control })
+    }
+
+    /// The session that `login` left in the project.
+    pub async fn session(&self) -> Result<Session, PipelineError> {
+        session(&self.vault, &self.identity).await
+    }
+
+    /// The current session, if it may do this now; else an error that names the login that may.
+    pub async fn authorised(&self, action: Action) -> Result<Session, PipelineError> {
+        let session = self.session().await?;
+        allow(&self.identity, &session, action).await?;
+        Ok(session)
+    }
+
+    /// Keeps a session for the commands that follow, sealed in the vault.
+    pub fn keep_session(&self, session: &Session) -> Result<(), PipelineError> {
+        keep_session(&self.vault, session)
+    }
+
+    /// Ends the current session; answers whose it was.
+    pub async fn log_out(&self) -> Result<String, PipelineError> {
+        let session = self.session().await?;
+        self.identity.revoke_session(session.id.reveal(), now()).await?;
+        Ok(session.person)
+    }
+
+    /// Issues a key with the policy's limits; the application is made if it is new.
+    pub async fn issue_key(
+        &self,
+        application: &str,
+        owner: &str,
+        rights: &[Right],
+        scope: &CustomerScope,
+    ) -> Result<IssuedKey, PipelineError> {
+        setup::issue_key_in(&self.identity, &self.project.policy.api, (application, owner), rights, scope).await
+    }
+}
+
+/// The session that the vault keeps, if it still lives.
+pub(crate) async fn session(vault: &Vault, identity: &Identity) -> Result<Session, PipelineError> {
+    let not_allowed =
+        |why: &str| PipelineError::NotAllowed { why: why.to_owned(), help: "log in with `stayward login`".to_owned() };
+    let token = vault.get(SESSION_SECRET).map_err(|_| not_allowed("nobody is logged in"))?;
+    let token = String::from_utf8_lossy(&token).into_owned();
+    identity.session(&token, now()).await.map_err(|_| not_allowed("the session has ended"))
+}
+
+pub(crate) fn keep_session(vault: &Vault, session: &Session) -> Result<(), PipelineError> {
+    let bytes = session.id.reveal().as_bytes();
+    if vault.versions(SESSION_SECRET).is_ok_and(|versions| !versions.is_empty()) {
+        vault.rotate(SESSION_SECRET, bytes, now())?;
+    } else {
+        vault.put(SESSION_SECRET, bytes, now())?;
+    }
+    Ok(())
+}
+
+/// Lets a session through that may do this now; the error names the command that logs in somebody who may.
+pub async fn allow(identity: &Identity, session: &Session, action: Action) -> Result<(), PipelineError> {
+    let Err(denial) = session.authorise(action, now()) else { return Ok(()) };
+    let help = match &denial {
+        Denial::SecondFactorMissing { .. } | Denial::SecondFactorTooOld { .. } => {
+            format!("give a fresh one-time code with `stayward login {}`", session.person)
+        }
+        Denial::NoRole { .. } => {
+            let people = identity.people().await?;
+            let able = |roles: &std::collections::BTreeSet<Role>| matrix::any_allowed(roles, action);
+            let names: Vec<String> = people
+                .iter()
+                .filter(|one| one.disabled_at.is_none() && able(&one.roles))
+                .map(|one| format!("`stayward login {}`", one.name))
+                .collect();
+            if names.is_empty() {
+                denial.help()
+            } else {
+                format!("`{}` may not; log in as somebody who may: {}", session.person, names.join(" or "))
+            }
+        }
+        Denial::Component { .. } => denial.help(),
+    };
+    Err(PipelineError::NotAllowed { why: denial.to_string(), help })
+}
