@@ -38,7 +38,12 @@ impl Client {
             .root_certs(RootCerts::Specific(Arc::new(vec![certificate])))
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
             .build();
-        let config = ureq::Agent::config_builder().tls_config(tls).timeout_global(Some(TIMEOUT)).http_status_as_error(false).https_only(true).build();
+        let config = ureq::Agent::config_builder()
+            .tls_config(tls)
+            .timeout_global(Some(TIMEOUT))
+            .http_status_as_error(false)
+            .https_only(true)
+            .build();
         Ok(Self { agent: config.into(), base: base.trim_end_matches('/').to_owned(), key: key.to_owned() })
     }
 
@@ -62,11 +67,21 @@ impl Client {
         self.answer(response, &url)
     }
 
-    fn answer(&self, response: Result<ureq::http::Response<ureq::Body>, ureq::Error>, url: &str) -> Result<Answer, PipelineError> {
-        let unreachable = |why: String| PipelineError::Internal(format!("{url} gives no answer: {why}; is `stayward serve` running?"));
+    fn answer(
+        &self,
+        response: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+        url: &str,
+    ) -> Result<Answer, PipelineError> {
+        let unreachable =
+            |why: String| PipelineError::Internal(format!("{url} gives no answer: {why}; is `stayward serve` running?"));
         let mut response = response.map_err(|error| unreachable(error.to_string()))?;
         let status = response.status().as_u16();
-        let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string().map_err(|error| unreachable(error.to_string()))?;
+        let text = response
+            .body_mut()
+            .with_config()
+            .limit(ANSWER_BYTES_MAX)
+            .read_to_string()
+            .map_err(|error| unreachable(error.to_string()))?;
         let body = serde_json::from_str(&text).map_err(|error| unreachable(format!("no JSON: {error}")))?;
         Ok(Answer { status, body })
     }
@@ -74,5 +89,13 @@ impl Client {
 
 /// Percent-encodes what a path segment may not hold (RFC 3986, section 2.3).
 fn escape(id: &str) -> String {
-    id.bytes().map(|byte| if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    id.bytes()
+        .map(|byte| {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
 }

@@ -45,7 +45,9 @@ impl Console {
         let read = tokio::task::spawn_blocking(move || read(&service, &handle)).await;
         match read {
             Ok(Ok(Some(view))) => Ok(view),
-            Ok(Ok(None)) => Err(refused(RefusedKind::NotFound, "there is nothing of that name", "follow a link of the page before", "")),
+            Ok(Ok(None)) => {
+                Err(refused(RefusedKind::NotFound, "there is nothing of that name", "follow a link of the page before", ""))
+            }
             Ok(Err(error)) => Err(of_error(&error)),
             Err(error) => Err(refused(RefusedKind::Internal, &error.to_string(), "report this", "")),
         }
@@ -137,13 +139,16 @@ impl ConsoleSource for Console {
     }
 
     async fn pipeline(&self, who: &Signed) -> Seen<PipelineView> {
-        let read = |service: &Service, handle: &Handle| handle.block_on(view::pipeline_view(service.desk(), service.houses())).map(Some);
+        let read =
+            |service: &Service, handle: &Handle| handle.block_on(view::pipeline_view(service.desk(), service.houses())).map(Some);
         self.seen(who, READS, read).await
     }
 
     async fn run(&self, who: &Signed, id: Option<&str>) -> Seen<RunView> {
         let id = id.map(str::to_owned);
-        let read = move |service: &Service, handle: &Handle| handle.block_on(view::run_view(service.desk(), service.houses(), id.as_deref()));
+        let read = move |service: &Service, handle: &Handle| {
+            handle.block_on(view::run_view(service.desk(), service.houses(), id.as_deref()))
+        };
         self.seen(who, READS, read).await
     }
 
@@ -160,7 +165,8 @@ impl ConsoleSource for Console {
     }
 
     async fn controls(&self, who: &Signed) -> Seen<ControlsView> {
-        let read = |service: &Service, handle: &Handle| handle.block_on(view::controls_view(service.desk(), service.houses())).map(Some);
+        let read =
+            |service: &Service, handle: &Handle| handle.block_on(view::controls_view(service.desk(), service.houses())).map(Some);
         self.seen(who, READS, read).await
     }
 }

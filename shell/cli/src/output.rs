@@ -69,11 +69,17 @@ impl Output {
 
     /// A pipeline's error: a refusal is a result with rule, reason, evidence and next command.
     pub(crate) fn failure(&self, error: &PipelineError) {
-        let evidence = error.evidence().map(|id| format!("\n  evidence  {id}   (stayward evidence show {id})")).unwrap_or_default();
+        let evidence =
+            error.evidence().map(|id| format!("\n  evidence  {id}   (stayward evidence show {id})")).unwrap_or_default();
         match error {
             PipelineError::Refused { step, gate, finding, .. } => self.verdict("REFUSED", step, gate, finding, &evidence),
-            PipelineError::Held { step, gate, finding, .. } => self.verdict("WAITING FOR A PERSON", step, gate, finding, &evidence),
-            PipelineError::NotAllowed { .. } | PipelineError::Broken { .. } | PipelineError::Wrong { .. } | PipelineError::Internal(_) => {
+            PipelineError::Held { step, gate, finding, .. } => {
+                self.verdict("WAITING FOR A PERSON", step, gate, finding, &evidence)
+            }
+            PipelineError::NotAllowed { .. }
+            | PipelineError::Broken { .. }
+            | PipelineError::Wrong { .. }
+            | PipelineError::Internal(_) => {
                 self.error(&error.to_string(), &error.help());
             }
         }
@@ -85,7 +91,10 @@ impl Output {
 
     fn verdict(&self, word: &str, step: &str, gate: &str, finding: &Finding, evidence: &str) {
         let word = self.paint(word, Paint::Red);
-        eprintln!("{word}\n  step      {step}\n  rule      {gate}\n  reason    {}{evidence}\n  next      {}", finding.why, finding.help);
+        eprintln!(
+            "{word}\n  step      {step}\n  rule      {gate}\n  reason    {}{evidence}\n  next      {}",
+            finding.why, finding.help
+        );
     }
 
     fn paint(&self, text: &str, paint: Paint) -> String {
@@ -147,9 +156,23 @@ fn line(out: &Output, report: &StepReport) -> String {
     };
     let gates = report.gates.iter().filter(|gate| gate.decision == Decision::Pass).count();
     let seconds = format!("{:.2} s", std::time::Duration::from_millis(report.milliseconds).as_secs_f64());
-    let head = format!("  {:<17} {:<26} {} {:>8}  {:<28} {}/{} gates  {}", report.step, shorten(&report.about, 26), out.paint(&format!("{word:<9}"), paint), seconds, rows, gates, report.gates.len(), out.paint(&report.evidence, Paint::Dim));
+    let head = format!(
+        "  {:<17} {:<26} {} {:>8}  {:<28} {}/{} gates  {}",
+        report.step,
+        shorten(&report.about, 26),
+        out.paint(&format!("{word:<9}"), paint),
+        seconds,
+        rows,
+        gates,
+        report.gates.len(),
+        out.paint(&report.evidence, Paint::Dim)
+    );
     let note = if report.note.is_empty() { String::new() } else { format!("\n{:20}{}", "", report.note) };
-    let finding = report.finding.as_ref().map(|(gate, finding)| format!("\n{:20}{gate}: {}\n{:20}next: {}", "", finding.why, "", finding.help)).unwrap_or_default();
+    let finding = report
+        .finding
+        .as_ref()
+        .map(|(gate, finding)| format!("\n{:20}{gate}: {}\n{:20}next: {}", "", finding.why, "", finding.help))
+        .unwrap_or_default();
     format!("{head}{note}{finding}")
 }
 

@@ -15,7 +15,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let pages = runtime.block_on(pages(Path::new(&project), arguments.next()))?;
     for (name, page) in pages {
-        let page = page.replace(&format!("\"{}\"", console::path::STYLE), "\"style.css\"").replace(&format!("\"{}\"", console::path::SCRIPT), "\"live.js\"");
+        let page = page
+            .replace(&format!("\"{}\"", console::path::STYLE), "\"style.css\"")
+            .replace(&format!("\"{}\"", console::path::SCRIPT), "\"live.js\"");
         std::fs::write(folder.join(format!("{name}.html")), page)?;
     }
     std::fs::write(folder.join("style.css"), console::STYLESHEET)?;

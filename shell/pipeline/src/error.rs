@@ -118,13 +118,11 @@ impl From<Unproven> for PipelineError {
 
 impl From<store::log::LogError> for PipelineError {
     fn from(error: store::log::LogError) -> Self {
-        match error {
-            store::log::LogError::Locked(_) => Self::wrong(
-                "another stayward process works on this project",
-                "wait for it, or stop it (`stayward serve` holds the project while it runs)",
-            ),
-            other => Self::broken(format!("the ledger is damaged: {other}")),
+        if matches!(error, store::log::LogError::Locked(_)) {
+            let help = "wait for it, or stop it (`stayward serve` holds the project while it runs)";
+            return Self::wrong("another stayward process works on this project", help);
         }
+        Self::broken(format!("the ledger is damaged: {error}"))
     }
 }
 

@@ -1,8 +1,8 @@
 //! All gatehouses of the diagram. This is the only file that opens one (checks/tidy).
 
 use artifact::{
-    AnswerGuard, Content, Dependencies, Door, InputGuard, Labels, Monitoring, Predicting, QueryGuard, ReleaseStep, Segments, Source,
-    Training,
+    AnswerGuard, Content, Dependencies, Door, InputGuard, Labels, Monitoring, Predicting, QueryGuard, ReleaseStep, Segments,
+    Source, Training,
 };
 use gate::{Card, Clause, Gate, Gatehouse, LedgerError, Ruling, Step};
 use serde::Serialize;

@@ -30,7 +30,10 @@ impl Project {
         let policy_path = root.join("stayward.toml");
         if !policy_path.is_file() {
             let why = format!("`{}` is no project: it has no stayward.toml", root.display());
-            return Err(PipelineError::wrong(why, "make one with `stayward init --data FILE --target COLUMN`, or see it work with `stayward demo`"));
+            return Err(PipelineError::wrong(
+                why,
+                "make one with `stayward init --data FILE --target COLUMN`, or see it work with `stayward demo`",
+            ));
         }
         let policy_bytes = store::disk::read_limited(&policy_path, CONFIG_BYTES_MAX)?;
         let contract_bytes = store::disk::read_limited(&root.join("contract.toml"), CONFIG_BYTES_MAX)?;

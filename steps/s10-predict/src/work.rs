@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use artifact::{InputGuard, RawScore, ReleaseStep};
 use gate::{Cleared, Digest};
-use learn::{ColumnKind, Ensemble, Value};
+use learn::{ColumnKind, ColumnSpec, Ensemble, Value};
 
 /// Released files that belong to the model's surroundings, not to the ensemble: what ordinary inputs and scores look like.
 pub const SURROUNDINGS: [&str; 3] = ["drift.json", "guard.json", "report.json"];
@@ -97,6 +97,31 @@ impl Served {
         self.ensemble.columns().iter().any(|column| column.name == name && matches!(column.kind, ColumnKind::Number { .. }))
     }
 
+    /// The segments that were released with it.
+    pub fn segments(&self) -> Option<&learn::Segments> {
+        self.ensemble.segments()
+    }
+
+    fn row<'v>(&self, values: &'v BTreeMap<String, Option<String>>) -> Vec<Value<'v>> {
+        let value = |column: &ColumnSpec| match values.get(&column.name).and_then(Option::as_deref) {
+            None => Value::Missing,
+            Some(text) if matches!(column.kind, ColumnKind::Number { .. }) => {
+                text.trim().parse().map_or(Value::Missing, Value::Number)
+            }
+            Some(text) => Value::Text(text),
+        };
+        self.ensemble.columns().iter().map(value).collect()
+    }
+
+    /// A row as the model sees it, standardised: for monitoring, which looks for rows that nearly repeat each other.
+    pub fn standardised(&self, values: &BTreeMap<String, Option<String>>) -> Vec<f32> {
+        let preprocess = self.ensemble.preprocess();
+        let mut row = preprocess.encode_row(&self.row(values));
+        preprocess.fill(&mut row);
+        preprocess.scale(&mut row);
+        row
+    }
+
     /// A vote of at least this is called churn.
     pub fn threshold(&self) -> f64 {
         self.ensemble.threshold()
@@ -106,19 +131,9 @@ impl Served {
 /// The vote on one row. A number that does not parse counts as missing: input validation has refused it where the contract
 /// does not allow that.
 pub fn predict(model: &Served, row: &Cleared<InputGuard>) -> Result<RawScore, NotServed> {
-    let input = row.subject();
-    let values: Vec<Value<'_>> = model
+    let scores = model
         .ensemble
-        .columns()
-        .iter()
-        .map(|column| match input.values.get(&column.name).and_then(Option::as_deref) {
-            None => Value::Missing,
-            Some(text) if matches!(column.kind, ColumnKind::Number { .. }) => {
-                text.trim().parse().map_or(Value::Missing, Value::Number)
-            }
-            Some(text) => Value::Text(text),
-        })
-        .collect();
-    let scores = model.ensemble.predict_row(&values).map_err(|error| NotServed::Unreadable(error.to_string()))?;
+        .predict_row(&model.row(&row.subject().values))
+        .map_err(|error| NotServed::Unreadable(error.to_string()))?;
     Ok(RawScore::new(scores.vote))
 }

@@ -157,8 +157,8 @@ fn share(measured: &Measured) -> String {
 
 fn bar(bar: Bar) -> String {
     match bar {
-        Bar::AtMost(share) if share == 0.0 => "never".to_owned(),
-        Bar::AtMost(share) => format!("{:.0} %", share * 100.0),
+        Bar::AtMost(share) if share > 0.0 => format!("{:.0} %", share * 100.0),
+        Bar::AtMost(_) => "never".to_owned(),
         Bar::KnownGap => "known gap".to_owned(),
     }
 }

@@ -66,7 +66,10 @@ fn prefix(id: &str) -> Result<IdPrefix, pipeline::PipelineError> {
 
 fn find(id: &str, root: &Path) -> Result<(pipeline::desk::Published, u64), pipeline::PipelineError> {
     let evidence = published(&super::open(root)?)?;
-    let found = evidence.reader.find(&prefix(id)?).map_err(|error| wrong(error.to_string(), "list entries with `stayward evidence log`"))?;
+    let found = evidence
+        .reader
+        .find(&prefix(id)?)
+        .map_err(|error| wrong(error.to_string(), "list entries with `stayward evidence log`"))?;
     Ok((evidence, found.index))
 }
 
@@ -74,7 +77,11 @@ fn show(id: &str, statement: bool, root: &Path, out: &Output) -> Ended {
     let (evidence, index) = find(id, root)?;
     let bundle = evidence.reader.bundle(index)?;
     let verified = bundle.verify(&evidence.statements).map_err(|error| broken(error.to_string()))?;
-    let text = if statement { verified.to_canonical_json().map_err(|error| broken(error.to_string()))? } else { bundle.to_canonical_json().map_err(|error| broken(error.to_string()))? };
+    let text = if statement {
+        verified.to_canonical_json().map_err(|error| broken(error.to_string()))?
+    } else {
+        bundle.to_canonical_json().map_err(|error| broken(error.to_string()))?
+    };
     let value: serde_json::Value = serde_json::from_slice(&text).map_err(|error| broken(error.to_string()))?;
     out.result(&value, || serde_json::to_string_pretty(&value).unwrap_or_default());
     Ok(0)
@@ -114,14 +121,27 @@ fn spell(verified: &Verified<'_>, walk: bool) -> String {
             Some(false) => "not passed",
             None => "made",
         };
-        lines.push(format!("{mark} {:indent$}{} {:<10} {:<34} {:<10} {}", "", link.id, link.kind, link.name, passed, link.at, indent = link.depth.min(8) * 2));
+        lines.push(format!(
+            "{mark} {:indent$}{} {:<10} {:<34} {:<10} {}",
+            "",
+            link.id,
+            link.kind,
+            link.name,
+            passed,
+            link.at,
+            indent = link.depth.min(8) * 2
+        ));
         for artefact in &link.artefacts {
             lines.push(format!("       {:indent$}  {} {}", "", artefact.role, artefact.path, indent = link.depth.min(8) * 2));
         }
     }
     lines.push(format!("{} links, log of {} entries, root {}", chain.links.len(), chain.log_entries, chain.log_root));
     if let Some(replay) = &verified.replay {
-        lines.push(format!("{} rulings were judged again and came out the same, {} did not", replay.same, replay.different.len()));
+        lines.push(format!(
+            "{} rulings were judged again and came out the same, {} did not",
+            replay.same,
+            replay.different.len()
+        ));
     }
     if verified.broken.is_empty() {
         lines.push("everything holds".to_owned());
@@ -150,7 +170,8 @@ fn log(number: u64, root: &Path, out: &Output) -> Ended {
         let bundle = evidence.reader.bundle(index)?;
         let statement = bundle.verify(&evidence.statements).map_err(|error| broken(error.to_string()))?;
         let part = pipeline::evidence::StaywardPart::of(&statement).unwrap_or_default();
-        let text = |pointer: &str| statement.predicate.pointer(pointer).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+        let text =
+            |pointer: &str| statement.predicate.pointer(pointer).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
         let verified = text("/timeVerified");
         entries.push(Entry {
             index,
@@ -169,7 +190,16 @@ fn log(number: u64, root: &Path, out: &Output) -> Ended {
         };
         let rows: Vec<Vec<String>> = entries
             .iter()
-            .map(|entry| vec![entry.index.to_string(), entry.id.clone(), entry.at.clone(), entry.kind.clone(), word(entry.passed).to_owned(), entry.name.clone()])
+            .map(|entry| {
+                vec![
+                    entry.index.to_string(),
+                    entry.id.clone(),
+                    entry.at.clone(),
+                    entry.kind.clone(),
+                    word(entry.passed).to_owned(),
+                    entry.name.clone(),
+                ]
+            })
             .collect();
         table(&["entry", "id", "when", "kind", "result", "about"], &rows)
     });
@@ -182,7 +212,11 @@ fn prove(id: &str, file: Option<&Path>, root: &Path, out: &Output) -> Ended {
     match file {
         Some(path) => {
             store::disk::write_atomic(path, proof.as_bytes())?;
-            out.say(&format!("wrote {}; check it with any C2SP tlog-proof verifier and the key {}", path.display(), evidence.checkpoint.to_text()));
+            out.say(&format!(
+                "wrote {}; check it with any C2SP tlog-proof verifier and the key {}",
+                path.display(),
+                evidence.checkpoint.to_text()
+            ));
         }
         None => out.raw(proof.as_bytes()).map_err(|error| broken(error.to_string()))?,
     }

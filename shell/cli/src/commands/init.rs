@@ -53,10 +53,15 @@ pub(crate) async fn run(args: InitArgs, project: Option<PathBuf>, out: &Output) 
     let root = project.unwrap_or_else(|| PathBuf::from(PROJECT));
     out.say(&format!("reading {}", args.data.display()));
     let loaded = data::load(&args.data)?;
-    let profile = tabular::profile::profile(&loaded.batches, loaded.decimal).map_err(|error| wrong(error.to_string(), "give a CSV or Parquet file"))?;
-    let contract = Contract::guess(&profile, Some(&args.target), args.positive.as_deref())
-        .map_err(|error| wrong(error.to_string(), "name the column with --target, and the level that means churn with --positive"))?;
-    let name = args.data.file_name().map_or_else(|| "churn".to_owned(), |name| name.to_string_lossy().split('.').next().unwrap_or("churn").to_owned());
+    let profile = tabular::profile::profile(&loaded.batches, loaded.decimal)
+        .map_err(|error| wrong(error.to_string(), "give a CSV or Parquet file"))?;
+    let contract = Contract::guess(&profile, Some(&args.target), args.positive.as_deref()).map_err(|error| {
+        wrong(error.to_string(), "name the column with --target, and the level that means churn with --positive")
+    })?;
+    let name = args
+        .data
+        .file_name()
+        .map_or_else(|| "churn".to_owned(), |name| name.to_string_lossy().split('.').next().unwrap_or("churn").to_owned());
     let contract = Contract { name: name.clone(), ..contract };
     let file = absolute(&args.data)?;
     let policy = template(&name, &file, "", true, 0.65);
@@ -82,14 +87,20 @@ fn absolute(path: &Path) -> Result<String, PipelineError> {
 }
 
 pub(crate) fn write_credentials(path: &Path, root: &Path, accounts: &[Account]) -> Result<(), PipelineError> {
-    let inside = path.parent().and_then(|folder| std::fs::canonicalize(if folder.as_os_str().is_empty() { Path::new(".") } else { folder }).ok());
+    let inside = path
+        .parent()
+        .and_then(|folder| std::fs::canonicalize(if folder.as_os_str().is_empty() { Path::new(".") } else { folder }).ok());
     if inside.zip(std::fs::canonicalize(root).ok()).is_some_and(|(folder, root)| folder.starts_with(root)) {
-        return Err(wrong("the credentials file would lie inside of the project", "choose a place outside; secrets in the project stop its releases"));
+        return Err(wrong(
+            "the credentials file would lie inside of the project",
+            "choose a place outside; secrets in the project stop its releases",
+        ));
     }
     let text = serde_json::to_vec_pretty(accounts).map_err(|error| PipelineError::Internal(error.to_string()))?;
     store::disk::write_atomic(path, &text)?;
     use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(|error| PipelineError::Internal(error.to_string()))
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+        .map_err(|error| PipelineError::Internal(error.to_string()))
 }
 
 fn guesses(contract: &Contract) -> Vec<Guess> {
@@ -128,8 +139,13 @@ fn role_name(role: Role) -> &'static str {
 }
 
 fn show(made: &Made) -> String {
-    let rows: Vec<Vec<String>> =
-        made.columns.iter().map(|guess| vec![guess.column.clone(), role_name(guess.role).to_owned(), guess.kind.clone(), guess.why.chars().take(70).collect()]).collect();
+    let rows: Vec<Vec<String>> = made
+        .columns
+        .iter()
+        .map(|guess| {
+            vec![guess.column.clone(), role_name(guess.role).to_owned(), guess.kind.clone(), guess.why.chars().take(70).collect()]
+        })
+        .collect();
     format!("{} rows\n\n{}", made.rows, table(&["column", "role", "values", "why"], &rows))
 }
 

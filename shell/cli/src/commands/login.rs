@@ -37,14 +37,21 @@ pub(crate) async fn run(args: LoginArgs, root: &Path, out: &Output) -> Ended {
     };
     desk.keep_session(&session)?;
     let until = pipeline::desk::rfc3339(session.expires);
-    out.result(&serde_json::json!({ "person": session.person, "until": until }), || format!("{} is logged in until {until}", session.person));
+    out.result(&serde_json::json!({ "person": session.person, "until": until }), || {
+        format!("{} is logged in until {until}", session.person)
+    });
     Ok(0)
 }
 
 pub(crate) fn account(path: &Path, name: &str) -> Result<Account, PipelineError> {
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(format!("`{}`: {error}", path.display()), "name the file that init or demo wrote"))?;
-    let accounts: Vec<Account> = serde_json::from_str(&text).map_err(|error| wrong(format!("`{}`: {error}", path.display()), "name the file that init or demo wrote"))?;
-    accounts.into_iter().find(|account| account.name == name).ok_or_else(|| wrong(format!("`{}` has no account `{name}`", path.display()), "choose another name"))
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| wrong(format!("`{}`: {error}", path.display()), "name the file that init or demo wrote"))?;
+    let accounts: Vec<Account> = serde_json::from_str(&text)
+        .map_err(|error| wrong(format!("`{}`: {error}", path.display()), "name the file that init or demo wrote"))?;
+    accounts
+        .into_iter()
+        .find(|account| account.name == name)
+        .ok_or_else(|| wrong(format!("`{}` has no account `{name}`", path.display()), "choose another name"))
 }
 
 /// Reads a line from standard input. The terminal shows what is typed; use `--credentials` or a pipe where that matters.

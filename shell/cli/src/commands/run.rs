@@ -58,7 +58,11 @@ pub(crate) async fn run(args: RunArgs, root: &Path, out: &Output) -> Ended {
 }
 
 fn summary(ran: &Ran) -> String {
-    let stopped = if ran.stopped_deliveries == 0 { String::new() } else { format!("\n{} deliveries were stopped; the run went on without them", ran.stopped_deliveries) };
+    let stopped = if ran.stopped_deliveries == 0 {
+        String::new()
+    } else {
+        format!("\n{} deliveries were stopped; the run went on without them", ran.stopped_deliveries)
+    };
     match (&ran.model, &ran.evidence) {
         (Some(model), Some(evidence)) => format!(
             "model {model} is deployed{stopped}\nnext: stayward model show | stayward serve | stayward evidence verify {evidence}"

@@ -31,7 +31,12 @@ pub(crate) async fn run(root: &Path, out: &Output) -> Ended {
     let runs = runs
         .into_iter()
         .map(|run| {
-            let why = run.summary.as_ref().and_then(|summary| summary.pointer("/why/0")).and_then(|why| why.as_str()).unwrap_or_default();
+            let why = run
+                .summary
+                .as_ref()
+                .and_then(|summary| summary.pointer("/why/0"))
+                .and_then(|why| why.as_str())
+                .unwrap_or_default();
             (rfc3339(run.started_ms / 1000), format!("{:?}", run.state).to_lowercase(), why.to_owned())
         })
         .collect();

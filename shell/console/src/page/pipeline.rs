@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use crate::diagram::{anchor, diagram, step_at};
 use crate::frame::{Live, Tab, inside, settled};
 use crate::part::{
-    Table, badge, badge_with, command_line, duration, empty, evidence_link, finding, gate_count, gate_finding, owed, prose, row_line,
-    run_line,
+    Table, badge, badge_with, command_line, duration, empty, evidence_link, finding, gate_count, gate_finding, owed, prose,
+    row_line, run_line,
 };
 use crate::view::State;
 use crate::view::pipeline::{GateView, PipelineView, Place, StepView};

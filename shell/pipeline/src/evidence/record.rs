@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::statement::{Links, StaywardPart, provenance, summary};
-use crate::desk::{Desk, now, random_hex};
 use crate::PipelineError;
+use crate::desk::{Desk, now, random_hex};
 
 /// Subjects and facts of one statement, as they stand in the archive. The salt keeps the digest from telling the content.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -137,7 +137,8 @@ impl Walk<'_> {
 
     /// Checks one entry and returns the statements that it rests on.
     fn visit(&mut self, index: u64, depth: usize) -> Vec<Digest> {
-        let id = self.evidence.reader.digest(index).map_or_else(|_| "?".to_owned(), |digest| digest.hex().chars().take(16).collect());
+        let id =
+            self.evidence.reader.digest(index).map_or_else(|_| "?".to_owned(), |digest| digest.hex().chars().take(16).collect());
         match read(&self.evidence.reader, &self.evidence.statements, index) {
             Err(why) => {
                 let link = Link { id, index, depth, state: LinkState::Broken(why), ..unknown() };
@@ -224,7 +225,11 @@ fn check_artefact(project: &Project, artefact: &Artefact) -> Result<(), String> 
     }
     let bytes = store::disk::read_limited(&project.path(path), ARTEFACT_BYTES_MAX).map_err(|error| format!("{role} {error}"))?;
     let found = Digest::of(&bytes);
-    if found == *digest { Ok(()) } else { Err(format!("{role} `{path}` was changed: it is {}, logged was {}", found.short(), digest.short())) }
+    if found == *digest {
+        Ok(())
+    } else {
+        Err(format!("{role} `{path}` was changed: it is {}, logged was {}", found.short(), digest.short()))
+    }
 }
 
 fn check_table(project: &Project, name: &str, version: u64, digest: &Digest) -> Result<(), String> {

@@ -49,11 +49,18 @@ pub(crate) fn read_market(bytes: &[u8], contract: &Contract, name: &str) -> Resu
         match (violation.rule, violation.row) {
             (Rule::ColumnMissing | Rule::ColumnRenamed, _) => out.missing.push(violation.column.clone()),
             (Rule::ColumnExtra, _) => out.unknown.push(violation.column.clone()),
-            (_, Some(row)) => out.flags.push(flag(row, RowReason::Contract, &violation.column, format!("`{}` in `{}`", violation.seen, violation.column))),
+            (_, Some(row)) => out.flags.push(flag(
+                row,
+                RowReason::Contract,
+                &violation.column,
+                format!("`{}` in `{}`", violation.seen, violation.column),
+            )),
             (_, None) => out.missing.push(format!("{} ({:?})", violation.column, violation.rule)),
         }
     }
-    for (at, what) in (typed.rows()..).zip((0..loaded.broken_count).map(|at| loaded.broken.get(usize::try_from(at).unwrap_or(usize::MAX)))) {
+    for (at, what) in
+        (typed.rows()..).zip((0..loaded.broken_count).map(|at| loaded.broken.get(usize::try_from(at).unwrap_or(usize::MAX))))
+    {
         let seen = what.cloned().unwrap_or_else(|| "a record that cannot be read".to_owned());
         out.flags.push(flag(at, RowReason::Contract, "", seen));
     }
@@ -147,7 +154,7 @@ pub(crate) fn content_facts(
         },
     };
     judge_jointly(&mut facts, table, history)?;
-    facts.flags.sort_by(|left, right| (left.row, left.reason).cmp(&(right.row, right.reason)));
+    facts.flags.sort_by_key(|flag| (flag.row, flag.reason));
     Ok((facts, next))
 }
 
@@ -165,15 +172,24 @@ fn market_finding(finding: &Found, rows: &[(u32, MarketRow)]) -> Result<RowFlag,
         Found::Share { row } => row_flag(row, RowReason::Threshold, "est_share", "a share that cannot be"),
         Found::Twice { row } => row_flag(row, RowReason::Duplicate, "", "the same week, region and competitor twice"),
         Found::OldWeek { row } => row_flag(row, RowReason::Threshold, "week", "a week that was accepted before"),
-        Found::RowMove { row, change } => {
-            row_flag(row, RowReason::Threshold, "price", &format!("a price that moved by {:+.1} % in a week", change.exp_m1() * 100.0))
-        }
+        Found::RowMove { row, change } => row_flag(
+            row,
+            RowReason::Threshold,
+            "price",
+            &format!("a price that moved by {:+.1} % in a week", change.exp_m1() * 100.0),
+        ),
         Found::ShareSum { week, region, sum } => {
             stop("market shares", format!("shares of `{region}` in week {week} add up to {sum:.2}"))
         }
         Found::RegionMove { week, region, change, z, relative } => {
             let against = if *relative { " against the other regions" } else { "" };
-            stop("price level", format!("prices of `{region}` moved by {:+.1} % in week {week}{against}, {z:+.0} deviations", change.exp_m1() * 100.0))
+            stop(
+                "price level",
+                format!(
+                    "prices of `{region}` moved by {:+.1} % in week {week}{against}, {z:+.0} deviations",
+                    change.exp_m1() * 100.0
+                ),
+            )
         }
         Found::SlowDrift { week, region, sum } => {
             let whose = region.as_deref().unwrap_or("all regions");
@@ -255,7 +271,8 @@ fn derived(rows: &[&MarketRow], before: &BTreeMap<(String, String), f64>) -> Der
 
 /// Rows that go on, as they are stored.
 pub(crate) fn arrow(table: &MarketTable, held: &[u32]) -> Result<Vec<RecordBatch>, PipelineError> {
-    let kept: Vec<&MarketRow> = table.market.iter().filter(|(place, _)| held.binary_search(place).is_err()).map(|(_, row)| row).collect();
+    let kept: Vec<&MarketRow> =
+        table.market.iter().filter(|(place, _)| held.binary_search(place).is_err()).map(|(_, row)| row).collect();
     let mut frame = Frame::new(kept.len());
     let number = |of: &dyn Fn(&MarketRow) -> f64| Column::Number(kept.iter().map(|row| of(row)).collect());
     let text = |of: fn(&MarketRow) -> &str| Column::Category(Categories::from_texts(kept.iter().map(|row| Some(of(row)))));

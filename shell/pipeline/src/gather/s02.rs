@@ -7,14 +7,19 @@ use identity::{Action, Component, matrix};
 use s02_source::{Facts, Writer};
 use store::table::{AppendInfo, Table, Version};
 
+use crate::PipelineError;
 use crate::desk::now;
 use crate::evidence::LogWitness;
 use crate::run::Run;
-use crate::PipelineError;
 
 impl Run<'_> {
     /// `content` is what s01 let through, for third-party rows.
-    pub(crate) fn source_facts(&self, table: &str, columns: Vec<String>, content: Option<&Cleared<Content>>) -> Result<Facts, PipelineError> {
+    pub(crate) fn source_facts(
+        &self,
+        table: &str,
+        columns: Vec<String>,
+        content: Option<&Cleared<Content>>,
+    ) -> Result<Facts, PipelineError> {
         let component = Component::SourceWriter;
         let session = &self.session;
         let writer = Writer {
@@ -58,7 +63,11 @@ impl Run<'_> {
     }
 
     /// Appends rows that s02 let through; what was not cleared does not fit the parameter.
-    pub(crate) fn append_table(&self, cleared: &Cleared<artifact::Source>, rows: &[RecordBatch]) -> Result<Version, PipelineError> {
+    pub(crate) fn append_table(
+        &self,
+        cleared: &Cleared<artifact::Source>,
+        rows: &[RecordBatch],
+    ) -> Result<Version, PipelineError> {
         let append = cleared.subject();
         let internal = |error: store::table::TableError| PipelineError::broken(error.to_string());
         let Some(first) = rows.first() else {

@@ -18,10 +18,49 @@ const PROGRAM_REVIEWS: &str = include_str!("../../../../reviews.toml");
 const CRITICAL: [&str; 4] = ["aws-lc-rs", "aws-lc-sys", "hessboost", "rustls"];
 /// Names that imitations try to look like.
 const WELL_KNOWN: [&str; 43] = [
-    "serde", "tokio", "rustls", "axum", "hyper", "sqlx", "clap", "rayon", "arrow", "parquet", "libc", "libm", "lock_api", "thiserror", "proptest", "bytes",
-    "futures", "tower", "toml", "base64", "sha1", "sha2", "zeroize", "numpy", "pandas", "scikit-learn", "xgboost", "scipy", "requests", "urllib3",
-    "apache-airflow", "pyarrow", "cryptography", "setuptools", "wheel", "joblib", "matplotlib", "onnx", "torch", "tensorflow", "boto3",
-    "jinja2", "pyyaml",
+    "serde",
+    "tokio",
+    "rustls",
+    "axum",
+    "hyper",
+    "sqlx",
+    "clap",
+    "rayon",
+    "arrow",
+    "parquet",
+    "libc",
+    "libm",
+    "lock_api",
+    "thiserror",
+    "proptest",
+    "bytes",
+    "futures",
+    "tower",
+    "toml",
+    "base64",
+    "sha1",
+    "sha2",
+    "zeroize",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "xgboost",
+    "scipy",
+    "requests",
+    "urllib3",
+    "apache-airflow",
+    "pyarrow",
+    "cryptography",
+    "setuptools",
+    "wheel",
+    "joblib",
+    "matplotlib",
+    "onnx",
+    "torch",
+    "tensorflow",
+    "boto3",
+    "jinja2",
+    "pyyaml",
 ];
 const LOCK_BYTES_MAX: u64 = 16 << 20;
 
@@ -66,14 +105,16 @@ pub(crate) fn gather(project: &Project) -> Result<(Parts, Facts), PipelineError>
             expires: day_seconds(&review.expires),
         })
         .collect();
-    let parts = Parts { locks, packages: u64::try_from(count).unwrap_or(u64::MAX), reviews: Digest::of(PROGRAM_REVIEWS.as_bytes()) };
+    let parts =
+        Parts { locks, packages: u64::try_from(count).unwrap_or(u64::MAX), reviews: Digest::of(PROGRAM_REVIEWS.as_bytes()) };
     Ok((parts, Facts { now: now(), unpinned, suspicious, critical, reviews }))
 }
 
 /// The one registry of a lock file: the most frequent source. Any package from elsewhere is a finding.
 fn registry(packages: &[lockfile::Package]) -> Option<&str> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for source in packages.iter().filter_map(|package| package.source.as_deref()).filter(|source| source.starts_with("registry+")) {
+    for source in packages.iter().filter_map(|package| package.source.as_deref()).filter(|source| source.starts_with("registry+"))
+    {
         *counts.entry(source).or_default() += 1;
     }
     counts.into_iter().max_by_key(|(_, count)| *count).map(|(source, _)| source)
@@ -85,5 +126,8 @@ fn texts(findings: Vec<supply::Finding>) -> Vec<String> {
 
 /// Seconds of a day written as `YYYY-MM-DD`; the beginning of time where it cannot be read, so that the review counts as expired.
 fn day_seconds(day: &str) -> i64 {
-    day.parse::<jiff::civil::Date>().ok().and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC).ok()).map_or(0, |at| at.timestamp().as_second())
+    day.parse::<jiff::civil::Date>()
+        .ok()
+        .and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC).ok())
+        .map_or(0, |at| at.timestamp().as_second())
 }

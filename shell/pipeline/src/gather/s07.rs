@@ -102,7 +102,10 @@ fn secrets_outside(project: &Project) -> Result<Vec<String>, PipelineError> {
             }
             files += 1;
             if files > FILES_MAX {
-                return Err(PipelineError::wrong(format!("the project has more than {FILES_MAX} files of its own"), "move data out of the project folder"));
+                return Err(PipelineError::wrong(
+                    format!("the project has more than {FILES_MAX} files of its own"),
+                    "move data out of the project folder",
+                ));
             }
             if kind.len() <= FILE_BYTES_MAX {
                 look_into(project.root(), &path, &mut found)?;
@@ -119,7 +122,11 @@ fn look_into(root: &Path, path: &Path, found: &mut Vec<String>) -> Result<(), Pi
     let below = path.strip_prefix(root).unwrap_or(path).display().to_string();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| MARKS.iter().any(|mark| line.contains(mark))) {
         // A word that merely begins like a token is none: ours have at least 20 more letters.
-        let token = MARKS.iter().any(|mark| line.split(mark).nth(1).is_some_and(|rest| mark.ends_with('-') || rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').count() >= 20));
+        let token = MARKS.iter().any(|mark| {
+            line.split(mark).nth(1).is_some_and(|rest| {
+                mark.ends_with('-') || rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').count() >= 20
+            })
+        });
         if token {
             found.push(format!("{below}:{}", at + 1));
         }

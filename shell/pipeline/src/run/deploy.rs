@@ -22,12 +22,21 @@ impl Run<'_> {
     }
 }
 
-async fn deploy(desk: &Desk, houses: &Houses, released: &Released, session: &Session, run: &str, kind: DeploymentKind) -> Result<Deployed, PipelineError> {
+async fn deploy(
+    desk: &Desk,
+    houses: &Houses,
+    released: &Released,
+    session: &Session,
+    run: &str,
+    kind: DeploymentKind,
+) -> Result<Deployed, PipelineError> {
     let (action, word) = match kind {
         DeploymentKind::Deploy => (Action::Release, "deploy"),
         DeploymentKind::Rollback => (Action::Rollback, "rollback"),
     };
-    session.authorise(action, now()).map_err(|denial| PipelineError::NotAllowed { why: denial.to_string(), help: denial.help() })?;
+    session
+        .authorise(action, now())
+        .map_err(|denial| PipelineError::NotAllowed { why: denial.to_string(), help: denial.help() })?;
     let keys = desk.statement_keys();
     let witness = LogWitness { reader: &desk.reader, keys: &keys };
     // Only what the log proves to have been cleared can be deployed.
@@ -43,7 +52,8 @@ async fn deploy(desk: &Desk, houses: &Houses, released: &Released, session: &Ses
     let links = Links { parents: vec![released.receipt.clone()], artefacts };
     let parameters = json!({ "kind": word });
     let parameters = parameters.as_object().cloned().unwrap_or_default();
-    let deployment = desk.record_made(("deployment", &format!("{word} {}", model.short()), model), parameters, &links, run, now())?;
+    let deployment =
+        desk.record_made(("deployment", &format!("{word} {}", model.short()), model), parameters, &links, run, now())?;
     let deployed = Deployed { model, release: released.release.clone(), receipt: released.receipt.clone(), deployment };
     let value = serde_json::to_value(&deployed).map_err(PipelineError::internal)?;
     let new = NewDeployment { model, receipt: value, kind, by: session.person.clone(), at_ms: now_ms() };
@@ -62,7 +72,8 @@ impl Desk {
     pub async fn deploy_released(&self, houses: &Houses) -> Result<Deployed, PipelineError> {
         let session = self.session().await?;
         let value = self.pointer("released").await?;
-        let value = value.ok_or_else(|| PipelineError::wrong("nothing was released yet", "run the pipeline with `stayward run`"))?;
+        let value =
+            value.ok_or_else(|| PipelineError::wrong("nothing was released yet", "run the pipeline with `stayward run`"))?;
         let released: Released = serde_json::from_value(value).map_err(PipelineError::internal)?;
         deploy(self, houses, &released, &session, "", DeploymentKind::Deploy).await
     }
@@ -77,7 +88,9 @@ impl Desk {
             None => Some(deployment.what.model) != current,
         };
         let earlier = all.iter().filter(fits).max_by_key(|deployment| deployment.seq);
-        let earlier = earlier.ok_or_else(|| PipelineError::wrong("there is no earlier deployment to go back to", "list them with `stayward model ls`"))?;
+        let earlier = earlier.ok_or_else(|| {
+            PipelineError::wrong("there is no earlier deployment to go back to", "list them with `stayward model ls`")
+        })?;
         let known = read(earlier)?;
         let released = Released { release: known.release, receipt: known.receipt };
         deploy(self, houses, &released, &session, "", DeploymentKind::Rollback).await

@@ -7,8 +7,8 @@ use artifact::{Append, Feed, Origin};
 use gate::{Digest, Outcome, Receipt};
 use identity::Role;
 use outlier::market::MarketState;
-use store::control::{Acceptance, DeliveryOutcome, NewDelivery};
 use s01_intake::{Arrival, DoorFacts, SupplierKey};
+use store::control::{Acceptance, DeliveryOutcome, NewDelivery};
 use tabular::Contract;
 
 use super::state::object;
@@ -60,7 +60,10 @@ impl Run<'_> {
         self.desk.objects.put(feed.bytes().unwrap_or_default())?;
         let facts = self.door_facts(policy, arrival, bundle).await?;
         let links = Links { parents: Vec::new(), artefacts: vec![object("feed", content)] };
-        let door = match self.judge(&self.houses.door, &about, (feed, &facts), links, Rows { began: Some(began), ..Rows::default() }).await? {
+        let door = match self
+            .judge(&self.houses.door, &about, (feed, &facts), links, Rows { began: Some(began), ..Rows::default() })
+            .await?
+        {
             Outcome::Cleared(door) => door,
             Outcome::Held(held) => return self.stop(policy, content, DeliveryOutcome::Held, held.receipt).await,
             Outcome::Refused { receipt, .. } => return self.stop(policy, content, DeliveryOutcome::Refused, receipt).await,
@@ -123,7 +126,8 @@ impl Run<'_> {
         let columns = append.columns.clone();
         let source_facts = self.source_facts(&policy.name, columns, Some(content))?;
         let links = Links { parents: vec![content.receipt().clone()], artefacts: vec![object("feed", batch.content)] };
-        let rows = Rows { came: batch.rows, went: append.rows, held: batch.rows - append.rows, began: Some(began), ..Rows::default() };
+        let rows =
+            Rows { came: batch.rows, went: append.rows, held: batch.rows - append.rows, began: Some(began), ..Rows::default() };
         let outcome = self.judge(&self.houses.source, about, (append, &source_facts), links, rows).await?;
         let cleared = match outcome {
             Outcome::Cleared(cleared) => cleared,
@@ -138,11 +142,24 @@ impl Run<'_> {
         let sequence = s01_intake::read_claim(facts, &policy.supplier).map_or(0, |signed| signed.claim.sequence);
         self.desk.identity.advance_sequence(&policy.supplier, &policy.name, sequence, now()).await?;
         self.leave_market_state(policy, state).await?;
-        self.book(policy, batch.content, DeliveryOutcome::Cleared, (batch.rows, batch.rows - batch.rows_clean()), cleared.receipt()).await?;
+        self.book(
+            policy,
+            batch.content,
+            DeliveryOutcome::Cleared,
+            (batch.rows, batch.rows - batch.rows_clean()),
+            cleared.receipt(),
+        )
+        .await?;
         Ok(Some(Delivery::Taken))
     }
 
-    async fn stop(&mut self, policy: &FeedPolicy, content: Digest, outcome: DeliveryOutcome, receipt: Receipt) -> Result<Option<Delivery>, PipelineError> {
+    async fn stop(
+        &mut self,
+        policy: &FeedPolicy,
+        content: Digest,
+        outcome: DeliveryOutcome,
+        receipt: Receipt,
+    ) -> Result<Option<Delivery>, PipelineError> {
         self.book(policy, content, outcome, (0, 0), &receipt).await?;
         Ok(Some(Delivery::Stopped))
     }
@@ -182,7 +199,12 @@ impl Run<'_> {
         Ok(!self.desk.control.acceptances(&content).await.map_err(PipelineError::internal)?.is_empty())
     }
 
-    pub(crate) async fn door_facts(&self, policy: &FeedPolicy, arrival: Arrival, bundle: Option<String>) -> Result<DoorFacts, PipelineError> {
+    pub(crate) async fn door_facts(
+        &self,
+        policy: &FeedPolicy,
+        arrival: Arrival,
+        bundle: Option<String>,
+    ) -> Result<DoorFacts, PipelineError> {
         let keys = self.desk.identity.supplier_keys().await?;
         let keys = keys
             .into_iter()
@@ -201,7 +223,8 @@ impl Run<'_> {
     fn feed_contract(&self, policy: &FeedPolicy) -> Result<Contract, PipelineError> {
         let below = format!("feeds/{}.contract.toml", policy.name);
         let bytes = store::disk::read_limited(&self.desk.project.path(&below), BUNDLE_BYTES_MAX)?;
-        Contract::parse(&String::from_utf8_lossy(&bytes)).map_err(|error| PipelineError::wrong(format!("{below}: {error}"), "mend the file"))
+        Contract::parse(&String::from_utf8_lossy(&bytes))
+            .map_err(|error| PipelineError::wrong(format!("{below}: {error}"), "mend the file"))
     }
 
     async fn market_state(&self, policy: &FeedPolicy) -> Result<MarketState, PipelineError> {
@@ -237,12 +260,24 @@ impl Run<'_> {
     }
 
     /// Reports a step in which nothing was new.
-    pub(crate) async fn unchanged(&mut self, step: &str, about: &str, note: &str, receipt: &Receipt) -> Result<(), PipelineError> {
+    pub(crate) async fn unchanged(
+        &mut self,
+        step: &str,
+        about: &str,
+        note: &str,
+        receipt: &Receipt,
+    ) -> Result<(), PipelineError> {
         self.settled(step, about, (StepState::Unchanged, note), receipt).await
     }
 
     /// Reports a step that no gatehouse judges.
-    pub(crate) async fn settled(&mut self, step: &str, about: &str, (state, note): (StepState, &str), receipt: &Receipt) -> Result<(), PipelineError> {
+    pub(crate) async fn settled(
+        &mut self,
+        step: &str,
+        about: &str,
+        (state, note): (StepState, &str),
+        receipt: &Receipt,
+    ) -> Result<(), PipelineError> {
         let report = StepReport {
             step: step.to_owned(),
             about: about.to_owned(),
@@ -290,4 +325,3 @@ pub(crate) fn lowest_prices(rows: &[outlier::market::MarketRow]) -> data::ByWeek
     }
     lowest
 }
-

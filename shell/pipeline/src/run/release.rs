@@ -18,7 +18,11 @@ impl Run<'_> {
         let began = Instant::now();
         let (parts, facts) = s06::gather(&self.desk.project)?;
         let count = parts.packages;
-        let rows = Rows { began: Some(began), note: format!("{count} packages, {} of them critical", facts.critical.len()), ..Rows::default() };
+        let rows = Rows {
+            began: Some(began),
+            note: format!("{count} packages, {} of them critical", facts.critical.len()),
+            ..Rows::default()
+        };
         let staged = self.pass(&self.houses.dependencies, "parts", (parts, &facts), Links::default(), rows).await?;
 
         self.progress.begin("s07-release", "release");
@@ -39,7 +43,11 @@ impl Run<'_> {
             .iter()
             .map(|(name, digest)| Artefact { role: "model".into(), path: format!("{below}/{name}"), digest: *digest })
             .collect();
-        artefacts.push(Artefact { role: "contract".into(), path: "contract.toml".into(), digest: self.desk.project.contract_digest });
+        artefacts.push(Artefact {
+            role: "contract".into(),
+            path: "contract.toml".into(),
+            digest: self.desk.project.contract_digest,
+        });
         let parents = vec![trained.receipt.clone(), staged.cleared.receipt().clone()];
         let rows = Rows { began: Some(began), note: format!("model {}", release.model().short()), ..Rows::default() };
         let passed = self.pass(&self.houses.release, "release", (release, &facts), Links { parents, artefacts }, rows).await?;

@@ -54,11 +54,19 @@ impl Run<'_> {
         let Some(last) = last.filter(|commit| commit.content == Some(content)) else { return Ok(None) };
         let id = last.receipt.unwrap_or_default();
         let found = id.parse().ok().and_then(|prefix| self.desk.reader.find(&prefix).ok());
-        let found = found.ok_or_else(|| PipelineError::broken(format!("table `{CUSTOMERS}` names evidence `{id}`, which the log does not have")))?;
+        let found = found.ok_or_else(|| {
+            PipelineError::broken(format!("table `{CUSTOMERS}` names evidence `{id}`, which the log does not have"))
+        })?;
         Ok(Some(Receipt { id, statement: found.digest, index: Some(found.index) }))
     }
 
-    async fn write_customers(&mut self, content: Digest, typed: &TypedTable, (came, went): (u64, u64), began: Instant) -> Result<Receipt, PipelineError> {
+    async fn write_customers(
+        &mut self,
+        content: Digest,
+        typed: &TypedTable,
+        (came, went): (u64, u64),
+        began: Instant,
+    ) -> Result<Receipt, PipelineError> {
         let stored = data::stored_contract(&self.desk.project.contract);
         let append = Append {
             table: CUSTOMERS.to_owned(),
@@ -81,7 +89,8 @@ impl Run<'_> {
     async fn settle(&mut self, content: Digest, customers: Receipt) -> Result<Settled, PipelineError> {
         let mut tables = BTreeMap::new();
         let mut cleared = vec![customers];
-        let names = std::iter::once(CUSTOMERS.to_owned()).chain(self.desk.project.policy.feeds.iter().map(|feed| feed.name.clone()));
+        let names =
+            std::iter::once(CUSTOMERS.to_owned()).chain(self.desk.project.policy.feeds.iter().map(|feed| feed.name.clone()));
         let broken = |error: store::table::TableError| PipelineError::broken(error.to_string());
         for name in names {
             let dir = self.desk.project.path("source").join(&name);
@@ -107,7 +116,11 @@ impl Run<'_> {
         }
         let artefacts = tables
             .iter()
-            .map(|(name, (version, digest))| Artefact { role: "table".into(), path: format!("source/{name}@{version}"), digest: *digest })
+            .map(|(name, (version, digest))| Artefact {
+                role: "table".into(),
+                path: format!("source/{name}@{version}"),
+                digest: *digest,
+            })
             .collect();
         let links = Links { parents: cleared.clone(), artefacts };
         let parameters = json!({ "tables": tables.keys().collect::<Vec<_>>() });
@@ -129,10 +142,16 @@ impl Run<'_> {
         if share <= self.desk.project.policy.content.contract_share_max {
             return Ok(());
         }
-        let first = typed.violations.first().map(|found| format!("row {}: `{}` in `{}`", found.row.unwrap_or(0) + 1, found.seen, found.column));
+        let first = typed
+            .violations
+            .first()
+            .map(|found| format!("row {}: `{}` in `{}`", found.row.unwrap_or(0) + 1, found.seen, found.column));
         let first = first.or_else(|| broken.first().cloned()).unwrap_or_default();
         let why = format!("`{held}` of `{came}` rows break contract.toml, for instance {first}");
-        Err(PipelineError::wrong(why, "mend the file, or widen the rule in contract.toml; `stayward validate FILE` lists every row"))
+        Err(PipelineError::wrong(
+            why,
+            "mend the file, or widen the rule in contract.toml; `stayward validate FILE` lists every row",
+        ))
     }
 
     /// The data source as typed customers, at the version that was settled.
@@ -172,6 +191,7 @@ pub(crate) fn read_customers(project: &crate::Project, source: &Settled) -> Resu
 
 fn check_table(typed: &TypedTable) -> Result<(), PipelineError> {
     let Some(first) = typed.violations.iter().find(|found| found.row.is_none()) else { return Ok(()) };
-    let why = format!("the file as a whole breaks contract.toml: {:?} in column `{}`, seen `{}`", first.rule, first.column, first.seen);
+    let why =
+        format!("the file as a whole breaks contract.toml: {:?} in column `{}`, seen `{}`", first.rule, first.column, first.seen);
     Err(PipelineError::wrong(why, "mend the file, or change contract.toml"))
 }

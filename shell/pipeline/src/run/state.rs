@@ -116,7 +116,9 @@ impl Run<'_> {
     /// What an earlier run left.
     pub(crate) async fn known<P: Pointer>(&self) -> Result<P, PipelineError> {
         let stage = STAGES.get(P::STAGE).copied().unwrap_or_default();
-        let missing = || PipelineError::wrong(format!("step `{stage}` was never run"), format!("run it first: `stayward run --from {stage}`"));
+        let missing = || {
+            PipelineError::wrong(format!("step `{stage}` was never run"), format!("run it first: `stayward run --from {stage}`"))
+        };
         let value = self.desk.pointer(P::NAME).await?.ok_or_else(missing)?;
         serde_json::from_value(value).map_err(PipelineError::internal)
     }

@@ -98,7 +98,9 @@ impl Run<'_> {
         let began = Instant::now();
         let prepared = self.prepare(source, labels)?;
         let spec = self.desk.project.policy.train.clone();
-        let internal = |error: learn::LearnError| PipelineError::wrong(format!("training: {error}"), "look at `[train]` and `[split]` in stayward.toml");
+        let internal = |error: learn::LearnError| {
+            PipelineError::wrong(format!("training: {error}"), "look at `[train]` and `[split]` in stayward.toml")
+        };
         let (split, words) = self.split(&prepared);
         let evaluation = learn::cross_validate(&prepared.frame, &prepared.labels, &spec, &split).map_err(internal)?;
         let fitted = self.fitted_segments(segments)?;
@@ -120,7 +122,10 @@ impl Run<'_> {
         let name = format!("model {}", candidate.model().short());
         let made = self.desk.record_made(("model", &name, candidate.model()), parameters, &links, &self.id, self.started)?;
         let facts = self.training_facts(&prepared, &evaluation, source, labels, segments)?;
-        let links = Links { parents: vec![made.clone(), source.receipt.clone(), labels.receipt.clone(), segments.receipt.clone()], ..links };
+        let links = Links {
+            parents: vec![made.clone(), source.receipt.clone(), labels.receipt.clone(), segments.receipt.clone()],
+            ..links
+        };
         let count = u64::try_from(prepared.labels.len()).unwrap_or(0);
         let note = format!("AUC {:.3} ± {:.3} ({})", candidate.figures.auc, candidate.figures.auc_sd, report.split);
         let rows = Rows { came: count, went: count, began: Some(began), note, ..Rows::default() };
@@ -136,9 +141,15 @@ impl Run<'_> {
         let all = labels_of(&customers, &rows);
         let (frame, known) = labelled(&customers, &rows, &self.desk.project);
         #[expect(clippy::cast_precision_loss, reason = "seconds of any calendar year are below 2^53")]
-        let seconds = |row: usize| customers.time.as_ref().and_then(|all| all.get(row).copied().flatten()).map_or(f64::NAN, |at| at as f64);
+        let seconds =
+            |row: usize| customers.time.as_ref().and_then(|all| all.get(row).copied().flatten()).map_or(f64::NAN, |at| at as f64);
         let times = all.iter().enumerate().filter(|(_, label)| label.is_some()).map(|(row, _)| seconds(row)).collect();
-        Ok(Prepared { frame, labels: known, times, protected: if self.desk.project.policy.quality.use_protected { Vec::new() } else { customers.protected.clone() } })
+        Ok(Prepared {
+            frame,
+            labels: known,
+            times,
+            protected: if self.desk.project.policy.quality.use_protected { Vec::new() } else { customers.protected.clone() },
+        })
     }
 
     /// By time where rows have several moments: the last moment tests, and moments within the label's horizon before it train
@@ -167,7 +178,12 @@ impl Run<'_> {
     }
 
     /// Puts the model's files in place, with a signature in OpenSSF Model Signing form beside the folder.
-    fn keep_model(&self, candidate: &Candidate, files: &BTreeMap<String, Vec<u8>>, parents: &[&Receipt]) -> Result<Links, PipelineError> {
+    fn keep_model(
+        &self,
+        candidate: &Candidate,
+        files: &BTreeMap<String, Vec<u8>>,
+        parents: &[&Receipt],
+    ) -> Result<Links, PipelineError> {
         let below = model_folder(candidate.model());
         let folder = self.desk.project.path(&below);
         store::disk::make_folder(&self.desk.project.path(MODELS))?;
@@ -179,7 +195,8 @@ impl Run<'_> {
         }
         let signed: ledger::modelsig::ModelFiles = candidate.files.iter().map(|(name, digest)| (name.clone(), *digest)).collect();
         let mut extra = Map::new();
-        extra.insert("stayward".into(), json!({ "parents": parents.iter().map(|receipt| receipt.statement).collect::<Vec<_>>() }));
+        extra
+            .insert("stayward".into(), json!({ "parents": parents.iter().map(|receipt| receipt.statement).collect::<Vec<_>>() }));
         let bundle = self.desk.sign_model(&below, &signed, &extra)?;
         store::disk::write_atomic(&self.desk.project.path(&format!("{below}.sig")), &bundle)?;
         Ok(Links { parents: parents.iter().map(|receipt| (*receipt).clone()).collect(), artefacts })
@@ -196,13 +213,19 @@ impl Run<'_> {
         let keys = self.desk.statement_keys();
         let witness = LogWitness { reader: &self.desk.reader, keys: &keys };
         let cleared = |receipt: &Receipt| {
-            witness.ruling(receipt).ok().filter(|ruling| ruling.outcome == gate::RulingOutcome::Cleared).and_then(|ruling| ruling.cleared)
+            witness
+                .ruling(receipt)
+                .ok()
+                .filter(|ruling| ruling.outcome == gate::RulingOutcome::Cleared)
+                .and_then(|ruling| ruling.cleared)
         };
         // The tables are what they were settled as only if s02 cleared every write; their digest was compared when they were read.
         let source_proved = !source.cleared.is_empty() && source.cleared.iter().all(|receipt| cleared(receipt).is_some());
-        let labels_proved = cleared(&labels.receipt) == Some(gate::Subject::digest(&labels.set)) && labels.set.content == labels.content;
+        let labels_proved =
+            cleared(&labels.receipt) == Some(gate::Subject::digest(&labels.set)) && labels.set.content == labels.content;
         let segments_proved = cleared(&segments.receipt) == Some(gate::Subject::digest(&segments.segmentation));
-        let lineage = |what: &str, proved: bool, digest: Digest| Lineage { what: what.to_owned(), cleared: proved.then_some(digest) };
+        let lineage =
+            |what: &str, proved: bool, digest: Digest| Lineage { what: what.to_owned(), cleared: proved.then_some(digest) };
         let quality = &self.desk.project.policy.quality;
         Ok(Facts {
             lineage: vec![
@@ -240,7 +263,8 @@ fn across(_: &Evaluation) -> u64 {
 fn leaks(prepared: &Prepared) -> Vec<Leak> {
     let auc = |column: &frame::Column| match column {
         frame::Column::Number(values) => {
-            let known: Vec<usize> = (0..values.len()).filter(|row| values.get(*row).is_some_and(|value| value.is_finite())).collect();
+            let known: Vec<usize> =
+                (0..values.len()).filter(|row| values.get(*row).is_some_and(|value| value.is_finite())).collect();
             let scores: Vec<f64> = known.iter().filter_map(|row| values.get(*row).copied()).collect();
             let labels: Vec<bool> = known.iter().filter_map(|row| prepared.labels.get(*row).copied()).collect();
             let auc = metrics::roc_auc(&scores, &labels);
@@ -253,7 +277,8 @@ fn leaks(prepared: &Prepared) -> Vec<Leak> {
 }
 
 fn figures(evaluation: &Evaluation) -> Result<Figures, PipelineError> {
-    let vote = evaluation.members.get(&Member::Vote).ok_or_else(|| PipelineError::Internal("the vote was not measured".into()))?;
+    let vote =
+        evaluation.members.get(&Member::Vote).ok_or_else(|| PipelineError::Internal("the vote was not measured".into()))?;
     let mean = |spread: &Spread| spread.mean;
     Ok(Figures {
         auc: mean(&vote.auc),
@@ -284,10 +309,19 @@ fn report(prepared: &Prepared, evaluation: &Evaluation, segments: Segments, spec
 }
 
 /// The ensemble's files, and what ordinary inputs and scores look like.
-fn model_files(ensemble: &Ensemble, prepared: &Prepared, evaluation: &Evaluation, report: &Report) -> Result<BTreeMap<String, Vec<u8>>, PipelineError> {
+fn model_files(
+    ensemble: &Ensemble,
+    prepared: &Prepared,
+    evaluation: &Evaluation,
+    report: &Report,
+) -> Result<BTreeMap<String, Vec<u8>>, PipelineError> {
     let mut files = ensemble.to_files().map_err(PipelineError::internal)?;
-    let reference = Reference::fit(&prepared.frame, &Spec::default(), GUARD_SEED)
-        .map_err(|error| PipelineError::wrong(format!("the input guard cannot be made: {error}"), "bring more customers, or ignore the column in contract.toml"))?;
+    let reference = Reference::fit(&prepared.frame, &Spec::default(), GUARD_SEED).map_err(|error| {
+        PipelineError::wrong(
+            format!("the input guard cannot be made: {error}"),
+            "bring more customers, or ignore the column in contract.toml",
+        )
+    })?;
     let guard = reference.guard(GuardSpec::default());
     files.insert("guard.json".into(), serde_json::to_vec(&guard).map_err(PipelineError::internal)?);
     let mut scores: Vec<f64> = evaluation.out_of_fold.iter().map(|row| row.scores.vote).collect();

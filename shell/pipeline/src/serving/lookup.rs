@@ -31,11 +31,13 @@ pub(super) struct Customers {
 impl Customers {
     pub(super) async fn open(desk: &Desk, served: &Served) -> Result<Self, PipelineError> {
         let value = desk.pointer(Settled::NAME).await?;
-        let value = value.ok_or_else(|| PipelineError::wrong("the data source is empty", "run the pipeline with `stayward run`"))?;
+        let value =
+            value.ok_or_else(|| PipelineError::wrong("the data source is empty", "run the pipeline with `stayward run`"))?;
         let settled: Settled = serde_json::from_value(value).map_err(PipelineError::internal)?;
         let table: TypedTable = crate::run::read_customers(&desk.project, &settled)?;
         let guard = served.surrounding("guard.json").ok_or_else(|| PipelineError::broken("the release has no `guard.json`"))?;
-        let guard: Guard = serde_json::from_slice(guard).map_err(|error| PipelineError::broken(format!("guard.json: {error}")))?;
+        let guard: Guard =
+            serde_json::from_slice(guard).map_err(|error| PipelineError::broken(format!("guard.json: {error}")))?;
         let rows = data::latest_rows(&table);
         let segments = segment_names(served, &table)?;
         if desk.vault.versions(ACCOUNT_KEY).map_or(true, |versions| versions.is_empty()) {
@@ -73,7 +75,13 @@ impl Customers {
     }
 
     /// What input validation is told of a row. A row of the data source was judged when it came in.
-    pub(super) fn input_facts(&self, served: &Served, values: &BTreeMap<String, Option<String>>, asking: Asking, alpha: f64) -> Facts {
+    pub(super) fn input_facts(
+        &self,
+        served: &Served,
+        values: &BTreeMap<String, Option<String>>,
+        asking: Asking,
+        alpha: f64,
+    ) -> Facts {
         match asking {
             Asking::ByCustomer => Facts { violations: Vec::new(), outlier_p_value: None, alpha },
             Asking::WhatIf => {
@@ -110,7 +118,9 @@ impl Customers {
                 }
                 Some(_) => None,
             },
-            Some(Kind::Category { levels }) => (!levels.iter().any(|level| level == text)).then(|| format!("column `{name}` has an unknown level")),
+            Some(Kind::Category { levels }) => {
+                (!levels.iter().any(|level| level == text)).then(|| format!("column `{name}` has an unknown level"))
+            }
             Some(Kind::Time { .. } | Kind::Text) => None,
             // A column that a feed adds.
             None => (number && parsed.is_none()).then(|| format!("column `{name}` is no number")),
@@ -138,5 +148,8 @@ impl Customers {
 fn segment_names(served: &Served, table: &TypedTable) -> Result<Vec<String>, PipelineError> {
     let Some(segments) = served.segments() else { return Ok(Vec::new()) };
     let assigned = segments.assign_all(&table.frame).map_err(PipelineError::internal)?;
-    Ok(assigned.into_iter().map(|at| segments.segments().get(at).map_or_else(String::new, |segment| segment.name.clone())).collect())
+    Ok(assigned
+        .into_iter()
+        .map(|at| segments.segments().get(at).map_or_else(String::new, |segment| segment.name.clone()))
+        .collect())
 }

@@ -65,9 +65,10 @@ impl Service {
     pub async fn open(project: &Project) -> Result<Self, PipelineError> {
         let desk = Desk::open(project.root()).await?;
         let houses = Houses::open()?;
-        let deployed = desk.deployed().await?.ok_or_else(|| {
-            PipelineError::wrong("no model is deployed", "run the pipeline with `stayward run`")
-        })?;
+        let deployed = desk
+            .deployed()
+            .await?
+            .ok_or_else(|| PipelineError::wrong("no model is deployed", "run the pipeline with `stayward run`"))?;
         let keys = desk.statement_keys();
         let witness = LogWitness { reader: &desk.reader, keys: &keys };
         let cleared = houses.release.reopen(deployed.release.clone(), deployed.receipt.clone(), &witness)?;
@@ -101,7 +102,12 @@ impl Service {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let counts = &self.inner.counts;
         let log_entries = self.inner.desk.reader.head().map_or(0, |head| head.size);
-        Counters { answered: load(&counts.answered), rows: load(&counts.rows), refused: std::array::from_fn(|at| counts.refused.get(at).map_or(0, load)), log_entries }
+        Counters {
+            answered: load(&counts.answered),
+            rows: load(&counts.rows),
+            refused: std::array::from_fn(|at| counts.refused.get(at).map_or(0, load)),
+            log_entries,
+        }
     }
 
     /// Whether a key opens an action, for routes that ask nothing of the model.
@@ -154,7 +160,9 @@ impl Service {
             }
             (Err(refusal), Ok(sealed)) => self.refused(reference(&sealed.receipt), &refusal),
             // What could not be written down was not decided.
-            (_, Err(_)) => self.refused(request.chars().take(REFERENCE_DIGITS).collect(), &Refusal::of(RefusedStatus::Unavailable)),
+            (_, Err(_)) => {
+                self.refused(request.chars().take(REFERENCE_DIGITS).collect(), &Refusal::of(RefusedStatus::Unavailable))
+            }
         }
     }
 
@@ -179,7 +187,11 @@ impl Inner {
         let rows = self.inputs(call, &query)?;
         let mut shown = Vec::new();
         let mut scores = Vec::new();
+        let mut standardised = Vec::new();
         for values in rows {
+            if query.asking == Asking::WhatIf {
+                standardised.push(self.served.standardised(&values));
+            }
             let input = self.input(call, request, values, tray)?;
             let score = self.predict(request, &input, tray)?;
             scores.push(score);
@@ -188,7 +200,7 @@ impl Inner {
         let wished = call.granularity.unwrap_or(Granularity::ClassOnly);
         let shown: Vec<Shown> = shown.into_iter().map(|score| Shown::of(score, wished, self.served.threshold())).collect();
         let answer = self.answer(request, shown, tray)?;
-        self.watch.answered(&query, &scores);
+        self.watch.answered(&query, &standardised, &scores);
         let customers = query.customers.iter().cloned().map(Some).chain(std::iter::repeat(None));
         Ok(answer.subject().shown.iter().zip(customers).map(|(shown, customer)| Told { customer, shown: *shown }).collect())
     }
@@ -229,7 +241,14 @@ impl Inner {
     }
 
     /// Reserves one call and the customers that are asked about; a key that is not good reserves nothing.
-    async fn query_facts(&self, query: &Query, call: &Call, grant: Option<&KeyGrant>, key: KeyState, action: Action) -> QueryFacts {
+    async fn query_facts(
+        &self,
+        query: &Query,
+        call: &Call,
+        grant: Option<&KeyGrant>,
+        key: KeyState,
+        action: Action,
+    ) -> QueryFacts {
         let mut facts = QueryFacts {
             key,
             may_ask: grant.is_some_and(|grant| grant.may(action)),
@@ -248,7 +267,8 @@ impl Inner {
         let per_minute = u64::from(grant.limits.per_minute);
         facts.calls = Some(Reserved { used: self.limits.call(&grant.app, now()), limit: per_minute });
         // A caller over its rate does not reach the database.
-        if facts.calls.is_some_and(|calls| !calls.fits()) || !facts.may_ask || facts.out_of_scope > 0 || call.rows.len() > 100_000 {
+        if facts.calls.is_some_and(|calls| !calls.fits()) || !facts.may_ask || facts.out_of_scope > 0 || call.rows.len() > 100_000
+        {
             facts.distinct = Some(Reserved { used: 0, limit: u64::from(grant.limits.distinct_customers_per_day) });
             facts.tracked = true;
             return facts;
@@ -259,7 +279,8 @@ impl Inner {
         };
         let day = now() / 86_400;
         if let Ok(used) = self.desk.control.track(&grant.app, day, &asked).await {
-            facts.distinct = Some(Reserved { used: used.distinct_today, limit: u64::from(grant.limits.distinct_customers_per_day) });
+            facts.distinct =
+                Some(Reserved { used: used.distinct_today, limit: u64::from(grant.limits.distinct_customers_per_day) });
             facts.tracked = true;
         }
         facts
@@ -276,7 +297,13 @@ impl Inner {
         }
     }
 
-    fn input(&self, call: &Call, request: &str, values: BTreeMap<String, Option<String>>, tray: &mut Tray) -> Result<Cleared<InputGuard>, Refusal> {
+    fn input(
+        &self,
+        call: &Call,
+        request: &str,
+        values: BTreeMap<String, Option<String>>,
+        tray: &mut Tray,
+    ) -> Result<Cleared<InputGuard>, Refusal> {
         let asking = if call.rows.is_empty() { Asking::ByCustomer } else { Asking::WhatIf };
         let facts = self.customers.input_facts(&self.served, &values, asking, self.desk.project.policy.api.input_alpha);
         let input = Input { request: request.to_owned(), asking, values };
@@ -340,10 +367,12 @@ fn read_files(project: &Project, deployed: &Deployed) -> Result<BTreeMap<String,
     /// Largest file of a model.
     const MODEL_BYTES_MAX: u64 = 2 << 30;
     let folder = project.path(&crate::run::model_folder(deployed.model));
-    let names: BTreeSet<String> = store::disk::list(&folder).map_err(|error| PipelineError::broken(error.to_string()))?.into_iter().collect();
+    let names: BTreeSet<String> =
+        store::disk::list(&folder).map_err(|error| PipelineError::broken(error.to_string()))?.into_iter().collect();
     let mut files = BTreeMap::new();
     for name in names {
-        let bytes = store::disk::read_limited(&folder.join(&name), MODEL_BYTES_MAX).map_err(|error| PipelineError::broken(error.to_string()))?;
+        let bytes = store::disk::read_limited(&folder.join(&name), MODEL_BYTES_MAX)
+            .map_err(|error| PipelineError::broken(error.to_string()))?;
         files.insert(name, bytes);
     }
     Ok(files)

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use artifact::{Query, RawScore, Window};
-use drift::ScoreDrift;
+use drift::{QueryLog, ScoreDrift};
 use gate::Digest;
 use s10_predict::Served;
 use s11_monitor::{Facts, Pattern, Policy};
 
 use super::service::Inner;
-use crate::desk::now;
-use crate::evidence::{Links, Recorder};
 use crate::PipelineError;
+use crate::desk::{now, now_ms};
+use crate::evidence::{Links, Recorder};
 
 /// Seed of the drift test's tie breaking; any would do.
 const DRIFT_SEED: u64 = 11;
@@ -31,6 +31,8 @@ struct State {
     from: i64,
     requests: u64,
     asked: BTreeMap<String, Asked>,
+    /// Rows of what-ifs, standardised: somebody who searches the boundary sends nearly the same row again and again.
+    rows: QueryLog,
     drift: Option<ScoreDrift>,
 }
 
@@ -42,15 +44,25 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn open(served: &Served, base: usize) -> Result<Self, PipelineError> {
-        let reference = served.surrounding("drift.json").ok_or_else(|| PipelineError::broken("the release has no `drift.json`"))?;
-        let reference: Vec<f64> = serde_json::from_slice(reference).map_err(|error| PipelineError::broken(format!("drift.json: {error}")))?;
+        let reference =
+            served.surrounding("drift.json").ok_or_else(|| PipelineError::broken("the release has no `drift.json`"))?;
+        let reference: Vec<f64> =
+            serde_json::from_slice(reference).map_err(|error| PipelineError::broken(format!("drift.json: {error}")))?;
         let drift = ScoreDrift::new(&reference, DRIFT_SEED).ok();
-        Ok(Self { state: Mutex::new(State { from: now(), requests: 0, asked: BTreeMap::new(), drift }), base })
+        Ok(Self {
+            state: Mutex::new(State { from: now(), requests: 0, asked: BTreeMap::new(), rows: QueryLog::default(), drift }),
+            base,
+        })
     }
 
-    pub(super) fn answered(&self, query: &Query, scores: &[RawScore]) {
+    /// `rows` are the standardised rows of a what-if; empty for a question by customer.
+    pub(super) fn answered(&self, query: &Query, rows: &[Vec<f32>], scores: &[RawScore]) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.requests += 1;
+        let at_milliseconds = u64::try_from(now_ms()).unwrap_or(0);
+        for features in rows {
+            state.rows.add(&query.application, &drift::Query { customer: None, features, at_milliseconds });
+        }
         let asked = state.asked.entry(query.application.clone()).or_default();
         asked.requests += 1;
         asked.customers.extend(query.customers.iter().cloned());
@@ -74,11 +86,16 @@ impl Watch {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         #[expect(clippy::cast_precision_loss, reason = "customers are far fewer than 2^53")]
         let coverage = |asked: &Asked| asked.customers.len() as f64 / self.base.max(1) as f64;
+        let at_milliseconds = u64::try_from(now_ms()).unwrap_or(0);
+        let base = u64::try_from(self.base).unwrap_or(u64::MAX);
+        let near_pairs = |application: &str| {
+            state.rows.application(application).map_or(0.0, |asked| asked.pattern(base, at_milliseconds).near_share)
+        };
         let patterns = state.asked.iter().map(|(application, asked)| Pattern {
             application: application.clone(),
             requests: asked.requests,
             coverage: coverage(asked),
-            near_pairs: 0.0,
+            near_pairs: near_pairs(application),
             refused: asked.refused,
         });
         // The largest finite evidence stands for what is too large to write.

@@ -50,7 +50,11 @@ pub async fn controls_view(desk: &Desk, houses: &Houses) -> Result<ControlsView,
     let threat = |threat: Threat| ThreatView {
         id: format!("T{}", threat.number()),
         title: threat.title().to_owned(),
-        clauses: CLAUSES.into_iter().filter(|clause| clause.threat() == threat).map(|clause| clause_view(clause, &placed, &lit)).collect(),
+        clauses: CLAUSES
+            .into_iter()
+            .filter(|clause| clause.threat() == threat)
+            .map(|clause| clause_view(clause, &placed, &lit))
+            .collect(),
         attacks: Vec::new(),
     };
     Ok(ControlsView { chrome: Chrome::default(), threats: Threat::ALL.into_iter().map(threat).collect() })
@@ -66,10 +70,9 @@ fn clause_view(clause: Clause, placed: &[Placed], lit: &Lit) -> ClauseView {
         .collect();
     let exception = EXCEPTIONS.iter().find(|(excepted, _)| *excepted == clause);
     // A clause passes when every gate that keeps it has said so.
-    let state = match worst(gates.iter().map(|gate| gate.state)) {
-        State::Pass if gates.iter().any(|gate| gate.state == State::NotRun) => State::NotRun,
-        worst => worst,
-    };
+    let worst = worst(gates.iter().map(|gate| gate.state));
+    let unasked = worst == State::Pass && gates.iter().any(|gate| gate.state == State::NotRun);
+    let state = if unasked { State::NotRun } else { worst };
     ClauseView {
         id: clause.id().to_owned(),
         sentence: clause.sentence().to_owned(),

@@ -23,7 +23,8 @@ pub fn evidence_view(project: &Project, id: Option<&str>) -> Result<EvidenceView
     let asked = id.map(str::trim).unwrap_or_default().to_owned();
     let evidence = published(project)?;
     let checkpoint = Some(checkpoint(&evidence)?);
-    let verify_command = if asked.is_empty() { String::new() } else { format!("stayward evidence verify {}", console::command::quoted(&asked)) };
+    let verify_command =
+        if asked.is_empty() { String::new() } else { format!("stayward evidence verify {}", console::command::quoted(&asked)) };
     let view = EvidenceView { chrome: Chrome::default(), asked: asked.clone(), chain: Vec::new(), checkpoint, verify_command };
     if asked.is_empty() {
         return Ok(view);
@@ -96,7 +97,11 @@ fn broken(id: &str, why: &str) -> FindingView {
         rule: "evidence-chain".into(),
         why: why.to_owned(),
         help: "restore the file from a backup, and find out who wrote to it; what rests on this link is not proved".into(),
-        command: if id.is_empty() { "stayward evidence verify".into() } else { format!("stayward evidence verify {}", console::command::quoted(id)) },
+        command: if id.is_empty() {
+            "stayward evidence verify".into()
+        } else {
+            format!("stayward evidence verify {}", console::command::quoted(id))
+        },
         release_by: String::new(),
     }
 }

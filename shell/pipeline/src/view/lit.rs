@@ -201,7 +201,9 @@ fn release_by(step: &str) -> String {
         Some(Place::Dependency) => Action::ReviewDependencies,
         Some(Place::Release) => Action::Release,
         Some(Place::Monitor) => Action::AcknowledgeAlerts,
-        Some(Place::Segment | Place::Train | Place::ApiGuard | Place::InputGuard | Place::Predict) | None => return String::new(),
+        Some(Place::Segment | Place::Train | Place::ApiGuard | Place::InputGuard | Place::Predict) | None => {
+            return String::new();
+        }
     };
     let roles: Vec<&str> = Role::ALL.iter().filter(|role| matrix::allowed(**role, action)).map(|role| role.as_str()).collect();
     roles.join(" or ")
@@ -215,8 +217,14 @@ pub(super) fn judged(desk: &Desk, step: &RunStep) -> Judged {
         Some(id) => of_register(desk, step, id),
         None => unrecorded(what.state, report.as_ref().map(|report| report.gates.as_slice()).unwrap_or_default()),
     };
-    judged.about = report.map(|report| if report.note.is_empty() { report.about } else { format!("{}: {}", report.about, report.note) }).unwrap_or_default();
-    judged.rows = (what.rows_in > 0).then_some(RowCounts { taken: what.rows_in, passed: what.rows_out, quarantined: what.rows_quarantined });
+    judged.about = report
+        .map(|report| if report.note.is_empty() { report.about } else { format!("{}: {}", report.about, report.note) })
+        .unwrap_or_default();
+    judged.rows = (what.rows_in > 0).then_some(RowCounts {
+        taken: what.rows_in,
+        passed: what.rows_out,
+        quarantined: what.rows_quarantined,
+    });
     let milliseconds = what.ended_ms.saturating_sub(what.started_ms);
     #[expect(clippy::cast_precision_loss, reason = "a step lasts far less than 2^53 milliseconds")]
     let seconds = milliseconds as f64 / 1e3;
@@ -248,7 +256,12 @@ pub(super) fn booked(state: Booked) -> State {
 }
 
 fn doubtful(id: &str, why: String) -> Judged {
-    Judged { state: State::Inconclusive, gates: BTreeMap::from([said_by_ledger(why, Some(id))]), evidence: Some(id.to_owned()), ..Judged::default() }
+    Judged {
+        state: State::Inconclusive,
+        gates: BTreeMap::from([said_by_ledger(why, Some(id))]),
+        evidence: Some(id.to_owned()),
+        ..Judged::default()
+    }
 }
 
 /// The name under which a doubt about the ledger stands among a step's gates.
@@ -256,7 +269,8 @@ pub(super) const LEDGER: &str = "ledger";
 
 fn said_by_ledger(why: String, id: Option<&str>) -> (String, Said) {
     let help = "see which links hold with `stayward evidence verify`";
-    let finding = FindingView { rule: LEDGER.into(), why, help: help.into(), command: command_in(help), release_by: String::new() };
+    let finding =
+        FindingView { rule: LEDGER.into(), why, help: help.into(), command: command_in(help), release_by: String::new() };
     (LEDGER.to_owned(), Said { state: State::Inconclusive, finding: Some(finding), evidence: id.map(str::to_owned) })
 }
 

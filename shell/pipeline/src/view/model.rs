@@ -1,8 +1,6 @@
 //! The Model page: the figures of a model, from the report that its signed entries answer for, and what it was made of (T4, T5, T6).
 
-use console::view::model::{
-    Better, Curve, MetricColumn, MetricOf, MetricRow, MetricTable, ModelDetail, ModelView, SegmentView,
-};
+use console::view::model::{Better, Curve, MetricColumn, MetricOf, MetricRow, MetricTable, ModelDetail, ModelView, SegmentView};
 use console::view::{Chrome, Fact, FindingView, MeanSd, State};
 use gate::Digest;
 use learn::evaluate::Spread;
@@ -90,7 +88,8 @@ async fn standing(desk: &Desk, id: &str) -> Result<Standing, PipelineError> {
             let judged = judged(desk, step);
             let said = judged.gates.into_values().find(|said| said.state == judged.state && said.finding.is_some());
             // A model that only came through training waits for its release.
-            let state = if step.what.step == "s05-training" && judged.state == State::Pass { State::NotRun } else { judged.state };
+            let state =
+                if step.what.step == "s05-training" && judged.state == State::Pass { State::NotRun } else { judged.state };
             return Ok(Standing { entry: Some(entry.id), model, state, finding: said.and_then(|said| said.finding) });
         }
     }
@@ -232,7 +231,8 @@ fn segments(report: &Report) -> Vec<SegmentView> {
 /// Of all customers that were segmented, as their latest rows say; unknown unless every segment's is known.
 fn churn_rate(report: &Report) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "customers are far fewer than 2^53")]
-    let weigh = |segment: &learn::segments::Segment| segment.churn_rate.map(|rate| (segment.size as f64, segment.size as f64 * rate));
+    let weigh =
+        |segment: &learn::segments::Segment| segment.churn_rate.map(|rate| (segment.size as f64, segment.size as f64 * rate));
     let weighed: Option<Vec<(f64, f64)>> = report.segments.segments().iter().map(weigh).collect();
     let (sizes, churned): (Vec<f64>, Vec<f64>) = weighed?.into_iter().unzip();
     let all: f64 = sizes.iter().sum();

@@ -99,10 +99,16 @@ fn tables(desk: &Desk, entry: &Entry) -> Vec<TrainedOn> {
     let tables = entry.part.artefacts.iter().filter(|artefact| artefact.role == "table");
     tables
         .map(|artefact| {
-            let (name, version) = artefact.path.strip_prefix("source/").and_then(|rest| rest.split_once('@')).unwrap_or((&artefact.path, ""));
+            let (name, version) =
+                artefact.path.strip_prefix("source/").and_then(|rest| rest.split_once('@')).unwrap_or((&artefact.path, ""));
             let rows = version.parse().ok().and_then(|version| rows(desk, name, version));
             let what = format!("table {name}, version {version}{}", if rows.is_none() { " (cannot be read now)" } else { "" });
-            TrainedOn { what, rows: rows.unwrap_or_default(), digest: artefact.digest.to_string(), evidence: Some(entry.id.clone()) }
+            TrainedOn {
+                what,
+                rows: rows.unwrap_or_default(),
+                digest: artefact.digest.to_string(),
+                evidence: Some(entry.id.clone()),
+            }
         })
         .collect()
 }
@@ -114,6 +120,6 @@ fn rows(desk: &Desk, name: &str, version: u64) -> Option<u64> {
     }
     let table = store::table::Table::open(&desk.project.path("source").join(name)).ok()?;
     let history = table.history().ok()?;
-    let until = history.iter().filter(|commit| commit.version <= version);
-    Some(if name == crate::run::CUSTOMERS { until.last()?.rows } else { until.map(|commit| commit.rows).sum() })
+    let mut until = history.iter().filter(|commit| commit.version <= version);
+    Some(if name == crate::run::CUSTOMERS { until.next_back()?.rows } else { until.map(|commit| commit.rows).sum() })
 }

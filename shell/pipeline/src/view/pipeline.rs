@@ -52,20 +52,30 @@ fn place_view(place: Place, placed: &[Placed], lit: &Lit) -> StepView {
 
 /// What the last verdicts were about; by part, where a place has two steps.
 fn abouts(ids: &[&str], lit: &Lit) -> String {
-    let part = |id: &str| {
-        let title = artifact::STEPS.iter().find(|info| info.id == id).map_or_else(String::new, |info| info.title.to_owned());
-        title.rsplit_once(": ").map(|(_, part)| part.to_owned()).unwrap_or(title)
-    };
     let judged = ids.iter().filter_map(|id| Some((*id, lit.steps.get(*id)?))).filter(|(_, judged)| !judged.about.is_empty());
-    let abouts = judged.map(|(id, judged)| if ids.len() > 1 { format!("{}: {}", part(id), judged.about) } else { judged.about.clone() });
+    let abouts = judged
+        .map(|(id, judged)| if ids.len() > 1 { format!("{}: {}", part_of(id), judged.about) } else { judged.about.clone() });
     abouts.collect::<Vec<_>>().join(" · ")
+}
+
+/// The part of a place that a step is: `the door`; the whole title, where the place is one step.
+fn part_of(id: &str) -> String {
+    let title = artifact::STEPS.iter().find(|info| info.id == id).map_or(id, |info| info.title);
+    title.rsplit_once(": ").map_or(title, |(_, part)| part).to_owned()
 }
 
 /// A doubt about the ledger, as a row among the gates.
 fn doubt(judged: &Judged) -> Option<GateView> {
     let said = judged.gates.get(LEDGER)?.clone();
     let about = "What a step decided counts only as far as its signed entry proves it.".to_owned();
-    Some(GateView { id: LEDGER.to_owned(), about, clauses: Vec::new(), state: said.state, finding: said.finding, evidence: said.evidence })
+    Some(GateView {
+        id: LEDGER.to_owned(),
+        about,
+        clauses: Vec::new(),
+        state: said.state,
+        finding: said.finding,
+        evidence: said.evidence,
+    })
 }
 
 /// The Run page: the run with an id, or the last one; nothing if there is no run of that id.
@@ -97,9 +107,12 @@ fn step_view(desk: &Desk, step: &RunStep, placed: &[Placed]) -> Option<StepView>
     let place = place_of(&step.what.step)?;
     let judged = judged(desk, step);
     let here = placed.iter().filter(|placed| placed.step == step.what.step);
-    let mut gates: Vec<GateView> = here.map(|placed| gate_view(placed, judged.gates.get(placed.card.id).cloned().unwrap_or_default())).collect();
+    let mut gates: Vec<GateView> =
+        here.map(|placed| gate_view(placed, judged.gates.get(placed.card.id).cloned().unwrap_or_default())).collect();
     gates.extend(doubt(&judged));
+    let several = placed.iter().any(|placed| placed.step != step.what.step && place_of(placed.step) == Some(place));
     let Judged { state, about, rows, seconds, evidence, .. } = judged;
+    let about = if several && step.what.step != "deployment" { format!("{}: {about}", part_of(&step.what.step)) } else { about };
     Some(StepView { place, about, state, gates, rows, seconds, evidence })
 }
 

@@ -94,7 +94,10 @@ async fn after_the_run(small: &Small) {
     for place in [Place::Source, Place::LabelQa, Place::Segment, Place::Train, Place::Dependency, Place::Release] {
         let step = step(&view, place);
         assert_eq!(step.state, State::Pass, "{place:?}");
-        assert!(step.evidence.is_some() && step.gates.iter().all(|gate| gate.state == State::Pass && gate.evidence == step.evidence), "{place:?}");
+        assert!(
+            step.evidence.is_some() && step.gates.iter().all(|gate| gate.state == State::Pass && gate.evidence == step.evidence),
+            "{place:?}"
+        );
     }
     for place in [Place::Intake, Place::ApiGuard, Place::InputGuard, Place::Predict, Place::Monitor] {
         let step = step(&view, place);
@@ -106,7 +109,8 @@ async fn after_the_run(small: &Small) {
 
     let view = run_view(&desk, &houses, Some(&small.run)).await.unwrap().unwrap();
     let places: Vec<Place> = view.steps.iter().map(|step| step.place).collect();
-    let expected = [Place::Source, Place::LabelQa, Place::Segment, Place::Train, Place::Dependency, Place::Release, Place::Release];
+    let expected =
+        [Place::Source, Place::LabelQa, Place::Segment, Place::Train, Place::Dependency, Place::Release, Place::Release];
     assert_eq!(places, expected);
     assert!(view.steps[0].rows.is_some_and(|rows| rows.taken == 600 && rows.passed == 600));
     assert!(console::run(&view).contains("labels v1"));
@@ -151,14 +155,21 @@ async fn after_requests(small: &Small) -> String {
     let (desk, houses) = (service.desk(), service.houses());
     let view = pipeline_view(desk, houses).await.unwrap();
     for place in [Place::ApiGuard, Place::InputGuard, Place::Predict] {
-        assert!(step(&view, place).gates.iter().all(|gate| gate.state == State::Pass && gate.evidence.as_ref() == Some(&evidence)), "{place:?}");
+        assert!(
+            step(&view, place).gates.iter().all(|gate| gate.state == State::Pass && gate.evidence.as_ref() == Some(&evidence)),
+            "{place:?}"
+        );
     }
     assert!(matches!(service.ask(call("not-a-key")).await, Reply::Refused { .. }));
     service.watch().await.unwrap();
     let view = pipeline_view(desk, houses).await.unwrap();
     let guard = step(&view, Place::ApiGuard);
     let stopped = guard.gates.iter().find(|gate| gate.state == State::Refuse).unwrap();
-    assert!(guard.state == State::Refuse && !stopped.finding.as_ref().unwrap().why.is_empty() && stopped.evidence.as_ref() != Some(&evidence));
+    assert!(
+        guard.state == State::Refuse
+            && !stopped.finding.as_ref().unwrap().why.is_empty()
+            && stopped.evidence.as_ref() != Some(&evidence)
+    );
     assert!(guard.about.contains("the query: a refused request"), "{}", guard.about);
     assert_eq!((step(&view, Place::InputGuard).state, step(&view, Place::Monitor).state), (State::Pass, State::Pass));
 
@@ -167,9 +178,14 @@ async fn after_requests(small: &Small) -> String {
     assert_eq!(known.len(), CLAUSES.len());
     let page = console::controls(&view);
     assert!(CLAUSES.iter().all(|clause| page.contains(clause.id()) && known.iter().any(|(id, _)| id == clause.id())));
-    assert!(view.threats.iter().flat_map(|threat| &threat.clauses).all(|clause| clause.gates.is_empty() != clause.reason.is_empty()));
+    assert!(
+        view.threats.iter().flat_map(|threat| &threat.clauses).all(|clause| clause.gates.is_empty() != clause.reason.is_empty())
+    );
     let state = |id: &str| known.iter().find(|(known, _)| known == id).map(|(_, state)| *state).unwrap();
-    assert_eq!([state("tokens"), state("sign-off"), state("signed-feeds"), state("differential-privacy")], [State::Refuse, State::Pass, State::NotRun, State::NotRun]);
+    assert_eq!(
+        [state("tokens"), state("sign-off"), state("signed-feeds"), state("differential-privacy")],
+        [State::Refuse, State::Pass, State::NotRun, State::NotRun]
+    );
     evidence
 }
 
@@ -201,7 +217,11 @@ async fn what_was_changed(small: &Small, evidence: &str) {
     assert!(model.state == State::Inconclusive && model.metrics.rows.is_empty() && model.roc.is_empty());
     assert!(model.finding.as_ref().unwrap().why.contains("was changed"));
     let view = evidence_view(&small.project(), Some(evidence)).unwrap();
-    assert!(view.chain.iter().any(|link| link.integrity == Integrity::Broken && link.finding.as_ref().unwrap().why.contains("report.json")));
+    assert!(
+        view.chain
+            .iter()
+            .any(|link| link.integrity == Integrity::Broken && link.finding.as_ref().unwrap().why.contains("report.json"))
+    );
 
     let houses = Houses::open().unwrap();
     let segments = step(&pipeline_view(&desk, &houses).await.unwrap(), Place::Segment).evidence.clone();
@@ -218,7 +238,10 @@ async fn what_was_changed(small: &Small, evidence: &str) {
     };
     desk.control.start_run("forged", 1).await.unwrap();
     desk.control.add_step("forged", &forged).await.unwrap();
-    desk.control.add_step("forged", &NewRunStep { evidence: Some("0123456789abcdef".into()), step: "s07-release".into(), ..forged }).await.unwrap();
+    desk.control
+        .add_step("forged", &NewRunStep { evidence: Some("0123456789abcdef".into()), step: "s07-release".into(), ..forged })
+        .await
+        .unwrap();
     let view = run_view(&desk, &houses, Some("forged")).await.unwrap().unwrap();
     let states: Vec<State> = view.steps.iter().map(|step| step.state).collect();
     assert_eq!(states, [State::Inconclusive, State::Inconclusive]);

@@ -8,10 +8,10 @@ use std::time::Instant;
 use clap::Args;
 use identity::{CustomerScope, Right};
 use pipeline::desk::now;
+use pipeline::evidence::{replay_all, verify};
 use pipeline::feed::SupplierSigner;
 use pipeline::run::{Deployed, Run, STAGES, approve_labels, propose_labels};
 use pipeline::setup::{self, Account, DEMO_PEOPLE, IssuedKey};
-use pipeline::evidence::{replay_all, verify};
 use pipeline::{Desk, Houses, PipelineError, Project, data};
 use serde::Serialize;
 use tabular::Contract;
@@ -41,7 +41,10 @@ pub(crate) async fn run(args: DemoArgs, project: Option<PathBuf>, out: &Output) 
     let root = project.unwrap_or_else(|| PathBuf::from(PROJECT));
     if root.exists() {
         let why = format!("`{}` exists already", root.display());
-        return Err(wrong(why, format!("delete it with `rm -r {0}`, or name another folder with `stayward demo --project DIR`", root.display())));
+        return Err(wrong(
+            why,
+            format!("delete it with `rm -r {0}`, or name another folder with `stayward demo --project DIR`", root.display()),
+        ));
     }
     let began = Instant::now();
     out.say("Stayward demo. Nothing leaves this machine; everything lies in one folder.\n");
@@ -78,7 +81,10 @@ impl Stage {
         }
         store::disk::write_atomic(&incoming.join("customers.csv"), &customers)?;
         store::disk::write_atomic(&incoming.join("labels.csv"), &labels)?;
-        store::disk::write_atomic(&root.join("feeds").join(format!("{FEED}.contract.toml")), feed_contract(&world.history())?.to_toml().as_bytes())?;
+        store::disk::write_atomic(
+            &root.join("feeds").join(format!("{FEED}.contract.toml")),
+            feed_contract(&world.history())?.to_toml().as_bytes(),
+        )?;
         let accounts = setup::create_people(&desk, &DEMO_PEOPLE).await?;
         let credentials = beside(root, "credentials.json");
         super::init::write_credentials(&credentials, root, &accounts)?;
@@ -86,12 +92,18 @@ impl Stage {
         store::disk::write_atomic(&beside(root, "supplier-key.pem"), pem.as_bytes())?;
         desk.identity.create_supplier(SUPPLIER, now()).await?;
         desk.identity.add_supplier_key(SUPPLIER, &signer.public_pem(), now() - 60, now() + 180 * 86_400, now()).await?;
-        out.say(&format!("   {} people with second factors, supplier `{SUPPLIER}` with a registered key, a vault, a log\n", accounts.len()));
+        out.say(&format!(
+            "   {} people with second factors, supplier `{SUPPLIER}` with a registered key, a vault, a log\n",
+            accounts.len()
+        ));
         Ok(Self { desk, houses: Houses::open()?, accounts, signer, inbox, credentials })
     }
 
     fn account(&self, name: &str) -> Result<&Account, PipelineError> {
-        self.accounts.iter().find(|account| account.name == name).ok_or_else(|| PipelineError::Internal(format!("no account {name}")))
+        self.accounts
+            .iter()
+            .find(|account| account.name == name)
+            .ok_or_else(|| PipelineError::Internal(format!("no account {name}")))
     }
 
     async fn play(&self, world: &World, out: &Output) -> Result<Deployed, PipelineError> {
@@ -162,12 +174,15 @@ fn customers_contract(customers: &[u8], labels: &[u8]) -> Result<Contract, Pipel
         joined.push_str(&format!("{row},{churned}\n"));
     }
     let loaded = data::load_bytes(joined.into_bytes(), "generated customers")?;
-    let profile = tabular::profile::profile(&loaded.batches, loaded.decimal).map_err(|error| PipelineError::Internal(error.to_string()))?;
+    let profile =
+        tabular::profile::profile(&loaded.batches, loaded.decimal).map_err(|error| PipelineError::Internal(error.to_string()))?;
     let mut contract =
         Contract::guess(&profile, Some("churned"), Some("yes")).map_err(|error| PipelineError::Internal(error.to_string()))?;
     contract.name = "customers".to_owned();
     // What a customer can do to his own record, for attacks on the model and the defences against them.
-    for (name, outsider) in [("tickets", Outsider::IncreaseOnly), ("autopay", Outsider::Free), ("frequency", Outsider::IncreaseOnly)] {
+    for (name, outsider) in
+        [("tickets", Outsider::IncreaseOnly), ("autopay", Outsider::Free), ("frequency", Outsider::IncreaseOnly)]
+    {
         contract.columns.iter_mut().filter(|rule| rule.name == name).for_each(|rule| rule.outsider = outsider);
     }
     Ok(contract)
@@ -175,7 +190,8 @@ fn customers_contract(customers: &[u8], labels: &[u8]) -> Result<Contract, Pipel
 
 fn feed_contract(history: &[u8]) -> Result<Contract, PipelineError> {
     let loaded = data::load_bytes(history.to_vec(), "market history")?;
-    let profile = tabular::profile::profile(&loaded.batches, loaded.decimal).map_err(|error| PipelineError::Internal(error.to_string()))?;
+    let profile =
+        tabular::profile::profile(&loaded.batches, loaded.decimal).map_err(|error| PipelineError::Internal(error.to_string()))?;
     let mut contract = Contract::guess(&profile, None, None).map_err(|error| PipelineError::Internal(error.to_string()))?;
     contract.name = FEED.to_owned();
     for rule in &mut contract.columns {
@@ -185,7 +201,15 @@ fn feed_contract(history: &[u8]) -> Result<Contract, PipelineError> {
 }
 
 /// Serves, asks one question through the real API, checks its evidence, prints what to do next.
-async fn finish(root: &Path, deployed: &Deployed, key: &IssuedKey, link: &str, credentials: &Path, began: Instant, out: &Output) -> Ended {
+async fn finish(
+    root: &Path,
+    deployed: &Deployed,
+    key: &IssuedKey,
+    link: &str,
+    credentials: &Path,
+    began: Instant,
+    out: &Output,
+) -> Ended {
     out.say("\n6  The released model is opened again, proved against the log, and asked over HTTPS");
     let project = super::open(root)?;
     let args = ServeArgs { listen: [127, 0, 0, 1].into(), port: 0, host: None, tls_cert: None, tls_key: None };
@@ -214,7 +238,14 @@ async fn finish(root: &Path, deployed: &Deployed, key: &IssuedKey, link: &str, c
         chain.links.len(),
         replay.same
     ));
-    let end = End { project: root.display().to_string(), model: deployed.model.short(), customer, key: key.key.clone(), evidence, seconds: began.elapsed().as_secs_f64() };
+    let end = End {
+        project: root.display().to_string(),
+        model: deployed.model.short(),
+        customer,
+        key: key.key.clone(),
+        evidence,
+        seconds: began.elapsed().as_secs_f64(),
+    };
     out.result(&end, || next_commands(root, &end, link, credentials));
     Ok(0)
 }

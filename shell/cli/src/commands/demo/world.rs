@@ -85,9 +85,16 @@ impl World {
         let poisoned = csv(&poisoned.rows);
         let honest = csv(&self.prices(self.week + 2..=self.week + 2));
         let changed = tamper(&honest);
-        let plan: [(&str, &'static str, &[u8], &[u8], u64); 4] = [
+        type Plan<'a> = (&'a str, &'static str, &'a [u8], &'a [u8], u64);
+        let plan: [Plan<'_>; 4] = [
             ("2-next-week.csv", "an honest week", &next, &next, 2),
-            ("3-poisoned.csv", "prices understated by 20 % in three regions, signed with the supplier's own key", &poisoned, &poisoned, 3),
+            (
+                "3-poisoned.csv",
+                "prices understated by 20 % in three regions, signed with the supplier's own key",
+                &poisoned,
+                &poisoned,
+                3,
+            ),
             ("4-changed-on-its-way.csv", "one byte changed after it was signed", &changed, &honest, 4),
             ("5-replay.csv", "an older week with a new date, signed with a used number", &honest, &honest, 2),
         ];

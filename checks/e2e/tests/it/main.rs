@@ -1,0 +1,9 @@
+//! The program as its users run it: commands in a folder of their own, and what becomes of it under bad luck and bad people.
+
+#[cfg(test)]
+mod world;
+
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod tamper;
