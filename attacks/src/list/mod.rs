@@ -5,6 +5,7 @@ mod bad_keys;
 mod boundary_probing;
 mod broken_inputs;
 mod bypass_validation;
+mod copy_within_budget;
 mod crafted_inputs;
 mod crawl_pattern;
 mod customer_crawl;
@@ -55,6 +56,7 @@ pub static ALL: &[&dyn Attack] = &[
     &hammering::Hammering,
     &fine_answers::FineAnswers,
     &customer_crawl::CustomerCrawl,
+    &copy_within_budget::CopyWithinBudget,
     &debug_members::DebugMembers,
     &crawl_pattern::CrawlPattern,
     &boundary_probing::BoundaryProbing,

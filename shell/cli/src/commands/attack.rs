@@ -118,17 +118,19 @@ fn text(report: &Report, seconds: f64) -> String {
     let figures = table(&["", "attack", "one try", "defence off", "on", "95 % interval", "may win", "honest", ""], &rows);
     let sum = |of: fn(&Duel) -> u64| report.duels.iter().map(of).sum::<u64>();
     let (won, honest) = (sum(|duel| duel.on.honest.won), sum(|duel| duel.on.honest.tried));
-    let gaps: Vec<&str> = report.duels.iter().filter(|duel| duel.card.bar == Bar::KnownGap).map(|duel| duel.card.id).collect();
+    let barred = report.duels.iter().filter(|duel| duel.card.bar != Bar::KnownGap).count();
+    let gaps = report.duels.iter().filter(|duel| duel.card.bar == Bar::KnownGap);
+    let gaps: Vec<String> = gaps.map(|duel| format!("\n  {}: {}", duel.card.id, duel.on.detail)).collect();
     format!(
-        "{figures}\n\n{} attacks in {seconds:.0} s, seed {}{}. Defence on: {} of {} kept their bar; {won} of {honest} honest moves passed.\n\
-         Known gaps, not defended: {}.\n\
+        "{figures}\n\n{} attacks in {seconds:.0} s, seed {}{}. Defence on: {} of {} attacks with a bar were held to it; {won} of {honest} honest moves passed.\n\
+         Known gaps, not defended: {}\n\
          Each attack is what its card says (`stayward attack list`); attackers who adapt further than that were not tried.",
         report.duels.len(),
         report.seed,
         if report.quick { ", a fifth of the tries" } else { "" },
-        report.duels.len() - report.broken().len(),
-        report.duels.len(),
-        if gaps.is_empty() { "none here".to_owned() } else { gaps.join(", ") },
+        barred - report.broken().len(),
+        barred,
+        if gaps.is_empty() { "none here".to_owned() } else { gaps.concat() },
     )
 }
 
@@ -168,6 +170,7 @@ fn verdict(duel: &Duel) -> &'static str {
         (false, _, _) => "MEASURES NOTHING",
         (true, false, _) => "BROKEN",
         (true, true, Bar::KnownGap) => "known gap",
-        (true, true, Bar::AtMost(_)) => "stopped",
+        (true, true, Bar::AtMost(_)) if duel.on.succeeded == 0 => "stopped",
+        (true, true, Bar::AtMost(_)) => "below its bar",
     }
 }
