@@ -77,13 +77,23 @@ fn slow(text: &str, mark: u8) -> Option<f64> {
 
 /// A number as a person writes it: whole numbers without a fraction.
 pub(crate) fn show(value: f64) -> String {
-    format!("{value}")
+    // Beyond 2^53 plain digits would read as an integer that no TOML reader can hold.
+    if value.abs() >= 1e15 { format!("{value:e}") } else { format!("{value}") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_is_shown_reads_back_as_toml() {
+        for value in [0.0, -1.5, 1e14, 1e15, 1e19, -1e34, f64::MAX] {
+            let table: toml::Table = toml::from_str(&format!("x = {}", show(value))).unwrap();
+            let back = table["x"].as_float().or_else(|| table["x"].as_integer().map(|whole| whole as f64));
+            assert_eq!(back, Some(value), "{}", show(value));
+        }
+    }
 
     #[test]
     fn what_is_and_is_not_a_number() {

@@ -147,7 +147,25 @@ impl From<vault::VaultError> for PipelineError {
 
 impl From<identity::IdentityError> for PipelineError {
     fn from(error: identity::IdentityError) -> Self {
-        let help = error.help();
-        Self::NotAllowed { why: error.to_string(), help }
+        use identity::IdentityError as E;
+        let (why, help) = (error.to_string(), error.help());
+        match error {
+            E::LoginRefused | E::LockedOut { .. } | E::NotValid(_) | E::Denied(_) => Self::NotAllowed { why, help },
+            E::Database(_) | E::Disk { .. } | E::Sealer(_) | E::Crypto(_) => Self::Internal(why),
+            E::Corrupt(_) => Self::Broken { why, help },
+            E::OpenToOthers { .. }
+            | E::Schema { .. }
+            | E::Name(_)
+            | E::Text { .. }
+            | E::Range { .. }
+            | E::Password(_)
+            | E::Exists { .. }
+            | E::Missing { .. }
+            | E::RolesConflict(..)
+            | E::MachineRole(_)
+            | E::LastAdmin(_)
+            | E::PublicKey
+            | E::Replay { .. } => Self::Wrong { why, help },
+        }
     }
 }

@@ -128,8 +128,8 @@ pub fn verify_file(path: &Path, public_pem: &str) -> Result<VerifiedFeed, Pipeli
     Ok(VerifiedFeed { claim, content, in_time })
 }
 
-/// Puts a file and its bundle into an inbox. The bundle goes first, so that whoever sees the file finds its signature.
-pub fn put_into(inbox: &Path, path: &Path) -> Result<PathBuf, PipelineError> {
+/// Puts a file and its bundle into an inbox; answers the file's digest. The bundle goes first, so that whoever sees the file finds its signature.
+pub fn put_into(inbox: &Path, path: &Path) -> Result<Digest, PipelineError> {
     let help = "give a file that `stayward feed sign` signed; its `.sigstore.json` lies beside it";
     let read =
         |path: &Path, most| store::disk::read_limited(path, most).map_err(|error| PipelineError::wrong(error.to_string(), help));
@@ -143,7 +143,7 @@ pub fn put_into(inbox: &Path, path: &Path) -> Result<PathBuf, PipelineError> {
     store::disk::make_folder(inbox)?;
     store::disk::write_atomic(&bundle_path(&to), &bundle)?;
     store::disk::write_atomic(&to, &bytes)?;
-    Ok(to)
+    Ok(Digest::of(&bytes))
 }
 
 fn bundle_path(path: &Path) -> PathBuf {

@@ -52,7 +52,7 @@ impl Validated {
 /// A row that is strange as a whole.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Strange {
-    /// The row, from 0.
+    /// The row, from 1, as people count.
     pub row: usize,
     /// The customer.
     pub id: String,
@@ -141,7 +141,7 @@ pub async fn jointly(project: &Project, control: &Control, validated: &Validated
         let (scored, row) = (score.rows.get(at)?, rows.get(at).copied()?);
         let id = validated.table.ids.get(row).cloned().unwrap_or_default();
         let flagged = flags.get(at).copied().unwrap_or(false);
-        Some(Strange { row, id, p_value: scored.p_value, column: score.column_name(scored).map(str::to_owned), flagged })
+        Some(Strange { row: row + 1, id, p_value: scored.p_value, column: score.column_name(scored).map(str::to_owned), flagged })
     };
     let strangest = order.into_iter().take(STRANGE_ROWS).filter_map(strange).collect();
     Ok(Some(Jointly { trusted_rows: reference.trusted_rows(), batch_p_value: score.batch.p_value, strangest }))

@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use super::{Ended, wrong};
+use super::{Ended, raw};
 use crate::output::Output;
 
 #[derive(Debug, Args)]
@@ -15,7 +15,6 @@ pub(crate) struct CompletionsArgs {
 pub(crate) fn run(args: &CompletionsArgs, out: &Output) -> Ended {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut crate::args::Args::command(), "stayward", &mut script);
-    out.raw(&script)
-        .map_err(|error| wrong(error.to_string(), "write it to a file: `stayward completions bash > stayward.bash`"))?;
+    raw(out, &script)?;
     Ok(0)
 }

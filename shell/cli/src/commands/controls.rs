@@ -30,7 +30,7 @@ pub(crate) struct ControlsArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Kept {
-    /// By gates whose error rates were measured.
+    /// By gates whose error rates were all measured.
     Measured,
     /// By gates that work and are tested.
     Working,
@@ -78,7 +78,7 @@ fn control(clause: Clause, placed: &[pipeline::houses::Placed], policy: Option<&
     let gates: Vec<_> = placed.iter().filter(|placed| placed.card.clauses.contains(&clause)).collect();
     let exception = EXCEPTIONS.iter().find(|(excepted, _)| *excepted == clause).map(|(_, why)| (*why).to_owned());
     let weak = policy.and_then(|policy| weakness(clause, policy));
-    let measured = gates.iter().any(|placed| placed.card.maturity == Maturity::Measured);
+    let measured = gates.iter().all(|placed| placed.card.maturity == Maturity::Measured);
     let (kept, why) = match (gates.is_empty(), weak) {
         (true, _) => (Kept::Open, exception.unwrap_or_else(|| "no gate keeps it".to_owned())),
         (false, Some(weak)) => (Kept::Weak, weak),

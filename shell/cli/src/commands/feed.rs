@@ -203,7 +203,8 @@ struct ListedKey {
 struct ListedDelivery {
     feed: String,
     digest: String,
-    number: u64,
+    /// Number of the delivery; only what was cleared was believed.
+    number: Option<u64>,
     outcome: &'static str,
     rows: u64,
     rows_held: u64,
@@ -237,7 +238,7 @@ async fn list(root: &Path, out: &Output) -> Ended {
 fn delivery(one: Delivery) -> ListedDelivery {
     ListedDelivery {
         digest: one.what.content.short(),
-        number: one.what.sequence,
+        number: (one.what.outcome == DeliveryOutcome::Cleared).then_some(one.what.sequence),
         outcome: match one.what.outcome {
             DeliveryOutcome::Cleared => "cleared",
             DeliveryOutcome::Held => "held",
@@ -258,7 +259,7 @@ fn show(listed: &Listed) -> String {
             one.feed.clone(),
             one.digest.clone(),
             one.outcome.to_owned(),
-            one.number.to_string(),
+            one.number.map_or_else(|| "-".to_owned(), |number| number.to_string()),
             one.rows.to_string(),
             one.rows_held.to_string(),
             one.at.clone(),
@@ -282,7 +283,14 @@ fn show(listed: &Listed) -> String {
 async fn accept(feed: &str, digest: &str, root: &Path, out: &Output) -> Ended {
     let desk = Desk::open(root).await?;
     let played = steps::play(&desk, (0, 0), Some((feed, digest)), out).await?;
-    ended(&played, out)
+    if out.format != Format::Ndjson {
+        let value = serde_json::json!({ "stopped_deliveries": played.stopped, "steps": played.steps });
+        out.result(&value, || match played.stopped {
+            0 => "accepted, and every delivery came through\nnext: stayward run".to_owned(),
+            stopped => format!("accepted; deliveries that were stopped again: {stopped}\nnext: stayward feed ls"),
+        });
+    }
+    Ok(u8::from(played.stopped > 0))
 }
 
 async fn receive(file: &Path, feed: &str, root: &Path, out: &Output) -> Ended {
@@ -290,19 +298,44 @@ async fn receive(file: &Path, feed: &str, root: &Path, out: &Output) -> Ended {
     let policy = desk.project.policy.feeds.iter().find(|known| known.name == feed);
     let policy =
         policy.ok_or_else(|| wrong(format!("there is no feed `{feed}`"), "add it under `[[feeds]]` in stayward.toml"))?;
-    let inbox = desk.project.resolve(&policy.inbox);
-    put_into(&inbox, file)?;
+    let content = put_into(&desk.project.resolve(&policy.inbox), file)?;
     let played = steps::play(&desk, (0, 0), None, out).await?;
-    ended(&played, out)
-}
-
-fn ended(played: &steps::Played, out: &Output) -> Ended {
+    // Other files may have waited in the inbox; the answer is about this one, also where it was judged in an earlier run.
+    let all = desk.control.deliveries(feed).await.map_err(|error| PipelineError::Internal(error.to_string()))?;
+    let last = all.into_iter().filter(|known| known.what.content == content).max_by_key(|known| known.seq);
+    let last = last.ok_or_else(|| PipelineError::Internal("the delivery was not booked".to_owned()))?;
+    let (code, next) = next_of(last.what.outcome, feed, &content.short());
+    let last = delivery(last);
     if out.format != Format::Ndjson {
-        out.result(&serde_json::json!({ "stopped_deliveries": played.stopped, "steps": played.steps }), || match (played.steps.len(), played.stopped) {
-            (0, _) => "nothing new: this delivery was judged before (see `stayward feed ls`)".to_owned(),
-            (_, 0) => "every new delivery came through\nnext: stayward run".to_owned(),
-            (_, stopped) => format!("{stopped} deliveries were stopped\nnext: stayward feed ls; a data steward may accept one that is held with `stayward feed accept FEED DIGEST`"),
+        let evidence = last.evidence.clone().unwrap_or_default();
+        let value = serde_json::json!({ "delivery": last, "stopped_deliveries": played.stopped, "steps": played.steps });
+        out.result(&value, || {
+            format!("delivery {} is {} (stayward evidence show {evidence})\nnext: {next}", last.digest, last.outcome)
         });
     }
-    Ok(u8::from(played.stopped > 0))
+    Ok(code)
+}
+
+/// Exit code, and what to do.
+fn next_of(outcome: DeliveryOutcome, feed: &str, digest: &str) -> (u8, String) {
+    match outcome {
+        DeliveryOutcome::Cleared => (0, "stayward run".to_owned()),
+        DeliveryOutcome::Held => (6, format!("have a data steward look at it, then `stayward feed accept {feed} {digest}`")),
+        DeliveryOutcome::Refused => {
+            (1, "ask the supplier for another delivery; the reason is above, or in the evidence".to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_have_their_exit_codes() {
+        let check = |outcome, code| assert_eq!(next_of(outcome, "f", "d").0, code);
+        check(DeliveryOutcome::Cleared, 0);
+        check(DeliveryOutcome::Refused, 1);
+        check(DeliveryOutcome::Held, 6);
+    }
 }

@@ -10,7 +10,7 @@ use pipeline::run::{Suspect, approve_labels, label_proposal, propose_labels, rev
 use pipeline::{Desk, Office, PipelineError};
 use serde::Serialize;
 
-use super::Ended;
+use super::{Ended, wrong};
 use crate::output::{Output, table};
 
 /// Labels that `review` shows.
@@ -65,6 +65,14 @@ async fn approve(root: &Path, out: &Output) -> Ended {
     let desk = Desk::open(root).await?;
     let session = desk.session().await?;
     allow(&desk.identity, &session, Action::ApproveLabels).await?;
+    let waiting = label_proposal(&desk.control).await?;
+    if let Some(waiting) = waiting {
+        let signed = desk.control.approvals(&waiting.content).await.map_err(internal)?;
+        if signed.iter().any(|approval| approval.what.person == session.person) {
+            let why = format!("`{}` has signed labels `{}` already", session.person, waiting.content.short());
+            return Err(wrong(why, "have another person log in and sign; `stayward label ls` shows who did"));
+        }
+    }
     let content = approve_labels(&desk, &session).await?;
     let signed = desk.control.approvals(&content).await.map_err(internal)?;
     let needed = desk.project.policy.labels.approvals_needed;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use pipeline::setup::{self, Account};
-use pipeline::{Desk, PipelineError};
+use pipeline::{Office, PipelineError};
 
 use super::{Ended, wrong};
 use crate::output::Output;
@@ -23,19 +23,19 @@ pub(crate) struct LoginArgs {
 }
 
 pub(crate) async fn run(args: LoginArgs, root: &Path, out: &Output) -> Ended {
-    let desk = Desk::open(root).await?;
+    let office = Office::open(root).await?;
     let session = match &args.credentials {
-        Some(path) => setup::log_in(&desk, &account(path, &args.name)?).await?,
+        Some(path) => setup::log_in_to(&office.identity, &account(path, &args.name)?).await?,
         None => {
             let password = ask(out, &format!("password of {}: ", args.name))?;
             let code = match args.code {
                 Some(code) => code,
                 None => ask(out, "one-time code: ")?,
             };
-            desk.identity.verify_password_and_code(&args.name, &password, &code, pipeline::desk::now()).await?
+            office.identity.verify_password_and_code(&args.name, &password, &code, pipeline::desk::now()).await?
         }
     };
-    desk.keep_session(&session)?;
+    office.keep_session(&session)?;
     let until = pipeline::desk::rfc3339(session.expires);
     out.result(&serde_json::json!({ "person": session.person, "until": until }), || {
         format!("{} is logged in until {until}", session.person)

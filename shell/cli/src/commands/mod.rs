@@ -84,6 +84,14 @@ pub(crate) fn open(root: &std::path::Path) -> Result<Project, PipelineError> {
     Project::open(root)
 }
 
+/// Writes bytes to standard output; a reader that went away (`| head`) is no error.
+pub(crate) fn raw(out: &Output, bytes: &[u8]) -> Result<(), PipelineError> {
+    match out.raw(bytes) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(wrong(error.to_string(), "write it to a file")),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 pub(crate) fn wrong(why: impl Into<String>, help: impl Into<String>) -> PipelineError {
     PipelineError::Wrong { why: why.into(), help: help.into() }
 }

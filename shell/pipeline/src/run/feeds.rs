@@ -50,12 +50,12 @@ impl Run<'_> {
         let about = format!("{}/{name}", policy.name);
         let bytes = store::disk::read_limited(path, policy.size_max_bytes.saturating_add(1))?;
         let content = Digest::of(&bytes);
-        if self.known_delivery(policy, content).await? {
+        let bundle = read_bundle(path)?;
+        if self.known_delivery(policy, content, bundle.as_deref()).await? {
             return Ok(None);
         }
         self.progress.begin("s01-door", &about);
         let began = Instant::now();
-        let bundle = read_bundle(path)?;
         let feed = Feed::new(&policy.name, &policy.supplier, bytes);
         self.desk.objects.put(feed.bytes().unwrap_or_default())?;
         let facts = self.door_facts(policy, arrival, bundle).await?;
@@ -65,8 +65,10 @@ impl Run<'_> {
             .await?
         {
             Outcome::Cleared(door) => door,
-            Outcome::Held(held) => return self.stop(policy, content, DeliveryOutcome::Held, held.receipt).await,
-            Outcome::Refused { receipt, .. } => return self.stop(policy, content, DeliveryOutcome::Refused, receipt).await,
+            Outcome::Held(held) => return self.stop(policy, (content, &facts), DeliveryOutcome::Held, held.receipt).await,
+            Outcome::Refused { receipt, .. } => {
+                return self.stop(policy, (content, &facts), DeliveryOutcome::Refused, receipt).await;
+            }
             Outcome::Unrecorded(error) => return Err(error.into()),
         };
         self.rows(policy, &about, &door, &facts).await
@@ -96,8 +98,10 @@ impl Run<'_> {
         let rows = Rows { came: table.rows, went: table.rows.saturating_sub(held), held, began: Some(began), ..Rows::default() };
         let content = match self.judge(&self.houses.content, about, (batch, &content_facts), links, rows).await? {
             Outcome::Cleared(content) => content,
-            Outcome::Held(held) => return self.stop(policy, feed.content, DeliveryOutcome::Held, held.receipt).await,
-            Outcome::Refused { receipt, .. } => return self.stop(policy, feed.content, DeliveryOutcome::Refused, receipt).await,
+            Outcome::Held(held) => return self.stop(policy, (feed.content, facts), DeliveryOutcome::Held, held.receipt).await,
+            Outcome::Refused { receipt, .. } => {
+                return self.stop(policy, (feed.content, facts), DeliveryOutcome::Refused, receipt).await;
+            }
             Outcome::Unrecorded(error) => return Err(error.into()),
         };
         self.write_feed(policy, about, &content, &table, facts, &next_state).await
@@ -131,7 +135,7 @@ impl Run<'_> {
         let outcome = self.judge(&self.houses.source, about, (append, &source_facts), links, rows).await?;
         let cleared = match outcome {
             Outcome::Cleared(cleared) => cleared,
-            Outcome::Held(held) => return self.stop(policy, batch.content, DeliveryOutcome::Held, held.receipt).await,
+            Outcome::Held(held) => return self.stop(policy, (batch.content, facts), DeliveryOutcome::Held, held.receipt).await,
             Outcome::Refused { gate, finding, receipt } => {
                 return Err(PipelineError::Refused { step: "s02-source", gate: gate.to_owned(), finding, receipt });
             }
@@ -156,11 +160,15 @@ impl Run<'_> {
     async fn stop(
         &mut self,
         policy: &FeedPolicy,
-        content: Digest,
+        (content, facts): (Digest, &DoorFacts),
         outcome: DeliveryOutcome,
         receipt: Receipt,
     ) -> Result<Option<Delivery>, PipelineError> {
         self.book(policy, content, outcome, (0, 0), &receipt).await?;
+        if outcome == DeliveryOutcome::Refused {
+            let name = refused_name(policy, content, facts.bundle.as_deref());
+            self.desk.set_pointer(&name, &serde_json::Value::String(receipt.id)).await?;
+        }
         Ok(Some(Delivery::Stopped))
     }
 
@@ -186,13 +194,17 @@ impl Run<'_> {
         self.desk.control.add_delivery(&delivery).await.map(drop).map_err(PipelineError::internal)
     }
 
-    /// A delivery that was taken or refused is not looked at again; a held one is, once somebody accepted it.
-    async fn known_delivery(&self, policy: &FeedPolicy, content: Digest) -> Result<bool, PipelineError> {
+    /// A delivery that was taken is not looked at again; a held one is, once somebody accepted it; a refused one is, when it comes
+    /// under another signature: or whoever can put the bytes into the inbox first, unsigned, could keep the honest delivery out.
+    async fn known_delivery(&self, policy: &FeedPolicy, content: Digest, bundle: Option<&str>) -> Result<bool, PipelineError> {
         let deliveries = self.desk.control.deliveries(&policy.name).await.map_err(PipelineError::internal)?;
-        let accepted = self.accepted(content).await?;
-        let last = deliveries.iter().max_by_key(|delivery| (delivery.what.content == content, delivery.seq));
-        let last = last.filter(|delivery| delivery.what.content == content);
-        Ok(last.is_some_and(|delivery| !(delivery.what.outcome == DeliveryOutcome::Held && accepted)))
+        let last = deliveries.iter().filter(|delivery| delivery.what.content == content).max_by_key(|delivery| delivery.seq);
+        match last.map(|delivery| delivery.what.outcome) {
+            None => Ok(false),
+            Some(DeliveryOutcome::Cleared) => Ok(true),
+            Some(DeliveryOutcome::Held) => Ok(!self.accepted(content).await?),
+            Some(DeliveryOutcome::Refused) => Ok(self.desk.pointer(&refused_name(policy, content, bundle)).await?.is_some()),
+        }
     }
 
     async fn accepted(&self, content: Digest) -> Result<bool, PipelineError> {
@@ -293,6 +305,12 @@ impl Run<'_> {
         };
         self.report(&report).await
     }
+}
+
+/// Where it is written down that these bytes were refused under this signature.
+fn refused_name(policy: &FeedPolicy, content: Digest, bundle: Option<&str>) -> String {
+    let signature = bundle.map_or_else(|| "unsigned".to_owned(), |bundle| Digest::of(bundle.as_bytes()).hex());
+    format!("refused/{}/{}/{signature}", policy.name, content.hex())
 }
 
 /// Files of an inbox that are deliveries, by name.

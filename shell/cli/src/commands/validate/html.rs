@@ -35,7 +35,7 @@ pub(super) fn page(findings: &Findings) -> String {
             let flag = if one.flagged { "set aside" } else { "" };
             format!(
                 "<tr><td>{}<td>{}<td>{:.1e}<td>{}<td>{flag}",
-                one.row + 1,
+                one.row,
                 escape(&one.id),
                 one.p_value,
                 escape(one.column.as_deref().unwrap_or_default())

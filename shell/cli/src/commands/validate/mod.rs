@@ -12,7 +12,7 @@ use pipeline::{Office, PipelineError, data};
 use serde::Serialize;
 use tabular::Contract;
 
-use super::{Ended, wrong};
+use super::{Ended, raw, wrong};
 use crate::args::Format;
 use crate::output::{Output, table};
 
@@ -98,7 +98,7 @@ pub(crate) async fn run(args: ValidateArgs, root: &Path, out: &Output) -> Ended 
 fn print(out: &Output, value: &impl Serialize) -> Result<(), PipelineError> {
     let mut text = serde_json::to_vec_pretty(value).map_err(|error| PipelineError::Internal(error.to_string()))?;
     text.push(b'\n');
-    out.raw(&text).map_err(|error| wrong(error.to_string(), "write it to a file"))
+    raw(out, &text)
 }
 
 fn contract(args: &ValidateArgs, office: Option<&Office>) -> Result<Contract, PipelineError> {
@@ -183,7 +183,7 @@ fn strange(outliers: &Jointly) -> String {
     let row = |one: &Strange| {
         let flag = if one.flagged { "set aside" } else { "" };
         vec![
-            (one.row + 1).to_string(),
+            one.row.to_string(),
             one.id.clone(),
             format!("{:.1e}", one.p_value),
             one.column.clone().unwrap_or_default(),
