@@ -154,6 +154,11 @@ const CONDITIONAL: usize = 2;
 const PAIR: usize = 3;
 
 impl InputGuard {
+    /// The smallest p-value that a row can get: few trusted rows cannot show that a row is very rare.
+    pub fn least_p_value(&self) -> f64 {
+        1.0 / (self.combined.len() + 1) as f64
+    }
+
     /// Columns, in the order in which values are given.
     pub fn columns(&self) -> &[String] {
         &self.encoder.names

@@ -117,8 +117,8 @@ pub struct ContentFacts {
     pub market: Vec<MarketFinding>,
     /// Rows of trusted history that outliers were judged by; 0 where there is none yet.
     pub reference_rows: u64,
-    /// A person with the right to do so accepted a first delivery that no history can judge.
-    pub first_delivery_accepted: bool,
+    /// A person with the right to do so looked at this delivery and accepted it as a whole; rows are set aside all the same.
+    pub delivery_accepted: bool,
     /// The policy.
     pub policy: ContentPolicy,
 }
@@ -133,7 +133,7 @@ impl ContentFacts {
             tests: vec![ColumnTest { name: "joint outliers".into(), p_value: 0.4 }],
             market: Vec::new(),
             reference_rows: 5_000,
-            first_delivery_accepted: false,
+            delivery_accepted: false,
             policy: ContentPolicy { contract_share_max: 0.01, quarantine_share_max: 0.05, batch_alpha: 0.01 },
         }
     }

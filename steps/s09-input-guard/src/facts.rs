@@ -9,6 +9,8 @@ pub struct Facts {
     pub violations: Vec<String>,
     /// Probability of a row so far from trusted customers; absent where it could not be computed.
     pub outlier_p_value: Option<f64>,
+    /// The smallest probability that could have been computed: few trusted customers cannot show that a row is very rare.
+    pub p_value_least: f64,
     /// Probability below which a row is refused.
     pub alpha: f64,
 }
@@ -16,7 +18,7 @@ pub struct Facts {
 impl Facts {
     /// An ordinary customer.
     pub fn ordinary() -> Self {
-        Self { violations: Vec::new(), outlier_p_value: Some(0.4), alpha: 0.001 }
+        Self { violations: Vec::new(), outlier_p_value: Some(0.4), p_value_least: 0.0005, alpha: 0.001 }
     }
 }
 

@@ -4,6 +4,8 @@
 mod world;
 
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod tamper;

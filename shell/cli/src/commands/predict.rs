@@ -89,20 +89,17 @@ fn show(body: &Value, customers: &[String]) -> String {
     let evidence = text(body.get("evidence"));
     let alone = vec![body.clone()];
     let rows = body.get("predictions").and_then(Value::as_array).unwrap_or(&alone);
+    let deciles = rows.iter().any(|row| row.get("decile").is_some());
     let cells = |(row, asked): (&Value, &String)| {
-        vec![
-            row.get("customer").and_then(Value::as_str).unwrap_or(asked).to_owned(),
-            text(row.get("churn")),
-            text(row.get("decile")),
-        ]
+        let mut cells = vec![row.get("customer").and_then(Value::as_str).unwrap_or(asked).to_owned(), text(row.get("churn"))];
+        cells.extend(deciles.then(|| text(row.get("decile"))));
+        cells
     };
     let rows: Vec<Vec<String>> = rows.iter().zip(customers).map(cells).collect();
+    let head: &[&str] = if deciles { &["customer", "churn", "decile"] } else { &["customer", "churn"] };
     let model =
         body.get("model").map(|model| format!("\nmodel {} {}", text(Some(model)), text(body.get("version")))).unwrap_or_default();
-    format!(
-        "{}{model}\nevidence {evidence}   (stayward evidence verify {evidence})",
-        table(&["customer", "churn", "decile"], &rows)
-    )
+    format!("{}{model}\nevidence {evidence}   (stayward evidence verify {evidence})", table(head, &rows))
 }
 
 #[cfg(test)]

@@ -146,7 +146,7 @@ pub(crate) fn content_facts(
         tests: Vec::new(),
         market,
         reference_rows: 0,
-        first_delivery_accepted: accepted,
+        delivery_accepted: accepted,
         policy: ContentPolicy {
             contract_share_max: project.policy.content.contract_share_max,
             quarantine_share_max: project.policy.content.quarantine_share_max,

@@ -1,5 +1,6 @@
 //! s01: every new file in a feed's inbox is judged at the door, then row by row, and written only when it came through both.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -197,13 +198,15 @@ impl Run<'_> {
     /// A delivery that was taken is not looked at again; a held one is, once somebody accepted it; a refused one is, when it comes
     /// under another signature: or whoever can put the bytes into the inbox first, unsigned, could keep the honest delivery out.
     async fn known_delivery(&self, policy: &FeedPolicy, content: Digest, bundle: Option<&str>) -> Result<bool, PipelineError> {
+        if self.desk.pointer(&refused_name(policy, content, bundle)).await?.is_some() {
+            return Ok(true);
+        }
         let deliveries = self.desk.control.deliveries(&policy.name).await.map_err(PipelineError::internal)?;
         let last = deliveries.iter().filter(|delivery| delivery.what.content == content).max_by_key(|delivery| delivery.seq);
         match last.map(|delivery| delivery.what.outcome) {
-            None => Ok(false),
+            None | Some(DeliveryOutcome::Refused) => Ok(false),
             Some(DeliveryOutcome::Cleared) => Ok(true),
             Some(DeliveryOutcome::Held) => Ok(!self.accepted(content).await?),
-            Some(DeliveryOutcome::Refused) => Ok(self.desk.pointer(&refused_name(policy, content, bundle)).await?.is_some()),
         }
     }
 
@@ -258,15 +261,23 @@ impl Run<'_> {
         if !self.session.roles.contains(&Role::DataSteward) || self.session.second_factor_at.is_none() {
             return Err(refused(format!("`{}` may not accept deliveries", self.session.person)));
         }
-        let deliveries = self.desk.control.deliveries(feed).await.map_err(PipelineError::internal)?;
-        let held = deliveries
-            .iter()
-            .filter(|delivery| delivery.what.outcome == DeliveryOutcome::Held && delivery.what.content.hex().starts_with(content))
-            .max_by_key(|delivery| delivery.seq);
+        let mut deliveries = self.desk.control.deliveries(feed).await.map_err(PipelineError::internal)?;
+        deliveries.sort_by_key(|delivery| delivery.seq);
+        // What was held and came through later waits no more.
+        let last: BTreeMap<Digest, _> = deliveries.iter().map(|delivery| (delivery.what.content, delivery)).collect();
+        let held = last.into_values().filter(|delivery| delivery.what.outcome == DeliveryOutcome::Held);
+        let held = held.filter(|delivery| delivery.what.content.hex().starts_with(content)).max_by_key(|delivery| delivery.seq);
         let Some(held) = held else {
-            let help = "list deliveries with `stayward feed ls`";
-            return Err(PipelineError::wrong(format!("no held delivery of `{feed}` matches `{content}`"), help));
+            let which = if content.is_empty() { String::new() } else { format!(" with digest `{content}`") };
+            return Err(PipelineError::wrong(
+                format!("no delivery of `{feed}`{which} waits for a person"),
+                "list deliveries with `stayward feed ls`",
+            ));
         };
+        let acceptances = self.desk.control.acceptances(&held.what.content).await.map_err(PipelineError::internal)?;
+        if acceptances.iter().any(|acceptance| acceptance.person == self.session.person) {
+            return Ok(());
+        }
         let acceptance = Acceptance { content: held.what.content, person: self.session.person.clone(), at_ms: now_ms() };
         self.desk.control.accept_delivery(&acceptance).await.map_err(PipelineError::internal)
     }

@@ -82,12 +82,13 @@ impl Customers {
         asking: Asking,
         alpha: f64,
     ) -> Facts {
+        let p_value_least = self.guard.least_p_value();
         match asking {
-            Asking::ByCustomer => Facts { violations: Vec::new(), outlier_p_value: None, alpha },
+            Asking::ByCustomer => Facts { violations: Vec::new(), outlier_p_value: None, p_value_least, alpha },
             Asking::WhatIf => {
                 let violations = self.violations(served, values);
                 let outlier_p_value = violations.is_empty().then(|| self.guarded(values));
-                Facts { violations, outlier_p_value, alpha }
+                Facts { violations, outlier_p_value, p_value_least, alpha }
             }
         }
     }

@@ -278,7 +278,9 @@ impl Inner {
             Asking::WhatIf => call.rows.iter().map(|row| self.customers.keyed(format!("{row:?}").as_bytes())).collect(),
         };
         let day = now() / 86_400;
-        if let Ok(used) = self.desk.control.track(&grant.app, day, &asked).await {
+        if let Ok(used) =
+            self.desk.control.reserve(&grant.app, day, &asked, u64::from(grant.limits.distinct_customers_per_day)).await
+        {
             facts.distinct =
                 Some(Reserved { used: used.distinct_today, limit: u64::from(grant.limits.distinct_customers_per_day) });
             facts.tracked = true;

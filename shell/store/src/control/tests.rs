@@ -170,6 +170,9 @@ async fn calls_and_distinct_customers_are_counted_by_application_and_day() {
     assert_eq!(control.track("crm", DAY, &[[1; 32], [2; 32], [1; 32]]).await.unwrap(), used(1, 2));
     assert_eq!(control.track("crm", DAY, &[[2; 32], [3; 32]]).await.unwrap(), used(2, 3));
     assert_eq!(control.track("crm", DAY, &[]).await.unwrap(), used(3, 3));
+    // What would be too much is told and costs nothing.
+    assert_eq!(control.reserve("crm", DAY, &[[8; 32], [9; 32]], 4).await.unwrap(), used(4, 5));
+    assert_eq!(control.usage("crm", DAY).await.unwrap(), used(3, 3));
     assert_eq!(control.track("crm", DAY + 1, &[[1; 32]]).await.unwrap(), used(1, 1));
     assert_eq!(control.track("app", DAY, &[[1; 32]]).await.unwrap(), used(1, 1));
     assert_eq!(control.usage("crm", DAY).await.unwrap(), used(3, 3));

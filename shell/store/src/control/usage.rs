@@ -51,6 +51,15 @@ impl Control {
     /// # Errors
     /// [`ControlError::Limit`] beyond [`CUSTOMERS_PER_CALL_MAX`], [`ControlError::Text`], a database error.
     pub async fn track(&self, app: &str, day: i64, customers: &[[u8; 32]]) -> Result<Used, ControlError> {
+        self.reserve(app, day, customers, u64::MAX).await
+    }
+
+    /// The same, but nothing is kept where the day's customers would be more than `distinct_max`: what is refused costs nothing.
+    /// What is returned is what would have been used then.
+    ///
+    /// # Errors
+    /// As [`Control::track`].
+    pub async fn reserve(&self, app: &str, day: i64, customers: &[[u8; 32]], distinct_max: u64) -> Result<Used, ControlError> {
         check_text("application's name", app)?;
         if customers.len() > CUSTOMERS_PER_CALL_MAX {
             let limit = u64::try_from(CUSTOMERS_PER_CALL_MAX).unwrap_or(u64::MAX);
@@ -79,8 +88,13 @@ impl Control {
         .bind(super::row::as_sql("customers", fresh)?)
         .fetch_one(&mut *transaction)
         .await?;
-        transaction.commit().await?;
-        Used::from_row(&row)
+        let used = Used::from_row(&row)?;
+        if used.distinct_today > distinct_max {
+            transaction.rollback().await?;
+        } else {
+            transaction.commit().await?;
+        }
+        Ok(used)
     }
 
     /// What an application has used on a day.

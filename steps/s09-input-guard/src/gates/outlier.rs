@@ -27,7 +27,8 @@ impl Gate<InputGuard, Facts> for Outlier {
             Asking::ByCustomer => Pass(input),
             Asking::WhatIf => match facts.outlier_p_value {
                 // A p-value that is not a number does not pass.
-                Some(p_value) if p_value >= facts.alpha => Pass(input),
+                // Where trusted customers are too few for the policy's probability, the strangest rows that they can show are refused.
+                Some(p_value) if p_value >= facts.alpha && p_value > facts.p_value_least => Pass(input),
                 Some(p_value) => {
                     let why = format!("the row is farther from known customers than `{p_value:.1e}` of them");
                     Refuse(Finding::seen(why, "ask by customer id, or send a row that a customer could have"))
@@ -57,6 +58,12 @@ mod tests {
     fn a_crafted_row_is_refused() {
         assert!(check(Some(0.0009)).refuses());
         assert!(check(Some(f64::NAN)).refuses());
+    }
+    #[test]
+    fn few_trusted_customers_refuse_what_is_stranger_than_all_of_them() {
+        let facts = |p_value| Facts { outlier_p_value: Some(p_value), p_value_least: 0.01, ..Facts::ordinary() };
+        assert!(Outlier.judge(input(), &facts(0.01)).refuses());
+        assert!(Outlier.judge(input(), &facts(0.02)).passes());
     }
     #[test]
     fn an_uncompared_row_is_refused() {

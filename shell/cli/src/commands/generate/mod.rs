@@ -71,7 +71,7 @@ pub(crate) struct GenerateArgs {
     #[arg(long, value_enum, default_value_t = Likeness::TelcoLike)]
     profile: Likeness,
     /// Month of the cutoff, 0 (January 2022) to 47.
-    #[arg(long, default_value_t = 40)]
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(0..i64::from(generate::MONTHS)))]
     month: u32,
     /// Weeks of the market feed, FIRST..LAST with both in it: six columns and corrected prices, as a supplier delivers them.
     #[arg(long, value_parser = weeks)]

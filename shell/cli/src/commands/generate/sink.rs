@@ -58,6 +58,14 @@ fn failed(error: &dyn std::fmt::Display) -> PipelineError {
     wrong(error.to_string(), OUT_HELP)
 }
 
+/// A reader that went away (`| head`) is no error.
+fn written(result: std::io::Result<()>) -> Result<(), PipelineError> {
+    match result {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(failed(&error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 impl Sink {
     /// Begins; `header` is the CSV line with the columns' names. Without a path text goes to standard output.
     pub(super) fn open(path: Option<&Path>, form: FileForm, header: &str) -> Result<Self, PipelineError> {
@@ -93,7 +101,7 @@ impl Sink {
         let lines = chunk.iter().filter(|byte| **byte == b'\n').count();
         self.rows += u64::try_from(lines).unwrap_or(u64::MAX);
         match &mut self.kind {
-            Kind::Text(out) => out.write_all(chunk).map_err(|error| failed(&error)),
+            Kind::Text(out) => written(out.write_all(chunk)),
             Kind::Parquet { file, header, out } => {
                 let text = [header.as_bytes(), chunk].concat();
                 let options = Options { delimiter: Some(b','), header: Some(Header::Present), ..Options::default() };
@@ -116,7 +124,7 @@ impl Sink {
     /// Ends the file and gives it its name.
     pub(super) fn finish(self) -> Result<Written, PipelineError> {
         match self.kind {
-            Kind::Text(mut out) => out.flush().map_err(|error| failed(&error))?,
+            Kind::Text(mut out) => written(out.flush())?,
             Kind::Parquet { out: Some(out), .. } => out.finish().map_err(|error| failed(&error))?,
             Kind::Parquet { out: None, .. } => {
                 return Err(wrong("the table has no rows", "ask for another month, or more customers"));

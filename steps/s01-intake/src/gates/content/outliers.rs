@@ -25,10 +25,11 @@ impl Gate<Content, ContentFacts> for Outliers {
 
     fn judge(&self, mut batch: Batch, facts: &ContentFacts) -> Verdict<Batch> {
         batch.hold_rows(rows_with(facts, RowReason::Joint));
+        // A person who looked at the delivery answers for it as a whole, not for its strange rows.
+        if facts.delivery_accepted {
+            return Pass(batch);
+        }
         if facts.reference_rows == 0 {
-            if facts.first_delivery_accepted {
-                return Pass(batch);
-            }
             let why = "there is no trusted history yet to judge the delivery by";
             return Hold(batch, Finding::inconclusive(why, "look at it, then accept it by hand with `stayward feed accept`"));
         }
@@ -40,7 +41,10 @@ impl Gate<Content, ContentFacts> for Outliers {
                 let why = format!("the delivery departs from trusted history: {}, p = {:.1e}", test.name, test.p_value);
                 Hold(
                     batch,
-                    Finding::seen(why, "look at the rows with `stayward validate FILE`, then accept or discard the delivery"),
+                    Finding::seen(
+                        why,
+                        "look at the rows with `stayward validate FILE`, then accept it by hand with `stayward feed accept`, or ask for another delivery",
+                    ),
                 )
             }
         }
@@ -72,6 +76,13 @@ mod tests {
         assert!(check(&ContentFacts { tests, ..ContentFacts::ordinary() }).holds());
     }
     #[test]
+    fn a_shifted_delivery_that_a_person_accepted_passes_without_its_strange_rows() {
+        let tests = vec![ColumnTest { name: "mahalanobis".into(), p_value: 1e-6 }];
+        let facts =
+            ContentFacts { tests, flags: flags(3, RowReason::Joint), delivery_accepted: true, ..ContentFacts::ordinary() };
+        assert_eq!(check(&facts), Pass(Batch { held: vec![0, 1, 2], ..batch(100) }));
+    }
+    #[test]
     fn a_test_that_could_not_be_made_is_held() {
         let tests = vec![ColumnTest { name: "mahalanobis".into(), p_value: f64::NAN }];
         assert!(check(&ContentFacts { tests, ..ContentFacts::ordinary() }).holds());
@@ -79,6 +90,6 @@ mod tests {
     #[test]
     fn without_history_people_decide() {
         assert!(check(&ContentFacts { reference_rows: 0, ..ContentFacts::ordinary() }).holds());
-        assert!(check(&ContentFacts { reference_rows: 0, first_delivery_accepted: true, ..ContentFacts::ordinary() }).passes());
+        assert!(check(&ContentFacts { reference_rows: 0, delivery_accepted: true, ..ContentFacts::ordinary() }).passes());
     }
 }

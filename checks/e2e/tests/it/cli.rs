@@ -1,0 +1,217 @@
+//! The commands of supplier, steward, admin and auditor, with the exit codes that `--help` documents (T1, T4, T6).
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::world::{World, copy, text};
+
+/// Runs a command that must end with this code; what it printed.
+fn check(world: &World, arguments: &[&str], code: i32) -> Output {
+    let output = world.stayward(arguments);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", text(&output));
+    output
+}
+
+fn json(world: &World, arguments: &[&str], code: i32) -> Value {
+    let output = check(world, &[arguments, &["--output", "json"]].concat(), code);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {}", text(&output)))
+}
+
+fn admin(world: &World) {
+    check(world, &["login", "admin", "--credentials", "people.json"], 0);
+}
+
+#[test]
+fn a_supplier_signs_and_anyone_checks_without_a_project() {
+    let world = World::new();
+    std::fs::write(world.path("prices.csv"), "a,b\n1,2\n").unwrap();
+    let made = json(&world, &["feed", "keygen", "--out", "k.pem"], 0);
+    std::fs::write(world.path("k.pub.pem"), made["public_key"].as_str().unwrap()).unwrap();
+    check(&world, &["feed", "keygen", "--out", "k.pem"], 2);
+    let sign = ["feed", "sign", "prices.csv", "--feed", "market", "--supplier", "acme", "--sequence", "7", "--key", "k.pem"];
+    check(&world, &sign, 0);
+    let verify = ["feed", "verify", "prices.csv", "--key", "k.pub.pem"];
+    assert_eq!(json(&world, &verify, 0)["claim"]["sequence"], 7);
+    std::fs::write(world.path("prices.csv"), "a,b\n1,3\n").unwrap();
+    check(&world, &verify, 5);
+}
+
+const FEED: &str =
+    "\n[[feeds]]\nname = \"market\"\nsupplier = \"acme\"\ninbox = \"inbox\"\njoin = \"region\"\nfeature = \"rival_price\"\n";
+
+/// The contract of a feed of market prices.
+fn feed_contract() -> String {
+    let column = |name: &str, rule: &str| {
+        format!("[[column]]\nname = \"{name}\"\n{rule}\nmissing = \"refused\"\noutsider = \"immutable\"\n\n")
+    };
+    let levels = |all: &[&str]| format!("role = \"feature\"\nkind = \"category\"\nlevels = {all:?}");
+    let number = |integer: bool, min: f64, max: f64| {
+        format!("role = \"feature\"\nkind = \"number\"\ninteger = {integer}\nmin = {min}\nmax = {max}")
+    };
+    let regions: Vec<&str> = (0..12).map(generate::region_name).collect();
+    [
+        "name = \"market\"\ndecimal = \"point\"\nmissing_marks = [\"\"]\nduplicates = \"group\"\n\n".to_owned(),
+        column("week_start", "role = \"time\"\nkind = \"time\"\nformat = \"%Y-%m-%d\""),
+        column("region", &levels(&regions)),
+        column("competitor", &levels(&["c1", "c2", "c3", "c4", "c5", "c6"])),
+        column("price", &number(false, 10.0, 200.0)),
+        column("promo", &number(true, 0.0, 1.0)),
+        column("est_share", &number(false, 0.0, 1.0)),
+    ]
+    .concat()
+}
+
+/// A signed delivery of some weeks.
+fn deliver(world: &World, file: &str, weeks: &str, sequence: &str, more: &[&str]) {
+    let what = ["generate", "--table", "market", "--weeks", weeks, "--out", file, "--sign", "k.pem", "--supplier", "acme"];
+    check(world, &[&what[..], &["--feed", "market", "--sequence", sequence], more].concat(), 0);
+}
+
+#[test]
+fn deliveries_are_held_accepted_and_refused_and_the_honest_one_is_not_kept_out() {
+    let world = World::new();
+    let policy = world.project().join("stayward.toml");
+    std::fs::write(&policy, std::fs::read_to_string(&policy).unwrap() + FEED).unwrap();
+    std::fs::create_dir(world.project().join("feeds")).unwrap();
+    std::fs::write(world.project().join("feeds/market.contract.toml"), feed_contract()).unwrap();
+    let made = json(&world, &["feed", "keygen", "--out", "k.pem"], 0);
+    std::fs::write(world.path("k.pub.pem"), made["public_key"].as_str().unwrap()).unwrap();
+    deliver(&world, "history.csv", "0..100", "1", &[]);
+    deliver(&world, "next.csv", "101..101", "1", &[]);
+    let receive = |file: &str, code: i32| json(&world, &["feed", "receive", file, "--feed", "market"], code);
+    let outcome = |value: &Value| value["delivery"]["outcome"].as_str().unwrap().to_owned();
+
+    // Nobody trusts the key yet.
+    assert_eq!(outcome(&receive("history.csv", 1)), "refused");
+    check(&world, &["feed", "trust", "k.pub.pem", "--supplier", "acme"], 4);
+    // A one-time code is taken once, so the owner's session is put by instead of logging in again.
+    copy(&world.project().join("vault"), &world.path("owner"));
+    admin(&world);
+    let key = json(&world, &["feed", "trust", "k.pub.pem", "--supplier", "acme"], 0)["id"].as_str().unwrap().to_owned();
+    check(&world, &["feed", "trust", "k.pub.pem", "--supplier", "acme"], 2);
+
+    // The supplier signs again: refused bytes under another signature are judged again. No history judges the first, so people do.
+    deliver(&world, "history.csv", "0..100", "1", &[]);
+    assert_eq!(outcome(&receive("history.csv", 6)), "held");
+    check(&world, &["feed", "accept", "market"], 4);
+    std::fs::remove_dir_all(world.project().join("vault")).unwrap();
+    copy(&world.path("owner"), &world.project().join("vault"));
+    check(&world, &["feed", "accept", "market", "ffff"], 2);
+    check(&world, &["feed", "accept", "market"], 0);
+    check(&world, &["feed", "accept", "market"], 2);
+
+    // The number was used; then it is not, and the same bytes come through.
+    assert_eq!(outcome(&receive("next.csv", 1)), "refused");
+    deliver(&world, "next.csv", "101..101", "2", &[]);
+    assert_eq!(outcome(&receive("next.csv", 0)), "cleared");
+    deliver(&world, "poisoned.csv", "102..102", "3", &["--poison", "understate", "--poison-share", "0.3"]);
+    assert_eq!(outcome(&receive("poisoned.csv", 1)), "refused");
+    let listed = json(&world, &["feed", "ls"], 0);
+    assert_eq!(listed["keys"][0]["id"], key.as_str());
+    check(&world, &["evidence", "verify", "--replay"], 0);
+}
+
+#[test]
+fn a_file_is_validated_row_by_row() {
+    let world = World::new();
+    check(&world, &["validate", "customers.csv"], 0);
+    let bytes = std::fs::read_to_string(world.path("customers.csv")).unwrap();
+    let mut lines: Vec<String> = bytes.lines().map(str::to_owned).collect();
+    lines[3] = lines[3].rsplit_once(',').map(|(row, _)| format!("{row},perhaps")).unwrap();
+    std::fs::write(world.path("bad.csv"), lines.join("\n")).unwrap();
+    let found = json(&world, &["validate", "bad.csv"], 1);
+    assert_eq!((found["rows_broken"].as_u64(), found["violations"][0]["line"].as_u64()), (Some(1), Some(4)), "{found}");
+    let sarif = check(&world, &["validate", "bad.csv", "--format", "sarif"], 1);
+    let sarif: Value = serde_json::from_slice(&sarif.stdout).unwrap();
+    assert_eq!(sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"]["startLine"], 4);
+    let page = check(&world, &["validate", "bad.csv", "--format", "html"], 1);
+    assert!(page.stdout.starts_with(b"<!doctype html>"));
+    check(&world, &["validate", "no-such.csv"], 2);
+}
+
+#[test]
+fn only_an_admin_manages_keys_and_the_signing_keys_rotate_without_losing_evidence() {
+    let world = World::new();
+    check(&world, &["run"], 0);
+    let create = ["api", "key", "create", "--app", "crm", "--right", "what-if"];
+    let refused = check(&world, &create, 4);
+    assert!(text(&refused).contains("stayward login admin"), "{}", text(&refused));
+    check(&world, &["vault", "rotate", "evidence-p256"], 4);
+    admin(&world);
+    let id = json(&world, &create, 0)["id"].as_str().unwrap().to_owned();
+    let next = json(&world, &["api", "key", "rotate", &id], 0);
+    assert_eq!(next["replaces"], id.as_str());
+    check(&world, &["api", "key", "revoke", &id], 0);
+    check(&world, &["api", "key", "revoke", &id], 2);
+    let keys = json(&world, &["api", "key", "ls"], 0);
+    let state = |id: &str| keys.as_array().unwrap().iter().find(|key| key["id"] == id).unwrap()["state"].clone();
+    assert_eq!((state(&id), state(next["id"].as_str().unwrap())), ("revoked".into(), "valid".into()));
+
+    let before = std::fs::read(world.project().join("evidence/checkpoint-key.vkey")).unwrap();
+    for key in ["evidence-p256", "checkpoint-ed25519", "evidence-p256"] {
+        check(&world, &["vault", "rotate", key], 0);
+    }
+    check(&world, &["vault", "rotate", "session"], 2);
+    // Everything that the earlier keys signed still holds, and so does a statement of each of them.
+    check(&world, &["evidence", "verify", "--replay"], 0);
+    check(&world, &["model", "verify"], 0);
+    check(&world, &["doctor"], 0);
+    // The old checkpoint key alone opens the log no more: its heads were signed anew.
+    std::fs::write(world.project().join("evidence/checkpoint-key.vkey"), before).unwrap();
+    check(&world, &["evidence", "verify"], 5);
+    check(&world, &["logout"], 0);
+    check(&world, &create, 4);
+}
+
+#[test]
+fn labels_segments_and_controls_are_shown() {
+    let world = World::new();
+    check(&world, &["label", "review"], 2);
+    check(&world, &["run"], 0);
+    let labels = json(&world, &["label", "ls"], 0);
+    assert_eq!((labels[0]["version"].as_u64(), labels[0]["signed_by"][0].as_str()), (Some(1), Some("owner")));
+    let review = json(&world, &["label", "review", "--number", "3"], 0);
+    let against: Vec<f64> = review["suspects"].as_array().unwrap().iter().map(|one| one["against"].as_f64().unwrap()).collect();
+    assert!(against.len() == 3 && against.is_sorted_by(|left, right| left >= right), "{against:?}");
+    check(&world, &["label", "approve"], 2);
+    check(&world, &["segment"], 0);
+    check(&world, &["train"], 0);
+    let controls = json(&world, &["controls"], 0);
+    let controls = controls.as_array().unwrap();
+    assert_eq!(controls.len(), 36);
+    let kept = |clause: &str| controls.iter().find(|one| one["clause"] == clause).unwrap()["kept"].clone();
+    assert_eq!(kept("sign-off"), "weak");
+    assert_ne!(kept("signed-feeds"), "weak");
+}
+
+#[test]
+fn generated_tables_are_the_same_for_the_same_seed_and_named_by_a_manifest() {
+    let world = World::new();
+    let one = json(&world, &["generate", "--table", "snapshot", "--customers", "300", "--out", "one.csv"], 0);
+    let two = json(&world, &["generate", "--table", "snapshot", "--customers", "300", "--out", "two.csv"], 0);
+    let other = json(&world, &["generate", "--table", "snapshot", "--customers", "300", "--seed", "2", "--out", "other.csv"], 0);
+    assert_eq!(one["sha256"], two["sha256"]);
+    assert_ne!(one["sha256"], other["sha256"]);
+    check(&world, &["generate", "--all", "all", "--customers", "300", "--format", "parquet"], 0);
+    let manifest: Value = serde_json::from_slice(&std::fs::read(world.path("all/manifest.json")).unwrap()).unwrap();
+    let files = manifest["files"].as_array().unwrap();
+    assert_eq!(files.len(), 6);
+    for file in files {
+        let bytes = std::fs::read(world.path("all").join(file["file"].as_str().unwrap())).unwrap();
+        assert_eq!(gate::Digest::of(&bytes).hex(), file["sha256"].as_str().unwrap());
+    }
+    let poisoned =
+        json(&world, &["generate", "--table", "market", "--weeks", "10..40", "--poison", "understate", "--out", "p.csv"], 0);
+    assert!(poisoned["hostile"].as_u64().unwrap() > 0);
+    check(&world, &["generate", "--table", "labels", "--poison", "understate"], 2);
+}
+
+#[test]
+fn a_service_that_is_not_there_is_no_answer() {
+    let world = World::new();
+    check(&world, &["predict", "--customer", "1", "--key", "swk_x"], 2);
+    check(&world, &["predict", "--customer", "1"], 2);
+    let doctor = world.command(&["doctor", "--project", "nowhere"]).output().unwrap();
+    assert_eq!(doctor.status.code(), Some(1), "{}", text(&doctor));
+}
