@@ -8,4 +8,6 @@ mod cli;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod kill_serve;
+#[cfg(test)]
 mod tamper;

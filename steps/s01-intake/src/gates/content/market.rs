@@ -26,7 +26,7 @@ impl Gate<Content, ContentFacts> for Market {
         let tail = if more == 0 { String::new() } else { format!(", and {more} more") };
         Refuse(Finding::seen(
             format!("{}: {}{tail}", first.rule, first.seen),
-            "compare with another source; if the market really moved, have the supplier confirm it in writing and accept the delivery by hand",
+            "compare with another source and ask the supplier: a mistake is delivered again with the next number",
         ))
     }
 }
