@@ -1,6 +1,6 @@
 //! `stayward user` and `stayward logout`: who there is, a one-time link to the console, the end of a session.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use identity::{Action, LOGIN_LINK_SECONDS, Person};
@@ -30,11 +30,25 @@ enum What {
         #[arg(long, default_value = "https://localhost:8443")]
         url: String,
     },
+    /// The one-time code of the moment, for a person whose second factor lies in a credentials file: for demos and tests.
+    Code {
+        /// Login name.
+        name: String,
+        /// The file that `demo` or `init --credentials` wrote.
+        #[arg(long)]
+        credentials: PathBuf,
+    },
 }
 
 pub(crate) async fn run(args: UserArgs, root: &Path, out: &Output) -> Ended {
+    if let What::Code { name, credentials } = &args.what {
+        let code = pipeline::setup::code_of(&super::login::account(credentials, name)?, now())?;
+        out.result(&serde_json::json!({ "code": code }), || code.clone());
+        return Ok(0);
+    }
     let office = Office::open(root).await?;
     match args.what {
+        What::Code { .. } => Ok(0),
         What::Ls => list(&office, out).await,
         What::Link { name, url } => link(&office, &name, &url, out).await,
     }

@@ -267,24 +267,28 @@ fn a_customer(project: &Project) -> Result<String, PipelineError> {
     typed.ids.first().cloned().ok_or_else(|| PipelineError::Internal("there are no customers".into()))
 }
 
+/// Lines that work when pasted into a shell.
 fn next_commands(root: &Path, end: &End, link: &str, credentials: &Path) -> String {
     let project = root.display();
     let program = std::env::args().next().unwrap_or_else(|| "stayward".to_owned());
+    let credentials = credentials.display();
+    let lines = [
+        format!("{program} evidence verify {} --replay --project {project}    # from the answer back to the feeds", end.evidence),
+        format!("{program} model show --project {project}"),
+        format!("{program} controls --project {project}"),
+        format!("{program} serve --project {project} &    # then wait a second"),
+        format!(
+            "curl --cacert {project}/tls/ca.pem -H 'Authorization: Bearer {}' https://localhost:8443/v1/customers/{}/churn",
+            end.key, end.customer
+        ),
+        format!("{program} user code ada --credentials {credentials}    # the one-time code for the console"),
+        format!("# console: https://localhost:8443/console/link/{link}    (once, within 15 minutes; trust {project}/tls/ca.pem)"),
+        format!("{program} attack all --quick    # every defence measured, off and on"),
+        format!("{program} init --data my.csv --target churned    # your own table"),
+    ];
     format!(
-        "\nDone in {:.1} s. Everything lies in {project}; the accounts of the demo's people are in {}.\n\nGo on:\n\
-         \x20 {program} serve --project {project} &\n\
-         \x20 curl --cacert {project}/tls/ca.pem -H 'Authorization: Bearer {}' https://localhost:8443/v1/customers/{}/churn\n\
-         \x20 {program} login --project {project} ada --credentials {}      (before the server starts)\n\
-         \x20 open https://localhost:8443/console/link/{link}   (once, within 15 minutes; the code: see the credentials file)\n\
-         \x20 {program} evidence verify {} --replay --project {project}\n\
-         \x20 {program} evidence log --project {project}\n\
-         \x20 {program} model show --project {project}\n\
-         \x20 {program} init --data my.csv --target churned",
+        "\nDone in {:.1} s. Everything lies in {project}; the accounts of the demo's people are in {credentials}.\n\nGo on:\n\n{}",
         end.seconds,
-        credentials.display(),
-        end.key,
-        end.customer,
-        credentials.display(),
-        end.evidence,
+        lines.join("\n")
     )
 }
