@@ -135,8 +135,10 @@ async fn take_keys(service: Service) {
 async fn watch(service: Service) {
     loop {
         tokio::time::sleep(WATCH_EVERY).await;
-        if let Err(error) = service.watch().await {
-            Output::log(&format!("the window of events could not be judged: {error}"));
+        match service.alarms().await {
+            Ok(gates) if gates.is_empty() => {}
+            Ok(gates) => Output::log(&format!("ALARM by {}: see `stayward evidence log`", gates.join(", "))),
+            Err(error) => Output::log(&format!("the window of events could not be judged: {error}")),
         }
     }
 }

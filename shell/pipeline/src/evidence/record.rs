@@ -102,8 +102,9 @@ impl Desk {
         Ok(receipt(&appended))
     }
 
-    /// Seals the rulings of one request as one statement; resolves when it is durable.
-    pub async fn seal_request(&self, tray: Tray, request: &str, parents: &[Receipt]) -> Result<Answered, PipelineError> {
+    /// Seals the rulings of one request as one statement; resolves when it is durable. The request's random id is not in it: it salts
+    /// the digests of query and answer, and stands only in the archive.
+    pub async fn seal_request(&self, tray: Tray, parents: &[Receipt]) -> Result<Answered, PipelineError> {
         let Some((last, _)) = tray.rulings.last() else {
             return Err(PipelineError::Internal("a request without a ruling".into()));
         };
@@ -113,7 +114,7 @@ impl Desk {
         let rulings = tray.rulings.into_iter().map(|(ruling, _)| ruling).collect();
         let part = StaywardPart { rulings, archive: Some(archive), ..StaywardPart::default() };
         let kind = if passed { "answer" } else { "refusal" };
-        let statement = summary(&self.project, (kind, format!("{kind}/{request}"), subject), passed, part, parents, now())?;
+        let statement = summary(&self.project, (kind, kind.to_owned(), subject), passed, part, parents, now())?;
         let appended = self.log.append_async(&self.sign(&statement)?).await?;
         Ok(Answered { receipt: receipt(&appended) })
     }

@@ -269,6 +269,13 @@ fn derived(rows: &[&MarketRow], before: &BTreeMap<(String, String), f64>) -> Der
     Derived { frame, places, last }
 }
 
+/// The market's state after the rows that went on.
+pub(crate) fn state_after(rows: &[(u32, MarketRow)], held: &[u32], state: &MarketState) -> MarketState {
+    let kept: Vec<MarketRow> =
+        rows.iter().filter(|(place, _)| held.binary_search(place).is_err()).map(|(_, row)| row.clone()).collect();
+    state.judge(&kept, &MarketLimits::default()).1
+}
+
 /// Rows that go on, as they are stored.
 pub(crate) fn arrow(table: &MarketTable, held: &[u32]) -> Result<Vec<RecordBatch>, PipelineError> {
     let kept: Vec<&MarketRow> =

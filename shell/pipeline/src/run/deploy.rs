@@ -83,9 +83,12 @@ impl Desk {
         let session = self.session().await?;
         let all = self.control.deployments().await.map_err(PipelineError::internal)?;
         let current = all.iter().max_by_key(|deployment| deployment.seq).map(|deployment| deployment.what.model);
+        // Back along the line of deployments: after A, B, C and one rollback to B the next one goes to A, not to C again.
+        let entered = all.iter().filter(|known| Some(known.what.model) == current && known.what.kind == DeploymentKind::Deploy);
+        let before = entered.max_by_key(|known| known.seq).and_then(|known| known.previous);
         let fits = |deployment: &&Deployment| match to {
             Some(prefix) => deployment.what.model.hex().starts_with(prefix),
-            None => Some(deployment.what.model) != current,
+            None => Some(deployment.what.model) == before,
         };
         let earlier = all.iter().filter(fits).max_by_key(|deployment| deployment.seq);
         let earlier = earlier.ok_or_else(|| {

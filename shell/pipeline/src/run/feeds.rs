@@ -92,7 +92,7 @@ impl Run<'_> {
         let state: MarketState = self.market_state(policy).await?;
         let history = s01::history(self.desk, &policy.name)?;
         let accepted = self.accepted(feed.content).await?;
-        let (content_facts, next_state) = s01::content_facts(&self.desk.project, &table, &state, &history, accepted)?;
+        let (content_facts, _) = s01::content_facts(&self.desk.project, &table, &state, &history, accepted)?;
         let batch = s01_intake::work::open_batch(door, &policy.name, table.rows);
         let links = Links { parents: vec![door.receipt().clone()], artefacts: vec![object("feed", feed.content)] };
         let held = u64::try_from(content_facts.flags.len()).unwrap_or(0).min(table.rows);
@@ -105,7 +105,7 @@ impl Run<'_> {
             }
             Outcome::Unrecorded(error) => return Err(error.into()),
         };
-        self.write_feed(policy, about, &content, &table, facts, &next_state).await
+        self.write_feed(policy, about, &content, &table, facts, &state).await
     }
 
     async fn write_feed(
@@ -146,7 +146,8 @@ impl Run<'_> {
         self.append_table(&cleared, &rows)?;
         let sequence = s01_intake::read_claim(facts, &policy.supplier).map_or(0, |signed| signed.claim.sequence);
         self.desk.identity.advance_sequence(&policy.supplier, &policy.name, sequence, now()).await?;
-        self.leave_market_state(policy, state).await?;
+        // Only rows that went on teach what the market is like.
+        self.leave_market_state(policy, &s01::state_after(&table.market, &batch.held, state)).await?;
         self.book(
             policy,
             batch.content,

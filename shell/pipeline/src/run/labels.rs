@@ -246,6 +246,9 @@ impl Run<'_> {
         let report = Rows { came: count, went: count, began: Some(began), note, ..Rows::default() };
         let passed = self.pass(&self.houses.labels, &about, (set.clone(), &facts), links, report).await?;
         let receipt = passed.cleared.receipt().clone();
+        let state = LabelsState { version, content, set: set.clone(), receipt: receipt.clone() };
+        // The pointer first: a kill in between leaves a version to be judged again, not one that nothing points to.
+        self.leave(&state).await?;
         let booked = NewLabelVersion {
             content,
             author: set.author.clone(),
@@ -255,8 +258,6 @@ impl Run<'_> {
             at_ms: now_ms(),
         };
         self.desk.control.add_label_version(&booked).await.map_err(PipelineError::internal)?;
-        let state = LabelsState { version, content, set, receipt };
-        self.leave(&state).await?;
         Ok(state)
     }
 

@@ -149,7 +149,7 @@ impl Service {
         let mut tray = Tray::default();
         let outcome = self.inner.walk(&call, &request, &mut tray).await;
         let parents = vec![self.inner.deployed.deployment.clone()];
-        let sealed = self.inner.desk.seal_request(tray, &request, &parents).await;
+        let sealed = self.inner.desk.seal_request(tray, &parents).await;
         let reference = |receipt: &Receipt| receipt.id.chars().take(REFERENCE_DIGITS).collect::<String>();
         match (outcome, sealed) {
             (Ok(told), Ok(sealed)) => {
@@ -372,7 +372,8 @@ fn read_files(project: &Project, deployed: &Deployed) -> Result<BTreeMap<String,
     let names: BTreeSet<String> =
         store::disk::list(&folder).map_err(|error| PipelineError::broken(error.to_string()))?.into_iter().collect();
     let mut files = BTreeMap::new();
-    for name in names {
+    // What a killed run left half-written is no part of the model; the release names every file that is.
+    for name in names.into_iter().filter(|name| !name.starts_with(".tmp-")) {
         let bytes = store::disk::read_limited(&folder.join(&name), MODEL_BYTES_MAX)
             .map_err(|error| PipelineError::broken(error.to_string()))?;
         files.insert(name, bytes);
