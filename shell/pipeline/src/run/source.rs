@@ -87,6 +87,7 @@ impl Run<'_> {
 
     /// Writes down which version of which table is the data source now.
     async fn settle(&mut self, content: Digest, customers: Receipt) -> Result<Settled, PipelineError> {
+        self.unshortened().await?;
         let mut tables = BTreeMap::new();
         let mut cleared = vec![customers];
         let names =
@@ -129,6 +130,23 @@ impl Run<'_> {
         let settled = Settled { tables, digest, receipt, cleared, content };
         self.leave(&settled).await?;
         Ok(settled)
+    }
+
+    /// What was settled before must still stand in every table: a history that was cut or rewritten is not built upon.
+    async fn unshortened(&self) -> Result<(), PipelineError> {
+        let Some(known) = self.desk.pointer(Settled::NAME).await? else { return Ok(()) };
+        let known: Settled = serde_json::from_value(known).map_err(PipelineError::internal)?;
+        for (name, (version, digest)) in &known.tables {
+            let broken =
+                |why: String| PipelineError::broken(format!("table `{name}` no longer has its version {version}: {why}"));
+            let table = store::table::Table::open(&self.desk.project.path("source").join(name))
+                .map_err(|error| broken(error.to_string()))?;
+            let found = table.version_digest(*version).map_err(|error| broken(error.to_string()))?;
+            if found != *digest {
+                return Err(broken(format!("it is {}, settled was {}", found.short(), digest.short())));
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn receipt_of(&self, id: &str) -> Option<Receipt> {

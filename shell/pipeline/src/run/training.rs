@@ -238,7 +238,7 @@ impl Run<'_> {
             environment: environment(),
             environment_agreed: environment(),
             leaks: leaks(prepared),
-            duplicates_across: across(evaluation),
+            duplicates_across: across(prepared, evaluation),
             policy: Policy {
                 auc_min: quality.auc_min,
                 brier_max: quality.brier_max,
@@ -254,9 +254,16 @@ pub(crate) fn model_folder(model: Digest) -> String {
     format!("{MODELS}/{}", model.short())
 }
 
-/// Rows that a stratified split put on both sides: none, unless the split is broken; a time split parts moments on purpose.
-fn across(_: &Evaluation) -> u64 {
-    0
+/// Tested rows that equal a row of another fold in every column: with folds, such a row was trained on and tested on. A time split has
+/// one fold and parts moments on purpose.
+fn across(prepared: &Prepared, evaluation: &Evaluation) -> u64 {
+    let groups = learn::split::duplicates(&prepared.frame);
+    let mut first: BTreeMap<usize, usize> = BTreeMap::new();
+    let parted = evaluation.out_of_fold.iter().filter(|tested| {
+        let group = groups.get(tested.row).copied().unwrap_or(tested.row);
+        *first.entry(group).or_insert(tested.fold) != tested.fold
+    });
+    u64::try_from(parted.count()).unwrap_or(u64::MAX)
 }
 
 /// Number columns whose order alone tells the label.
