@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use artifact::{Answer, AnswerGuard, Asking, Granularity, Input, InputGuard, Prediction, Query, QueryGuard, RawScore, Shown};
+use artifact::{Answer, AnswerGuard, Asking, Granularity, Input, InputGuard, Prediction, Query, RawScore, Shown};
 use gate::{Cleared, Outcome, Receipt, Tray};
 use identity::{Action, KeyGrant, KeyRing};
 use s08_api_guard::{AnswerFacts, KeyState, QueryFacts, Reserved};
@@ -221,23 +221,13 @@ impl Inner {
         let query = Query { request: request.to_owned(), application, asking, customers: call.customers.clone(), rows };
         let facts = self.query_facts(&query, call, grant.as_ref(), key, action).await;
         match self.houses.query.clear(query, &facts, tray) {
-            Outcome::Cleared(cleared) => Ok(self.admitted(cleared)),
-            Outcome::Held(held) => Err(self.turned_away(&held.subject, &facts)),
-            Outcome::Refused { .. } => {
+            Outcome::Cleared(cleared) => Ok(cleared.into_subject()),
+            Outcome::Held(_) | Outcome::Refused { .. } => {
                 self.watch.refused(grant.as_ref().map(|grant| grant.app.as_str()));
                 Err(refusal(&facts))
             }
             Outcome::Unrecorded(_) => Err(Refusal::of(RefusedStatus::Unavailable)),
         }
-    }
-
-    fn admitted(&self, cleared: Cleared<QueryGuard>) -> Query {
-        cleared.into_subject()
-    }
-
-    fn turned_away(&self, query: &Query, facts: &QueryFacts) -> Refusal {
-        self.watch.refused(Some(&query.application));
-        refusal(facts)
     }
 
     /// Reserves one call and the customers that are asked about; a key that is not good reserves nothing.
