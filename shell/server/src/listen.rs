@@ -120,6 +120,8 @@ impl<A: Asks, C: ConsoleSource> Door<A, C> {
         let mut stopped = self.stopped.clone();
         loop {
             tokio::select! {
+                // First of all: a connection that ends because of the stop is counted by the drain, not swept here.
+                biased;
                 () = told_to_stop(&mut stopped) => break,
                 _ = certificate.tick() => self.refresh(&keeper).await,
                 Some(_) = connections.join_next() => {}
