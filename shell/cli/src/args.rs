@@ -95,3 +95,20 @@ pub(crate) enum Command {
     /// Print a completion script for a shell.
     Completions(super::commands::completions::CompletionsArgs),
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::Args;
+
+    #[test]
+    fn every_command_that_the_console_names_is_one() {
+        let shown = console::command::evidence_show("8c21");
+        for command in console::command::ALL.into_iter().chain([shown.as_str(), "stayward evidence verify"]) {
+            let parsed = Args::try_parse_from(command.split_whitespace());
+            assert!(parsed.is_ok(), "{command}: {:?}", parsed.err());
+        }
+        assert!(Args::try_parse_from(["stayward", "role", "ls"]).is_err());
+    }
+}

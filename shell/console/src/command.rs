@@ -17,20 +17,17 @@ pub const ATTACK_ALL: &str = "stayward attack all --quick";
 /// Says what is missing.
 pub const DOCTOR: &str = "stayward doctor";
 /// Prints a new one-time link.
-pub const LOGIN_LINK: &str = "stayward user link";
-
-/// Measures the model.
-pub const EVALUATE: &str = "stayward evaluate";
+pub const LOGIN_LINK: &str = "stayward user link NAME";
 /// Makes the segments.
 pub const SEGMENT: &str = "stayward segment";
-/// Lists roles and what they may do.
-pub const ROLES: &str = "stayward role ls";
-/// Lists the limits.
-pub const LIMITS: &str = "stayward api limits";
+/// Lists people and their roles.
+pub const ROLES: &str = "stayward user ls";
+/// Says how much each application asked.
+pub const USAGE: &str = "stayward api usage";
 
 /// Every fixed command of the console.
-pub const ALL: [&str; 13] =
-    [RUN, DEMO, TRAIN, PREDICT, EVIDENCE_LOG, CONTROLS, ATTACK_ALL, DOCTOR, LOGIN_LINK, EVALUATE, SEGMENT, ROLES, LIMITS];
+pub const ALL: [&str; 12] =
+    [RUN, DEMO, TRAIN, PREDICT, EVIDENCE_LOG, CONTROLS, ATTACK_ALL, DOCTOR, LOGIN_LINK, SEGMENT, ROLES, USAGE];
 
 /// Shows one ledger entry with its reasons.
 pub fn evidence_show(id: &str) -> String {

@@ -95,6 +95,7 @@ fn document(title: &str, live: Live, body: Markup) -> String {
                 meta name="referrer" content="no-referrer";
                 meta name="robots" content="noindex";
                 title { (title) " · Stayward" }
+                link rel="icon" type="image/svg+xml" href=(path::ICON);
                 link rel="stylesheet" href=(path::STYLE);
                 @if live == Live::Yes { script src=(path::SCRIPT) defer {} }
             }

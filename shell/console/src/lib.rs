@@ -25,6 +25,10 @@ pub use page::run::run;
 /// The one stylesheet, to be served at [`path::STYLE`] as `text/css; charset=utf-8`.
 pub const STYLESHEET: &str = concat!(include_str!("../assets/style.css"), include_str!("../assets/plot.css"));
 
+/// The sign in a browser's tab, to be served at [`path::ICON`] as `image/svg+xml`: a browser that is told of none asks for a path
+/// that there is not.
+pub const ICON: &str = include_str!("../assets/icon.svg");
+
 /// The one script, to be served at [`path::SCRIPT`] as `text/javascript; charset=utf-8`. The Pipeline page works without it.
 pub const SCRIPT: &str = include_str!("../assets/live.js");
 

@@ -18,6 +18,8 @@ pub const LOGIN: &str = "/console/login";
 pub const LOGOUT: &str = "/console/logout";
 /// [`crate::STYLESHEET`].
 pub const STYLE: &str = "/console/style.css";
+/// [`crate::ICON`].
+pub const ICON: &str = "/console/icon.svg";
 /// [`crate::SCRIPT`].
 pub const SCRIPT: &str = "/console/live.js";
 

@@ -70,7 +70,12 @@ impl State {
         }
     }
 
-    /// Whether a person has to do something before the subject can go on.
+    /// Whether a person decides whether the subject goes on; a refusal is decided.
+    pub fn waits(self) -> bool {
+        self == State::Hold
+    }
+
+    /// Whether its reader is owed a reason and a next command: all but a pass, and what has not run.
     pub fn needs_a_person(self) -> bool {
         matches!(self, State::Hold | State::Refuse | State::Inconclusive)
     }

@@ -63,6 +63,7 @@ pub(crate) enum Endpoint {
     OpenApi,
     Metrics,
     Style,
+    Icon,
     Script,
     LoginForm,
     Login,
@@ -87,7 +88,7 @@ const fn post(path: &'static str, open_to: OpenTo, endpoint: Endpoint) -> Route 
 const WHAT_IF: OpenTo = OpenTo::Key(Right::WhatIf);
 
 /// Every route of the server.
-pub const ROUTES: [Route; 28] = [
+pub const ROUTES: [Route; 29] = [
     get("/v1/customers/{id}/churn", OpenTo::Key(Right::Ask), Endpoint::Churn),
     post("/v1/predictions", OpenTo::Key(Right::Ask), Endpoint::Predictions),
     post("/v1/what-if", WHAT_IF, Endpoint::WhatIf),
@@ -103,6 +104,7 @@ pub const ROUTES: [Route; 28] = [
     get("/openapi.json", OpenTo::Anyone, Endpoint::OpenApi),
     get("/metrics", OpenTo::Key(Right::Metrics), Endpoint::Metrics),
     get(path::STYLE, OpenTo::Anyone, Endpoint::Style),
+    get(path::ICON, OpenTo::Anyone, Endpoint::Icon),
     get(path::SCRIPT, OpenTo::Session, Endpoint::Script),
     get(path::LOGIN, OpenTo::Anyone, Endpoint::LoginForm),
     post(path::LOGIN, OpenTo::Anyone, Endpoint::Login),

@@ -122,6 +122,7 @@ impl<A: Asks, C: ConsoleSource> App<A, C> {
             Endpoint::OpenApi => openapi::route(),
             Endpoint::Metrics => metrics::route(self, &asked),
             Endpoint::Style
+            | Endpoint::Icon
             | Endpoint::Script
             | Endpoint::LoginForm
             | Endpoint::Login

@@ -30,7 +30,7 @@ pub fn login(view: &LoginView) -> String {
                 button type="submit" class="wide" { "Sign in" }
             }
         }
-        p class="meta" { "No link or code? An administrator prints a new link with" }
+        p class="meta" { "No password? An administrator prints a one-time link with" }
         p { (command_line(command::LOGIN_LINK)) }
     };
     outside("Sign in", body)
@@ -107,7 +107,7 @@ fn told(kind: RefusedKind) -> (&'static str, (&'static str, &'static str, &'stat
         RefusedKind::BadRequest => {
             ("Not understood", ("the form was old or came from elsewhere", "load the page again and repeat", command::DOCTOR))
         }
-        RefusedKind::TooMany => ("Too many requests", ("the limit of requests was reached", "wait a minute", command::LIMITS)),
+        RefusedKind::TooMany => ("Too many requests", ("the limit of requests was reached", "wait a minute", command::USAGE)),
         RefusedKind::Internal => {
             ("Something broke", ("the program could not finish", "look the reference up in the log", command::DOCTOR))
         }

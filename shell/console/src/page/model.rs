@@ -110,7 +110,7 @@ fn detail(model: &ModelDetail) -> Markup {
         @if let Some(owed) = owed(model.state, model.finding.as_ref(), "s07-release", last) { (finding(model.state, &owed)) }
         section class="panel" {
             h2 { "How well it predicts" }
-            @if model.metrics.rows.is_empty() { (empty("Nothing was measured.", command::EVALUATE)) } @else { (metrics("Members and vote", "Model", &model.metrics)) }
+            @if model.metrics.rows.is_empty() { (empty("Nothing was measured.", command::TRAIN)) } @else { (metrics("Members and vote", "Model", &model.metrics)) }
         }
         div class="plots" {
             figure class="panel" { (xy(&roc_plot(&model.roc), Placement::Inline)) }

@@ -53,20 +53,32 @@ fn tally(steps: &[StepView]) -> Markup {
     }
 }
 
-/// What waits for people, before the long list.
+/// What waits for people, then what was stopped and waits for nobody; before the long list.
 fn attention(steps: &[StepView]) -> Markup {
-    let waiting: Vec<StepView> =
-        Place::ALL.into_iter().map(|place| step_at(steps, place)).filter(|step| step.state.needs_a_person()).collect();
     html! {
-        @if !waiting.is_empty() {
-            section class="attention" aria-labelledby="attention" {
-                h2 id="attention" { "Waiting for people" }
+        (noticed("waiting", "Waiting for people", State::waits, steps))
+        (noticed("stopped", "Stopped", |state| state.needs_a_person() && !state.waits(), steps))
+    }
+}
+
+/// The places with a step or a gate in such a state, by name, and the gates that are.
+fn noticed(id: &str, title: &str, is: impl Fn(State) -> bool, steps: &[StepView]) -> Markup {
+    let found: Vec<StepView> = Place::ALL
+        .into_iter()
+        .map(|place| step_at(steps, place))
+        .filter(|step| is(step.state) || step.gates.iter().any(|gate| is(gate.state)))
+        .collect();
+    html! {
+        @if !found.is_empty() {
+            section class="attention" aria-labelledby=(id) {
+                h2 id=(id) { (title) }
                 ul {
-                    @for step in &waiting {
+                    @for step in &found {
+                        @let gates: Vec<&GateView> = step.gates.iter().filter(|gate| is(gate.state)).collect();
                         li {
-                            (badge(step.state)) " "
+                            (badge(gates.first().map_or(step.state, |gate| gate.state))) " "
                             a href=(format!("#{}", anchor(step.place))) { (step.place.name()) }
-                            @for gate in step.gates.iter().filter(|gate| gate.state.needs_a_person()) { " · " code { (gate.id) } }
+                            @for gate in gates { " · " code { (gate.id) } }
                         }
                     }
                 }
@@ -125,4 +137,42 @@ fn gate_row(gate: &GateView) -> Vec<Markup> {
         },
         evidence_link(gate.evidence.as_deref()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The texts of the sections "Waiting for people" and "Stopped".
+    fn listed(states: &[(Place, State)]) -> [String; 2] {
+        let gate = |state| GateView { id: format!("says-{}", state_word(state)), state, ..GateView::default() };
+        let step = |(place, state): &(Place, State)| StepView {
+            place: *place,
+            state: *state,
+            gates: vec![gate(*state)],
+            ..StepView::default()
+        };
+        let page = attention(&states.iter().map(step).collect::<Vec<_>>()).into_string();
+        ["waiting", "stopped"].map(|id| {
+            let section = page.split("<section").find(|part| part.contains(&format!("id=\"{id}\"")));
+            section.unwrap_or_default().to_owned()
+        })
+    }
+
+    fn state_word(state: State) -> String {
+        state.word().replace(' ', "-")
+    }
+
+    #[test]
+    fn only_what_is_held_waits_for_people() {
+        let [waiting, stopped] =
+            listed(&[(Place::Intake, State::Hold), (Place::ApiGuard, State::Refuse), (Place::Train, State::Pass)]);
+        assert!(waiting.contains("says-hold") && !waiting.contains("says-refuse") && !waiting.contains("says-pass"));
+        assert!(stopped.contains("says-refuse") && !stopped.contains("says-hold") && !stopped.contains("says-pass"));
+    }
+
+    #[test]
+    fn a_page_on_which_all_is_well_lists_nothing() {
+        assert_eq!(listed(&[(Place::Train, State::Pass), (Place::Intake, State::NotRun)]), [String::new(), String::new()]);
+    }
 }

@@ -57,6 +57,7 @@ pub(crate) fn look<A: Asks, C>(app: &App<A, C>, asked: &Asked<'_>) -> Result<Ans
         | Endpoint::OpenApi
         | Endpoint::Metrics
         | Endpoint::Style
+        | Endpoint::Icon
         | Endpoint::Script
         | Endpoint::LoginForm
         | Endpoint::Login

@@ -21,6 +21,7 @@ use source::{ConsoleSource, Seen, Signed};
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const CSS: HeaderValue = HeaderValue::from_static("text/css; charset=utf-8");
+const SVG: HeaderValue = HeaderValue::from_static("image/svg+xml");
 const JAVASCRIPT: HeaderValue = HeaderValue::from_static("text/javascript; charset=utf-8");
 const POLICY: HeaderValue = HeaderValue::from_static(console::CONTENT_SECURITY_POLICY);
 /// What no page of the console needs.
@@ -42,6 +43,7 @@ pub(crate) async fn route<A: Asks, C: ConsoleSource>(
 ) -> Result<Answer, Refusal> {
     match asked.endpoint {
         Endpoint::Style => return Ok(settled(answer::with_body(StatusCode::OK, CSS, console::STYLESHEET))),
+        Endpoint::Icon => return Ok(settled(answer::with_body(StatusCode::OK, SVG, console::ICON))),
         Endpoint::LoginForm => return entry::form(app, asked),
         Endpoint::Login => return entry::login(app, asked, body).await,
         Endpoint::Link => return entry::link(app, asked).await,
@@ -107,6 +109,7 @@ async fn inside<A: Asks, C: ConsoleSource>(app: &App<A, C>, asked: &Asked<'_>, v
         | Endpoint::OpenApi
         | Endpoint::Metrics
         | Endpoint::Style
+        | Endpoint::Icon
         | Endpoint::LoginForm
         | Endpoint::Login
         | Endpoint::Link
@@ -200,6 +203,7 @@ fn to_login(asked: &Asked<'_>) -> Result<Answer, Refusal> {
         | Endpoint::OpenApi
         | Endpoint::Metrics
         | Endpoint::Style
+        | Endpoint::Icon
         | Endpoint::Script
         | Endpoint::LoginForm
         | Endpoint::Login
