@@ -10,4 +10,4 @@ mod tests;
 
 pub use marginal::{ColumnShift, FixedReference, PSI_ABSENT, kolmogorov_smirnov};
 pub use martingale::{CALIBRATION_MAX, DriftError, Martingale, ScoreDrift};
-pub use query::{APPLICATIONS_MAX, Asked, CUSTOMERS_MAX, FEATURES_MAX, Pattern, Query, QueryLog, RECENT_MAX};
+pub use query::{APPLICATIONS_MAX, Asked, CUSTOMERS_MAX, Compared, FEATURES_MAX, Pattern, Query, QueryLog, RECENT_MAX};

@@ -29,6 +29,17 @@ pub struct Query<'a> {
     pub at_milliseconds: u64,
 }
 
+/// How a query stands to the recent ones of its application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compared {
+    /// There was none to compare it with.
+    First,
+    /// It is equal to one, or near none.
+    Apart,
+    /// It comes near to one, but is not equal.
+    Near,
+}
+
 /// Counters of one application.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Asked {
@@ -73,7 +84,7 @@ pub struct QueryLog {
 }
 
 impl Asked {
-    fn add(&mut self, query: &Query<'_>) {
+    fn add(&mut self, query: &Query<'_>) -> Compared {
         self.queries += 1;
         self.last = self.last.max(query.at_milliseconds);
         match query.customer {
@@ -90,10 +101,15 @@ impl Asked {
         }
         let features: Vec<f32> =
             query.features.iter().take(FEATURES_MAX).map(|value| if value.is_finite() { *value } else { 0.0 }).collect();
-        if !self.recent.is_empty() {
-            self.compared += 1;
-            self.near += u64::from(self.recent.iter().any(|known| is_near(known, &features)));
-        }
+        let compared = if self.recent.is_empty() {
+            Compared::First
+        } else if self.recent.iter().any(|known| is_near(known, &features)) {
+            Compared::Near
+        } else {
+            Compared::Apart
+        };
+        self.compared += u64::from(compared != Compared::First);
+        self.near += u64::from(compared == Compared::Near);
         self.recent.push_back(features);
         if self.recent.len() > RECENT_MAX {
             self.recent.pop_front();
@@ -102,6 +118,7 @@ impl Asked {
         if self.arrivals.len() > ARRIVALS_MAX {
             self.arrivals.pop_front();
         }
+        compared
     }
 
     /// The pattern at a time, against a base of so many customers.
@@ -133,15 +150,20 @@ fn is_near(a: &[f32], b: &[f32]) -> bool {
 }
 
 impl QueryLog {
-    /// Counts one query of an application.
-    pub fn add(&mut self, application: &str, query: &Query<'_>) {
+    /// Counts one query of an application, and says how it stands to the recent ones: for who keeps counts by the hour.
+    pub fn add(&mut self, application: &str, query: &Query<'_>) -> Compared {
         if !self.applications.contains_key(application) && self.applications.len() >= APPLICATIONS_MAX {
             let silent = self.applications.iter().min_by_key(|(_, asked)| asked.last).map(|(name, _)| name.clone());
             if let Some(silent) = silent {
                 self.applications.remove(&silent);
             }
         }
-        self.applications.entry(application.to_owned()).or_default().add(query);
+        self.applications.entry(application.to_owned()).or_default().add(query)
+    }
+
+    /// Forgets applications that asked nothing since.
+    pub fn forget_silent(&mut self, since_milliseconds: u64) {
+        self.applications.retain(|_, asked| asked.last >= since_milliseconds);
     }
 
     /// The counters of one application.

@@ -163,6 +163,20 @@ fn patterns_tell_a_probe_from_a_desk() {
     assert!(probe.near_share > 0.9 && probe.unknown_share > 0.99 && probe.queries_last_minute == 300 - 1);
     let stored: QueryLog = serde_json::from_str(&serde_json::to_string(&log).unwrap()).unwrap();
     assert_eq!(stored, log);
+    log.forget_silent(299 * 60_000);
+    assert!(log.application("desk").is_some() && log.application("probe").is_none());
+}
+
+#[test]
+fn each_query_says_how_it_stands_to_the_last_ones() {
+    let mut log = QueryLog::default();
+    let mut add =
+        |application: &str, features: &[f32]| log.add(application, &Query { customer: None, features, at_milliseconds: 0 });
+    assert_eq!(
+        [add("a", &[0.0, 1.0]), add("a", &[0.0, 1.0]), add("a", &[0.05, 1.0])],
+        [Compared::First, Compared::Apart, Compared::Near]
+    );
+    assert_eq!([add("a", &[3.0, 1.0]), add("b", &[0.0, 1.01])], [Compared::Apart, Compared::First]);
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 //! Applications and their API keys (T2, T3): limited rights, rate and customers per key; shown once, kept as a hash, rotated.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sqlx::sqlite::SqliteRow;
@@ -339,12 +339,21 @@ impl Identity {
     }
 
     pub(crate) async fn note_use(&self, id: &str, now: i64) -> Result<(), IdentityError> {
-        sqlx::query("UPDATE api_keys SET last_used_at = ?1 WHERE id = ?2 AND coalesce(last_used_at, 0) <= ?1 - ?3")
-            .bind(now)
-            .bind(id)
-            .bind(LAST_USED_RESOLUTION_SECONDS)
-            .execute(&self.pool)
-            .await?;
+        self.note_uses(&BTreeMap::from([(id.to_owned(), now)])).await
+    }
+
+    /// Last uses by id of the key, in one transaction.
+    pub(crate) async fn note_uses(&self, uses: &BTreeMap<String, i64>) -> Result<(), IdentityError> {
+        let mut transaction = self.begin().await?;
+        for (id, at) in uses {
+            sqlx::query("UPDATE api_keys SET last_used_at = ?1 WHERE id = ?2 AND coalesce(last_used_at, 0) <= ?1 - ?3")
+                .bind(at)
+                .bind(id)
+                .bind(LAST_USED_RESOLUTION_SECONDS)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
         Ok(())
     }
 

@@ -82,16 +82,24 @@ impl KeyRing {
         Ok(true)
     }
 
-    /// Writes the last uses into the database.
+    /// Writes the last uses into the database, all at once.
     ///
     /// # Errors
-    /// A database error.
+    /// A database error; the uses stay noted for the next call.
     pub async fn flush_last_used(&self, identity: &Identity) -> Result<(), IdentityError> {
         let uses = std::mem::take(&mut *self.noted_uses.lock().unwrap_or_else(PoisonError::into_inner));
-        for (id, at) in uses {
-            identity.note_use(&id, at).await?;
+        if uses.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let written = identity.note_uses(&uses).await;
+        if written.is_err() {
+            let mut noted = self.noted_uses.lock().unwrap_or_else(PoisonError::into_inner);
+            // A use that was noted meanwhile is the later one.
+            uses.into_iter().take(NOTED_USES_MAX.saturating_sub(noted.len())).for_each(|(id, at)| {
+                noted.entry(id).or_insert(at);
+            });
+        }
+        written
     }
 
     /// Number of keys held, valid or not.

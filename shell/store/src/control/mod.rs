@@ -35,7 +35,7 @@ pub use labels::{Approval, LabelVersion, NewApproval, NewLabelVersion};
 pub use pointers::Pointer;
 pub use row::{JSON_BYTES_MAX, TEXT_BYTES_MAX};
 pub use runs::{NewRunStep, Run, RunState, RunStep, StepState};
-pub use usage::{AppUsage, CUSTOMERS_PER_CALL_MAX, Used};
+pub use usage::{AppUsage, CUSTOMERS_PER_CALL_MAX, Reservation, Used};
 
 /// Connections to the file at most.
 pub const CONNECTIONS_MAX: u32 = 4;
@@ -47,7 +47,7 @@ pub const LIST_ROWS_MAX: i64 = 10_000;
 const OTHERS_ANY: u32 = 0o077;
 
 /// Schema steps in order; each is applied once, in one transaction, and its text may never change afterwards.
-const SCHEMAS: &[&str] = &[include_str!("schema-1.sql")];
+const SCHEMAS: &[&str] = &[include_str!("schema-1.sql"), include_str!("schema-2.sql")];
 
 /// The control database. Cloning shares the connections.
 #[derive(Clone, Debug)]

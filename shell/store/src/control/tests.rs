@@ -171,7 +171,7 @@ async fn calls_and_distinct_customers_are_counted_by_application_and_day() {
     assert_eq!(control.track("crm", DAY, &[[2; 32], [3; 32]]).await.unwrap(), used(2, 3));
     assert_eq!(control.track("crm", DAY, &[]).await.unwrap(), used(3, 3));
     // What would be too much is told and costs nothing.
-    assert_eq!(control.reserve("crm", DAY, &[[8; 32], [9; 32]], 4).await.unwrap(), used(4, 5));
+    assert_eq!(control.reserve("crm", DAY, &[[8; 32], [9; 32]], 4).await.unwrap().used, used(4, 5));
     assert_eq!(control.usage("crm", DAY).await.unwrap(), used(3, 3));
     assert_eq!(control.track("crm", DAY + 1, &[[1; 32]]).await.unwrap(), used(1, 1));
     assert_eq!(control.track("app", DAY, &[[1; 32]]).await.unwrap(), used(1, 1));
@@ -184,6 +184,34 @@ async fn calls_and_distinct_customers_are_counted_by_application_and_day() {
     ));
     assert_eq!(control.forget_customers_before(DAY + 1).await.unwrap(), 4);
     assert_eq!(control.usage("crm", DAY).await.unwrap(), used(3, 3));
+}
+
+#[tokio::test]
+async fn what_a_call_newly_reserved_can_be_given_back_within_a_bound() {
+    let (_folder, control) = a_control().await;
+    let used = |calls_today, distinct_today| Used { calls_today, distinct_today };
+    control.track("crm", DAY, &[[1; 32]]).await.unwrap();
+    let reserved = control.reserve("crm", DAY, &[[1; 32], [2; 32], [3; 32], [3; 32]], 9).await.unwrap();
+    assert_eq!((reserved.used, reserved.fresh), (used(2, 3), [[2; 32], [3; 32]].into()));
+    // What was given back is neither there for the next call nor given back twice; the calls stay.
+    assert_eq!(control.give_back("crm", DAY, &[[2; 32], [3; 32]], 3).await.unwrap(), 2);
+    assert_eq!(control.usage("crm", DAY).await.unwrap(), used(2, 1));
+    assert_eq!(control.give_back("crm", DAY, &[[2; 32], [3; 32]], 3).await.unwrap(), 0);
+    assert_eq!(control.usage_all(DAY).await.unwrap()[0].used, used(2, 1));
+    let again = control.reserve("crm", DAY, &[[2; 32], [3; 32]], 9).await.unwrap();
+    assert_eq!((again.used, again.fresh.len()), (used(3, 3), 2));
+    // Over the day's bound nothing is given back, and the rows stay on the account.
+    assert_eq!(control.give_back("crm", DAY, &[[2; 32], [3; 32]], 3).await.unwrap(), 0);
+    assert_eq!(control.usage("crm", DAY).await.unwrap(), used(3, 3));
+    assert_eq!(control.track("crm", DAY, &[[2; 32], [3; 32]]).await.unwrap(), used(4, 3));
+    assert_eq!(control.give_back("crm", DAY, &[[2; 32]], 3).await.unwrap(), 1);
+    assert_eq!(control.usage("crm", DAY).await.unwrap(), used(4, 2));
+    assert_eq!(control.give_back("shop", DAY, &[[1; 32]], 3).await.unwrap(), 0);
+    assert_eq!(control.give_back("crm", DAY + 1, &[[1; 32]], 3).await.unwrap(), 0);
+    // The limit counts what is used, and neither number may be taken back by hand.
+    assert_eq!(control.reserve("crm", DAY, &[[4; 32], [5; 32]], 4).await.unwrap().used, used(5, 4));
+    assert!(sqlx::raw_sql("UPDATE usage_days SET given_back = 0").execute(&control.pool).await.is_err());
+    assert!(sqlx::raw_sql("UPDATE usage_days SET given_back = 100").execute(&control.pool).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,7 +1,10 @@
 //! How much each application asked, by day (T2: "limit and track use per application"; T3): calls, and distinct customers.
 
+use std::collections::BTreeSet;
+
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::row::{FromRow, all, check_text, count, text};
@@ -19,6 +22,15 @@ pub struct Used {
     pub distinct_today: u64,
 }
 
+/// What one call put on the account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reservation {
+    /// What is used then.
+    pub used: Used,
+    /// The customers that were not on the day's account before.
+    pub fresh: BTreeSet<[u8; 32]>,
+}
+
 /// What one application has used on one day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppUsage {
@@ -33,7 +45,8 @@ pub struct AppUsage {
 
 impl FromRow for Used {
     fn from_row(row: &SqliteRow) -> Result<Self, ControlError> {
-        Ok(Self { calls_today: count(row, "calls")?, distinct_today: count(row, "customers")? })
+        let distinct_today = count(row, "customers")?.saturating_sub(count(row, "given_back")?);
+        Ok(Self { calls_today: count(row, "calls")?, distinct_today })
     }
 }
 
@@ -51,7 +64,7 @@ impl Control {
     /// # Errors
     /// [`ControlError::Limit`] beyond [`CUSTOMERS_PER_CALL_MAX`], [`ControlError::Text`], a database error.
     pub async fn track(&self, app: &str, day: i64, customers: &[[u8; 32]]) -> Result<Used, ControlError> {
-        self.reserve(app, day, customers, u64::MAX).await
+        Ok(self.reserve(app, day, customers, u64::MAX).await?.used)
     }
 
     /// The same, but nothing is kept where the day's customers would be more than `distinct_max`: what is refused costs nothing.
@@ -59,33 +72,33 @@ impl Control {
     ///
     /// # Errors
     /// As [`Control::track`].
-    pub async fn reserve(&self, app: &str, day: i64, customers: &[[u8; 32]], distinct_max: u64) -> Result<Used, ControlError> {
+    pub async fn reserve(
+        &self,
+        app: &str,
+        day: i64,
+        customers: &[[u8; 32]],
+        distinct_max: u64,
+    ) -> Result<Reservation, ControlError> {
         check_text("application's name", app)?;
-        if customers.len() > CUSTOMERS_PER_CALL_MAX {
-            let limit = u64::try_from(CUSTOMERS_PER_CALL_MAX).unwrap_or(u64::MAX);
-            return Err(ControlError::Limit { what: "customers of one call", limit });
-        }
-        // One statement for all customers: each statement is a turn of the database's thread.
-        let list =
-            format!("[{}]", customers.iter().map(|hash| format!("\"{}\"", HEXLOWER.encode(hash))).collect::<Vec<_>>().join(","));
+        let list = as_list(customers)?;
         let mut transaction = self.begin().await?;
-        let fresh = sqlx::query(
+        let rows = sqlx::query(
             "INSERT INTO usage_customers (app, day, customer) SELECT ?1, ?2, unhex(value) FROM json_each(?3) WHERE true \
-             ON CONFLICT DO NOTHING",
+             ON CONFLICT DO NOTHING RETURNING customer",
         )
         .bind(app)
         .bind(day)
         .bind(list)
-        .execute(&mut *transaction)
-        .await?
-        .rows_affected();
+        .fetch_all(&mut *transaction)
+        .await?;
+        let fresh: BTreeSet<[u8; 32]> = rows.iter().map(hash_of).collect::<Result<_, _>>()?;
         let row = sqlx::query(
             "INSERT INTO usage_days (app, day, calls, customers) VALUES (?, ?, 1, ?) ON CONFLICT (app, day) \
-             DO UPDATE SET calls = calls + 1, customers = customers + excluded.customers RETURNING calls, customers",
+             DO UPDATE SET calls = calls + 1, customers = customers + excluded.customers RETURNING calls, customers, given_back",
         )
         .bind(app)
         .bind(day)
-        .bind(super::row::as_sql("customers", fresh)?)
+        .bind(super::row::as_sql("customers", fresh.len() as u64)?)
         .fetch_one(&mut *transaction)
         .await?;
         let used = Used::from_row(&row)?;
@@ -94,7 +107,41 @@ impl Control {
         } else {
             transaction.commit().await?;
         }
-        Ok(used)
+        Ok(Reservation { used, fresh })
+    }
+
+    /// Takes customers off the day's account again; how many. All of them or, where the day would have given back more than
+    /// `given_back_max`, none: who is refused on purpose, to learn what is refused, pays from then on. The call stays counted.
+    ///
+    /// # Errors
+    /// As [`Control::track`].
+    pub async fn give_back(&self, app: &str, day: i64, customers: &[[u8; 32]], given_back_max: u64) -> Result<u64, ControlError> {
+        let list = as_list(customers)?;
+        let mut transaction = self.begin().await?;
+        let gone = sqlx::query(
+            "DELETE FROM usage_customers WHERE app = ?1 AND day = ?2 AND customer IN (SELECT unhex(value) FROM json_each(?3))",
+        )
+        .bind(app)
+        .bind(day)
+        .bind(list)
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
+        let counted = sqlx::query(
+            "UPDATE usage_days SET given_back = given_back + ?1 WHERE app = ?2 AND day = ?3 AND given_back + ?1 <= ?4",
+        )
+        .bind(super::row::as_sql("customers", gone)?)
+        .bind(app)
+        .bind(day)
+        .bind(i64::try_from(given_back_max).unwrap_or(i64::MAX))
+        .execute(&mut *transaction)
+        .await?;
+        if counted.rows_affected() == 0 {
+            transaction.rollback().await?;
+            return Ok(0);
+        }
+        transaction.commit().await?;
+        Ok(gone)
     }
 
     /// What an application has used on a day.
@@ -102,7 +149,7 @@ impl Control {
     /// # Errors
     /// A database error.
     pub async fn usage(&self, app: &str, day: i64) -> Result<Used, ControlError> {
-        let query = sqlx::query("SELECT calls, customers FROM usage_days WHERE app = ? AND day = ?");
+        let query = sqlx::query("SELECT calls, customers, given_back FROM usage_days WHERE app = ? AND day = ?");
         let row = query.bind(app).bind(day).fetch_optional(&self.pool).await?;
         row.as_ref().map_or(Ok(Used::default()), Used::from_row)
     }
@@ -124,4 +171,18 @@ impl Control {
         let gone = sqlx::query("DELETE FROM usage_customers WHERE day < ?").bind(day).execute(&self.pool).await?;
         Ok(gone.rows_affected())
     }
+}
+
+fn hash_of(row: &SqliteRow) -> Result<[u8; 32], ControlError> {
+    let bytes: Vec<u8> = row.try_get("customer")?;
+    bytes.try_into().map_err(|_| ControlError::Corrupt("a customer's hash has another length than 32 bytes".to_owned()))
+}
+
+/// One text for all customers, as each statement is a turn of the database's thread.
+fn as_list(customers: &[[u8; 32]]) -> Result<String, ControlError> {
+    if customers.len() > CUSTOMERS_PER_CALL_MAX {
+        let limit = u64::try_from(CUSTOMERS_PER_CALL_MAX).unwrap_or(u64::MAX);
+        return Err(ControlError::Limit { what: "customers of one call", limit });
+    }
+    Ok(format!("[{}]", customers.iter().map(|hash| format!("\"{}\"", HEXLOWER.encode(hash))).collect::<Vec<_>>().join(",")))
 }
