@@ -16,6 +16,10 @@ use crate::output::Output;
 
 /// How often keys that were made or revoked are taken up.
 const KEYS_EVERY: Duration = Duration::from_secs(2);
+/// How often the last uses of keys are written down, which are kept to the minute.
+const USES_EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked whether a new day began, whose predecessors' customers are to be forgotten.
+const DAY_EVERY: Duration = Duration::from_secs(600);
 /// How often the window of events is judged (s11).
 const WATCH_EVERY: Duration = Duration::from_secs(300);
 
@@ -100,11 +104,17 @@ pub(crate) async fn run(args: ServeArgs, root: &Path, out: &Output) -> Ended {
             ca.display()
         )
     });
-    let jobs = [tokio::spawn(take_keys(up.service.clone())), tokio::spawn(watch(up.service.clone()))];
+    let jobs = [
+        tokio::spawn(take_keys(up.service.clone())),
+        tokio::spawn(note_uses(up.service.clone())),
+        tokio::spawn(forget(up.service.clone())),
+        tokio::spawn(watch(up.service.clone())),
+    ];
     stopped().await;
     out.say("stopping: answers under way are finished");
     jobs.iter().for_each(tokio::task::JoinHandle::abort);
     let drained = up.running.shutdown().await;
+    up.service.note_key_uses().await?;
     up.service.watch().await?;
     out.say(&format!("stopped ({drained:?})"));
     Ok(0)
@@ -130,6 +140,34 @@ async fn take_keys(service: Service) {
             Output::log(&format!("keys could not be read again: {error}"));
         }
     }
+}
+
+async fn note_uses(service: Service) {
+    loop {
+        tokio::time::sleep(USES_EVERY).await;
+        if let Err(error) = service.note_key_uses().await {
+            Output::log(&format!("the last uses of keys could not be written down: {error}"));
+        }
+    }
+}
+
+/// Opening the service forgot the days before; this does it on each day that begins while it serves.
+async fn forget(service: Service) {
+    let mut done = today();
+    loop {
+        tokio::time::sleep(DAY_EVERY).await;
+        if today() != done {
+            match service.forget_customers().await {
+                Ok(_) => done = today(),
+                Err(error) => Output::log(&format!("the customers of past days could not be forgotten: {error}")),
+            }
+        }
+    }
+}
+
+/// Days since 1970, UTC.
+fn today() -> i64 {
+    pipeline::desk::now().div_euclid(86_400)
 }
 
 async fn watch(service: Service) {

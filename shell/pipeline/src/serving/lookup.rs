@@ -51,6 +51,11 @@ impl Customers {
         self.rows.len()
     }
 
+    /// The row of a customer: a number for each, as long as the service is up.
+    pub(super) fn place(&self, id: &str) -> Option<u32> {
+        self.rows.get(id).and_then(|row| u32::try_from(*row).ok())
+    }
+
     /// A keyed hash: the accounts tell how many, not who.
     pub(super) fn keyed(&self, bytes: &[u8]) -> [u8; 32] {
         let mut out = [0; 32];

@@ -3,7 +3,10 @@
 mod call;
 mod limits;
 mod lookup;
+mod rolling;
 mod service;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub use call::{Call, Counters, PublicColumn, PublicModel, RefusedStatus, Reply, Told};

@@ -48,6 +48,18 @@ struct Counts {
     refused: [AtomicU64; 5],
 }
 
+/// What a call put on its application's account for the day.
+#[derive(Default)]
+struct Reservation {
+    day: i64,
+    /// Most distinct customers of the day.
+    limit: u64,
+    /// One for each row, in order.
+    asked: Vec<[u8; 32]>,
+    /// Those that were not on the account before.
+    fresh: BTreeSet<[u8; 32]>,
+}
+
 /// Why a call is refused, and where it stood.
 struct Refusal {
     status: RefusedStatus,
@@ -83,7 +95,9 @@ impl Service {
         let watch = Watch::open(&served, customers.len())?;
         let limits = Limits::default();
         let inner = Inner { desk, houses, served, deployed, customers, keys: keyring, limits, watch, counts: Counts::default() };
-        Ok(Self { inner: Arc::new(inner) })
+        let service = Self { inner: Arc::new(inner) };
+        service.forget_customers().await?;
+        Ok(service)
     }
 
     /// What callers may know of the model.
@@ -128,6 +142,17 @@ impl Service {
     /// Takes keys that were made or revoked since.
     pub async fn refresh_keys(&self) -> Result<bool, PipelineError> {
         Ok(self.inner.keys.reload_if_changed(&self.inner.desk.identity).await?)
+    }
+
+    /// Writes down when keys were last used.
+    pub async fn note_key_uses(&self) -> Result<(), PipelineError> {
+        Ok(self.inner.keys.flush_last_used(&self.inner.desk.identity).await?)
+    }
+
+    /// Forgets who was asked about before today; how many entries that were. The counts stay.
+    pub async fn forget_customers(&self) -> Result<u64, PipelineError> {
+        let today = now().div_euclid(86_400);
+        self.inner.desk.control.forget_customers_before(today).await.map_err(PipelineError::internal)
     }
 
     /// Judges a window of events (s11).
@@ -183,29 +208,31 @@ impl Service {
 
 impl Inner {
     async fn walk(&self, call: &Call, request: &str, tray: &mut Tray) -> Result<Vec<Told>, Refusal> {
-        let query = self.query(call, request, tray).await?;
+        let (query, reservation) = self.query(call, request, tray).await?;
         let rows = self.inputs(call, &query)?;
-        let mut shown = Vec::new();
-        let mut scores = Vec::new();
-        let mut standardised = Vec::new();
-        for values in rows {
-            if query.asking == Asking::WhatIf {
-                standardised.push(self.served.standardised(&values));
+        let standardised: Vec<_> = match query.asking {
+            Asking::WhatIf => rows.iter().map(|values| self.served.standardised(values)).collect(),
+            Asking::ByCustomer => Vec::new(),
+        };
+        let inputs = match self.screen(call, request, rows, tray) {
+            Ok(inputs) => inputs,
+            Err((refusal, stopped)) => {
+                self.give_back(&query, &reservation, &stopped).await;
+                return Err(refusal);
             }
-            let input = self.input(call, request, values, tray)?;
-            let score = self.predict(request, &input, tray)?;
-            scores.push(score);
-            shown.push(score);
-        }
+        };
+        let scores: Result<Vec<RawScore>, Refusal> = inputs.iter().map(|input| self.predict(request, input, tray)).collect();
+        let scores = scores?;
         let wished = call.granularity.unwrap_or(Granularity::ClassOnly);
-        let shown: Vec<Shown> = shown.into_iter().map(|score| Shown::of(score, wished, self.served.threshold())).collect();
+        let shown: Vec<Shown> = scores.iter().map(|score| Shown::of(*score, wished, self.served.threshold())).collect();
         let answer = self.answer(request, shown, tray)?;
-        self.watch.answered(&query, &standardised, &scores);
+        let places: Vec<Option<u32>> = query.customers.iter().map(|id| self.customers.place(id)).collect();
+        self.watch.answered(&query, &places, &standardised, &scores, now());
         let customers = query.customers.iter().cloned().map(Some).chain(std::iter::repeat(None));
         Ok(answer.subject().shown.iter().zip(customers).map(|(shown, customer)| Told { customer, shown: *shown }).collect())
     }
 
-    async fn query(&self, call: &Call, request: &str, tray: &mut Tray) -> Result<Query, Refusal> {
+    async fn query(&self, call: &Call, request: &str, tray: &mut Tray) -> Result<(Query, Reservation), Refusal> {
         let asking = call.asking.unwrap_or(if call.rows.is_empty() { Asking::ByCustomer } else { Asking::WhatIf });
         let action = match asking {
             Asking::ByCustomer => Action::AskChurn,
@@ -219,11 +246,11 @@ impl Inner {
         let application = grant.as_ref().map_or_else(String::new, |grant| grant.app.clone());
         let rows = u32::try_from(call.rows.len()).unwrap_or(u32::MAX);
         let query = Query { request: request.to_owned(), application, asking, customers: call.customers.clone(), rows };
-        let facts = self.query_facts(&query, call, grant.as_ref(), key, action).await;
+        let (facts, reservation) = self.query_facts(&query, call, grant.as_ref(), key, action).await;
         match self.houses.query.clear(query, &facts, tray) {
-            Outcome::Cleared(cleared) => Ok(cleared.into_subject()),
+            Outcome::Cleared(cleared) => Ok((cleared.into_subject(), reservation)),
             Outcome::Held(_) | Outcome::Refused { .. } => {
-                self.watch.refused(grant.as_ref().map(|grant| grant.app.as_str()));
+                self.watch.refused(grant.as_ref().map(|grant| grant.app.as_str()), now());
                 Err(refusal(&facts))
             }
             Outcome::Unrecorded(_) => Err(Refusal::of(RefusedStatus::Unavailable)),
@@ -238,7 +265,8 @@ impl Inner {
         grant: Option<&KeyGrant>,
         key: KeyState,
         action: Action,
-    ) -> QueryFacts {
+    ) -> (QueryFacts, Reservation) {
+        let mut reservation = Reservation::default();
         let mut facts = QueryFacts {
             key,
             may_ask: grant.is_some_and(|grant| grant.may(action)),
@@ -248,7 +276,7 @@ impl Inner {
             tracked: false,
             rows_max: self.desk.project.policy.api.rows_max,
         };
-        let Some(grant) = grant else { return facts };
+        let Some(grant) = grant else { return (facts, reservation) };
         let scope = |id: &String| self.customers.in_scope(id, &grant.scope);
         facts.out_of_scope = u32::try_from(query.customers.iter().filter(|id| !scope(id)).count()).unwrap_or(u32::MAX);
         if call.customers.is_empty() && call.rows.is_empty() {
@@ -261,21 +289,65 @@ impl Inner {
         {
             facts.distinct = Some(Reserved { used: 0, limit: u64::from(grant.limits.distinct_customers_per_day) });
             facts.tracked = true;
-            return facts;
+            return (facts, reservation);
         }
         let asked: Vec<[u8; 32]> = match query.asking {
             Asking::ByCustomer => query.customers.iter().map(|id| self.customers.keyed(id.as_bytes())).collect(),
             Asking::WhatIf => call.rows.iter().map(|row| self.customers.keyed(format!("{row:?}").as_bytes())).collect(),
         };
-        let day = now() / 86_400;
-        if let Ok(used) =
-            self.desk.control.reserve(&grant.app, day, &asked, u64::from(grant.limits.distinct_customers_per_day)).await
-        {
-            facts.distinct =
-                Some(Reserved { used: used.distinct_today, limit: u64::from(grant.limits.distinct_customers_per_day) });
+        let day = now().div_euclid(86_400);
+        let limit = u64::from(grant.limits.distinct_customers_per_day);
+        if let Ok(reserved) = self.desk.control.reserve(&grant.app, day, &asked, limit).await {
+            facts.distinct = Some(Reserved { used: reserved.used.distinct_today, limit });
             facts.tracked = true;
+            reservation = Reservation { day, limit, asked, fresh: reserved.fresh };
         }
-        facts
+        (facts, reservation)
+    }
+
+    /// Gives back what this call newly reserved for the rows that s09 refused: no caller learns anything of their churn, whoever sends
+    /// them. Not for free: the call counts (per minute and day), as a refusal in s11's share, and a day gives back one limit at most.
+    /// Its other rows stay counted, as a call beside this one may be answered about them; asked again today, they cost nothing.
+    async fn give_back(&self, query: &Query, reservation: &Reservation, stopped: &[usize]) {
+        self.watch.refused(Some(&query.application), now());
+        let Reservation { day, limit, asked, fresh } = reservation;
+        let hashes: BTreeSet<[u8; 32]> = stopped.iter().filter_map(|at| asked.get(*at)).copied().collect();
+        let hashes: Vec<[u8; 32]> = hashes.into_iter().filter(|hash| fresh.contains(hash)).collect();
+        if !hashes.is_empty() {
+            // What cannot be given back stays counted.
+            let _ = self.desk.control.give_back(&query.application, *day, &hashes, *limit).await;
+        }
+    }
+
+    /// Judges every row, also after a refusal. Of several rulings the last is the one that stopped, so those go to the end. A refusal
+    /// comes with the places of the rows that s09 refused.
+    fn screen(
+        &self,
+        call: &Call,
+        request: &str,
+        rows: Vec<BTreeMap<String, Option<String>>>,
+        tray: &mut Tray,
+    ) -> Result<Vec<Cleared<InputGuard>>, (Refusal, Vec<usize>)> {
+        let (mut inputs, mut stopped, mut last) = (Vec::new(), Vec::new(), Tray::default());
+        let mut refused = None;
+        for (at, values) in rows.into_iter().enumerate() {
+            let mut own = Tray::default();
+            match self.input(call, request, values, &mut own) {
+                Ok(input) => {
+                    inputs.push(input);
+                    tray.rulings.append(&mut own.rulings);
+                }
+                Err(refusal) => {
+                    if refusal.status == RefusedStatus::Unprocessable {
+                        stopped.push(at);
+                    }
+                    last.rulings.append(&mut own.rulings);
+                    refused.get_or_insert(refusal);
+                }
+            }
+        }
+        tray.rulings.append(&mut last.rulings);
+        refused.map_or(Ok(inputs), |refusal| Err((refusal, stopped)))
     }
 
     /// The rows to judge: looked up by id, or the caller's own.

@@ -1,17 +1,17 @@
 //! s11: what a window of answers shows that no single one does.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use artifact::{Query, RawScore, Window};
 use drift::{QueryLog, ScoreDrift};
 use gate::Digest;
 use s10_predict::Served;
-use s11_monitor::{Facts, Pattern, Policy};
+use s11_monitor::{Facts, Policy};
 
+use super::rolling::Rolling;
 use super::service::Inner;
 use crate::PipelineError;
-use crate::desk::{now, now_ms};
+use crate::desk::now;
 use crate::evidence::{Links, Recorder};
 
 /// Seed of the drift test's tie breaking; any would do.
@@ -20,23 +20,15 @@ const DRIFT_SEED: u64 = 11;
 /// The pointer to the entry of the last window, which requests soon bury in the log.
 pub(crate) const WATCHED: &str = "watched";
 
-#[derive(Default)]
-struct Asked {
-    requests: u64,
-    refused: u64,
-    customers: std::collections::BTreeSet<String>,
-}
-
 struct State {
-    from: i64,
-    requests: u64,
-    asked: BTreeMap<String, Asked>,
+    asked: Rolling,
     /// Rows of what-ifs, standardised: somebody who searches the boundary sends nearly the same row again and again.
     rows: QueryLog,
+    /// Over all answers since the service was started: its bound on false alarms is for the whole stream, not for a window of it.
     drift: Option<ScoreDrift>,
 }
 
-/// Events since the service was started.
+/// How applications asked during the last day, and whether scores drifted.
 pub(super) struct Watch {
     state: Mutex<State>,
     base: usize,
@@ -48,63 +40,53 @@ impl Watch {
             served.surrounding("drift.json").ok_or_else(|| PipelineError::broken("the release has no `drift.json`"))?;
         let reference: Vec<f64> =
             serde_json::from_slice(reference).map_err(|error| PipelineError::broken(format!("drift.json: {error}")))?;
-        let drift = ScoreDrift::new(&reference, DRIFT_SEED).ok();
-        Ok(Self {
-            state: Mutex::new(State { from: now(), requests: 0, asked: BTreeMap::new(), rows: QueryLog::default(), drift }),
-            base,
-        })
+        Ok(Self::new(ScoreDrift::new(&reference, DRIFT_SEED).ok(), base, now()))
     }
 
-    /// `rows` are the standardised rows of a what-if; empty for a question by customer.
-    pub(super) fn answered(&self, query: &Query, rows: &[Vec<f32>], scores: &[RawScore]) {
+    fn new(drift: Option<ScoreDrift>, base: usize, now: i64) -> Self {
+        Self { state: Mutex::new(State { asked: Rolling::new(now), rows: QueryLog::default(), drift }), base }
+    }
+
+    /// `places` are the customers' rows; `rows` the standardised rows of a what-if, empty for a question by customer.
+    pub(super) fn answered(&self, query: &Query, places: &[Option<u32>], rows: &[Vec<f32>], scores: &[RawScore], now: i64) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.requests += 1;
-        let at_milliseconds = u64::try_from(now_ms()).unwrap_or(0);
-        for features in rows {
-            state.rows.add(&query.application, &drift::Query { customer: None, features, at_milliseconds });
+        let State { asked, rows: known, drift } = &mut *state;
+        asked.answered(&query.application, places, now);
+        let at_milliseconds = milliseconds(now);
+        if !rows.is_empty() {
+            known.forget_silent(milliseconds(asked.from(now)));
         }
-        let asked = state.asked.entry(query.application.clone()).or_default();
-        asked.requests += 1;
-        asked.customers.extend(query.customers.iter().cloned());
+        for features in rows {
+            let compared = known.add(&query.application, &drift::Query { customer: None, features, at_milliseconds });
+            asked.compared(&query.application, compared, now);
+        }
         let scores: Vec<f64> = scores.iter().map(|score| score.probability()).collect();
-        if let Some(drift) = &mut state.drift {
+        if let Some(drift) = drift {
             drift.update(&scores);
         }
     }
 
-    pub(super) fn refused(&self, application: Option<&str>) {
+    /// A call that was not answered; without an application where its key was not good.
+    pub(super) fn refused(&self, application: Option<&str>, now: i64) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.requests += 1;
-        if let Some(application) = application.filter(|application| !application.is_empty()) {
-            let asked = state.asked.entry(application.to_owned()).or_default();
-            asked.requests += 1;
-            asked.refused += 1;
-        }
+        state.asked.refused(application.filter(|application| !application.is_empty()), now);
     }
 
-    fn facts(&self, policy: Policy) -> (i64, u64, Facts) {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        #[expect(clippy::cast_precision_loss, reason = "customers are far fewer than 2^53")]
-        let coverage = |asked: &Asked| asked.customers.len() as f64 / self.base.max(1) as f64;
-        let at_milliseconds = u64::try_from(now_ms()).unwrap_or(0);
-        let base = u64::try_from(self.base).unwrap_or(u64::MAX);
-        let near_pairs = |application: &str| {
-            state.rows.application(application).map_or(0.0, |asked| asked.pattern(base, at_milliseconds).near_share)
-        };
-        let patterns = state.asked.iter().map(|(application, asked)| Pattern {
-            application: application.clone(),
-            requests: asked.requests,
-            coverage: coverage(asked),
-            near_pairs: near_pairs(application),
-            refused: asked.refused,
-        });
+    /// First moment of the window, requests in it, and what the gates are told.
+    fn facts(&self, policy: Policy, now: i64) -> (i64, u64, Facts) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let patterns = state.asked.patterns(self.base, now);
         // The largest finite evidence stands for what is too large to write.
         let drift_evidence = state.drift.as_ref().map(|drift| drift.martingale().log_wealth().exp().min(f64::MAX));
-        (state.from, state.requests, Facts { drift_evidence, patterns: patterns.collect(), policy })
+        (state.asked.from(now), state.asked.requests(), Facts { drift_evidence, patterns, policy })
     }
 }
 
-/// Judges the window since start, writes the ruling down, and names the gates that call people.
+fn milliseconds(seconds: i64) -> u64 {
+    u64::try_from(seconds).unwrap_or(0).saturating_mul(1000)
+}
+
+/// Judges the last day, writes the ruling down, and names the gates that call people.
 pub(super) async fn judge(inner: &Inner, model: Digest) -> Result<Vec<&'static str>, PipelineError> {
     let policy = &inner.desk.project.policy.monitor;
     let policy = Policy {
@@ -114,11 +96,12 @@ pub(super) async fn judge(inner: &Inner, model: Digest) -> Result<Vec<&'static s
         refused_share_max: policy.refused_share_max,
         requests_min: policy.requests_min,
     };
-    let (from, requests, facts) = inner.watch.facts(policy);
+    let to = now();
+    let (from, requests, facts) = inner.watch.facts(policy, to);
     if requests == 0 {
         return Ok(Vec::new());
     }
-    let window = Window { from, to: now(), requests, model };
+    let window = Window { from, to, requests, model };
     let mut recorder = Recorder::new(&inner.desk, "window", Links::default());
     let (receipt, alarms) = match inner.houses.monitoring.clear(window, &facts, &mut recorder) {
         gate::Outcome::Unrecorded(error) => return Err(error.into()),
@@ -128,4 +111,35 @@ pub(super) async fn judge(inner: &Inner, model: Digest) -> Result<Vec<&'static s
     };
     inner.desk.set_pointer(WATCHED, &receipt.id.into()).await?;
     Ok(alarms)
+}
+
+#[cfg(test)]
+mod tests {
+    use artifact::Asking;
+
+    use super::*;
+
+    const NOON: i64 = 1_795_348_800;
+
+    fn query() -> Query {
+        Query { request: "r".into(), application: "crm".into(), asking: Asking::WhatIf, customers: Vec::new(), rows: 1 }
+    }
+
+    #[test]
+    fn a_search_along_the_boundary_is_seen_and_forgotten_a_day_later() {
+        let watch = Watch::new(None, 100, NOON);
+        for step in 0..10_u8 {
+            watch.answered(&query(), &[], &[vec![1.0 + f32::from(step) * 0.01, 0.0]], &[RawScore::new(0.4)], NOON);
+        }
+        let policy = Facts::ordinary().policy;
+        let (from, requests, facts) = watch.facts(policy.clone(), NOON + 60);
+        assert_eq!((from, requests, facts.patterns[0].near_pairs), (NOON, 10, 1.0));
+        assert_eq!(facts.drift_evidence, None);
+        let later = NOON + 25 * 3600;
+        let (from, requests, facts) = watch.facts(policy.clone(), later);
+        assert_eq!((from, requests, facts.patterns.len()), (later - 24 * 3600, 0, 0));
+        // A row near one of yesterday is the first of its day.
+        watch.answered(&query(), &[], &[vec![1.0, 0.0]], &[RawScore::new(0.4)], later);
+        assert_eq!(watch.facts(policy, later).2.patterns[0].near_pairs, 0.0);
+    }
 }

@@ -12,7 +12,7 @@ mod model;
 mod origin;
 mod pipeline;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use controls::controls_view;
 pub use evidence::evidence_view;

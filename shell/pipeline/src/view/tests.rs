@@ -44,7 +44,8 @@ fn policy(file: &str) -> String {
     template("small", file, "", true, 0.65).replace("folds = 5", "folds = 3") + few
 }
 
-struct Small {
+/// A project that was run once, and a key that may ask.
+pub(crate) struct Small {
     folder: tempfile::TempDir,
     deployed: Deployed,
     key: String,
@@ -52,11 +53,11 @@ struct Small {
 }
 
 impl Small {
-    fn project(&self) -> Project {
+    pub(crate) fn project(&self) -> Project {
         Project::open(&self.folder.path().join("p")).unwrap()
     }
 
-    async fn make() -> Self {
+    pub(crate) async fn make() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("customers.csv");
         std::fs::write(&file, customers()).unwrap();
