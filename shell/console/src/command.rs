@@ -7,7 +7,7 @@ pub const DEMO: &str = "stayward demo";
 /// Trains the members and the vote.
 pub const TRAIN: &str = "stayward run --to training";
 /// Asks the service once.
-pub const PREDICT: &str = "stayward predict --customer 7590";
+pub const PREDICT: &str = "stayward predict --customer ID";
 /// Lists the ledger.
 pub const EVIDENCE_LOG: &str = "stayward evidence log";
 /// Lists the clauses and their gates.

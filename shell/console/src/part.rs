@@ -97,6 +97,11 @@ pub(crate) fn empty(what: &str, command: &str) -> Markup {
     }
 }
 
+/// What a page never holds, and the command that prints it instead.
+pub(crate) fn by_hand(what: &str, command: &str) -> Markup {
+    html! { p class="unread" { (what) " " (command_line(command)) } }
+}
+
 /// A table whose rows become cards on a narrow screen. Roles are explicit because the cards change `display`.
 pub(crate) struct Table<'a> {
     pub(crate) caption: &'a str,

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::command;
 use crate::diagram::anchor;
 use crate::frame::{Live, Tab, inside};
-use crate::part::{Table, badge, badge_with, empty, evidence_link, finding, owed, prose};
+use crate::part::{Table, badge, badge_with, by_hand, empty, evidence_link, finding, owed, prose};
 use crate::path;
 use crate::view::State;
 use crate::view::controls::{AttackMeasure, ClauseGate, ClauseView, ControlsView, ThreatView};
@@ -48,7 +48,7 @@ fn section(index: usize, threat: &ThreatView) -> Markup {
             h2 id=(format!("{id}-name")) { span class="tag" { (threat.id) } " " (threat.title) }
             (Table { caption: &format!("Clauses of {}", threat.id), class: "clauses", columns: &["Clause", "Step", "Gates", "AISVS 1.0", "Last verdict"],
                 rows: threat.clauses.iter().map(clause_row).collect() }.draw())
-            @if threat.attacks.is_empty() { (empty("No attack on this threat has been measured.", command::ATTACK_ALL)) } @else {
+            @if threat.attacks.is_empty() { (by_hand("Attacks on this threat are measured by hand, and not kept with the project:", command::ATTACK_ALL)) } @else {
                 (Table { caption: "Attacks, as last measured", class: "attacks", columns: &["Attack", "Measure", "Defence off", "Defence on", "Evidence"],
                     rows: threat.attacks.iter().map(attack_row).collect() }.draw())
             }

@@ -35,7 +35,7 @@ fn chain(view: &EvidenceView) -> Markup {
         (broken, _) => (Integrity::Broken, format!("{broken} of {} links broken", view.chain.len())),
     };
     html! {
-        p class="runline" { (badge_with(whole.state(), &word)) span { "from the answer down to the data" } }
+        p class="runline" { (badge_with(whole.state(), &word)) span { "from this entry down to the data" } }
         ol class="chain" { @for item in &view.chain { (link(item)) } }
         @if let Some(checkpoint) = &view.checkpoint { (tree_head(checkpoint)) }
         section class="panel" {

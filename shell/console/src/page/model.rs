@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use crate::command;
 use crate::frame::{Live, Tab, inside};
 use crate::part::{
-    Table, badge, count, decimals_for, decimals_for_means, digest, empty, evidence_link, facts, finding, mean_sd, number, owed,
-    percent, run_link, when,
+    Table, badge, by_hand, count, decimals_for, decimals_for_means, digest, empty, evidence_link, facts, finding, mean_sd,
+    number, owed, percent, run_link, when,
 };
 use crate::path;
 use crate::plot::{Axis, Bar, Bars, Mark, Placement, Plot, Series, Ticks, bars, xy};
@@ -120,7 +120,7 @@ fn detail(model: &ModelDetail) -> Markup {
         }
         section class="panel" {
             h2 { "What the defences cost" }
-            @if model.defences.rows.is_empty() { (empty("No defence was measured off and on.", command::ATTACK_ALL)) } @else { (metrics("Defences off and on", "Defence", &model.defences)) }
+            @if model.defences.rows.is_empty() { (by_hand("Defences are measured off and on by hand, and the figures not kept with the project:", command::ATTACK_ALL)) } @else { (metrics("Defences off and on", "Defence", &model.defences)) }
         }
         (segments(model))
         (origin(model))

@@ -70,7 +70,7 @@ fn noticed(id: &str, title: &str, is: impl Fn(State) -> bool, steps: &[StepView]
         .collect();
     html! {
         @if !found.is_empty() {
-            section class="attention" aria-labelledby=(id) {
+            section class=(format!("attention {id}")) aria-labelledby=(id) {
                 h2 id=(id) { (title) }
                 ul {
                     @for step in &found {

@@ -54,17 +54,19 @@ pub fn bars(plot: &Bars, placement: Placement) -> Markup {
     let bottom = TOP + shown.len().max(1) as f64 * ROW + 4.0;
     let body = html! {
         (axis(plot, &scale, bottom))
-        @for (index, bar) in shown.iter().enumerate() { (row(bar, TOP + (index as f64 + 0.5) * ROW, &scale)) }
+        @for (index, bar) in shown.iter().enumerate() { (row(bar, middle_of(index), &scale)) }
         @if shown.is_empty() {
             text class="plot-empty" x=(px((LEFT + RIGHT) / 2.0)) y=(px(TOP + ROW * 0.7)) text-anchor="middle" { "nothing was measured" }
         }
         @if let Some((name, value)) = reference {
+            // After the bars, which would hide it, and before the notes, which must be read.
             line class="plot-line series-6" x1=(px(scale.place(*value))) y1=(px(TOP)) x2=(px(scale.place(*value))) y2=(px(bottom)) {}
             g class="plot-legend" {
                 line class="plot-line series-6" x1="16" y1=(px(bottom + 58.0)) x2="44" y2=(px(bottom + 58.0)) {}
                 text x="52" y=(px(bottom + 62.0)) { (shorten(name, AXIS_CHARS_MAX)) }
             }
         }
+        @for (index, bar) in shown.iter().enumerate() { (note(bar, middle_of(index), &scale)) }
     };
     let height = bottom + if reference.is_some() { 74.0 } else { 50.0 };
     canvas(&plot.id, &plot.title, &describe(plot, &shown), height, placement, body)
@@ -88,23 +90,59 @@ fn axis(plot: &Bars, scale: &Scale, bottom: f64) -> Markup {
     }
 }
 
-fn row(bar: &Bar, middle: f64, scale: &Scale) -> Markup {
-    let (zero, end) = (scale.place(0.0), scale.place(bar.value));
-    let whisker = bar.sd.filter(|sd| usable(*sd) && *sd > 0.0);
-    let (low, high) = whisker.map_or((end, end), |sd| (scale.place(bar.value - sd), scale.place(bar.value + sd)));
+fn middle_of(index: usize) -> f64 {
+    TOP + (index as f64 + 0.5) * ROW
+}
+
+/// Where the whisker of a bar begins and ends; nothing where there is no spread.
+fn whisker_of(bar: &Bar, scale: &Scale) -> Option<(f64, f64)> {
+    let sd = bar.sd.filter(|sd| usable(*sd) && *sd > 0.0)?;
+    Some((scale.place(bar.value - sd), scale.place(bar.value + sd)))
+}
+
+fn note(bar: &Bar, middle: f64, scale: &Scale) -> Markup {
     let note = if bar.note.is_empty() { brief(bar.value) } else { shorten(&bar.note, NOTE_CHARS_MAX) };
+    let end = scale.place(bar.value);
+    let end = whisker_of(bar, scale).map_or(end, |(_, high)| end.max(high));
+    html! { text class="plot-note" x=(px(end + 6.0)) y=(px(middle + 4.0)) { (note) } }
+}
+
+/// A name in one line or two: names often differ only at their end.
+fn name(bar: &Bar, middle: f64) -> Markup {
+    let (first, second) = folded(&bar.name);
+    let rise = if second.is_empty() { 4.0 } else { -2.0 };
     html! {
-        text class="plot-name" x=(px(LEFT - 8.0)) y=(px(middle + 4.0)) text-anchor="end" {
-            (shorten(&bar.name, NAME_CHARS_MAX))
+        text class="plot-name" x=(px(LEFT - 8.0)) y=(px(middle + rise)) text-anchor="end" {
+            (shorten(first, NAME_CHARS_MAX))
             title { (bar.name) }
         }
+        @if !second.is_empty() {
+            text class="plot-name" x=(px(LEFT - 8.0)) y=(px(middle + rise + 12.0)) text-anchor="end" { (shorten(second, NAME_CHARS_MAX)) }
+        }
+    }
+}
+
+/// Parts a name that is too long for one line after the last blank that leaves a first line that fits.
+fn folded(name: &str) -> (&str, &str) {
+    let Some((end, _)) = name.char_indices().nth(NAME_CHARS_MAX) else { return (name, "") };
+    match name.split_at_checked(end).and_then(|(start, _)| start.rfind(' ')).and_then(|at| name.split_at_checked(at)) {
+        Some((first, second)) if !first.trim().is_empty() => (first.trim(), second.trim()),
+        Some(_) | None => (name, ""),
+    }
+}
+
+fn row(bar: &Bar, middle: f64, scale: &Scale) -> Markup {
+    let (zero, end) = (scale.place(0.0), scale.place(bar.value));
+    let whisker = whisker_of(bar, scale);
+    let (low, high) = whisker.unwrap_or((end, end));
+    html! {
+        (name(bar, middle))
         rect class="plot-bar" x=(px(zero.min(end))) y=(px(middle - THICK / 2.0)) width=(px((end - zero).abs().max(1.0))) height=(px(THICK)) rx="2" {}
         @if whisker.is_some() {
             path class="plot-whisker" d=(format!("M{} {}H{}", px(low), px(middle), px(high))) {}
             path class="plot-whisker" d=(format!("M{} {}V{}", px(low), px(middle - 4.0), px(middle + 4.0))) {}
             path class="plot-whisker" d=(format!("M{} {}V{}", px(high), px(middle - 4.0), px(middle + 4.0))) {}
         }
-        text class="plot-note" x=(px(end.max(high) + 6.0)) y=(px(middle + 4.0)) { (note) }
     }
 }
 
@@ -151,6 +189,15 @@ mod tests {
     #[test]
     fn too_many_bars_are_cut() {
         assert_eq!(drawn(&[1.0; 100]).matches("class=\"plot-bar\"").count(), BARS_MAX);
+    }
+
+    #[test]
+    fn a_long_name_takes_two_lines() {
+        assert_eq!(folded("medium, high value, middle churn"), ("medium, high value,", "middle churn"));
+        assert_eq!(folded("competitor_price"), ("competitor_price", ""));
+        let one_word = "a_name_without_any_blank_at_all";
+        assert_eq!(folded(one_word), (one_word, ""));
+        assert_eq!(folded("äöü äöü äöü äöü äöü äöü äöü"), ("äöü äöü äöü äöü äöü", "äöü äöü"));
     }
 
     #[test]
