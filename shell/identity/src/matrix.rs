@@ -103,7 +103,7 @@ const fn rights(role: Role) -> &'static [Action] {
     match role {
         Role::Supplier => &[A::WriteFeed],
         Role::FeedPipeline => &[A::WriteFeed, A::WriteSource, A::WriteEvidence],
-        Role::DataSteward => &[A::ReviewQuarantine, A::ReadSource, A::ReadMetrics, A::ReadEvidence],
+        Role::DataSteward => &[A::BringData, A::ReviewQuarantine, A::ReadSource, A::ReadMetrics, A::ReadEvidence],
         Role::Labeller => &[A::ReadSource, A::ProposeLabels],
         Role::LabelApprover => &[A::ReadSource, A::ApproveLabels, A::ReadEvidence],
         Role::Trainer => &[A::ReadSource, A::Segment, A::Train, A::ReadMetrics],
@@ -170,6 +170,7 @@ pub const fn second_factor(action: Action) -> SecondFactor {
         | A::ManageSuppliers
         | A::RotateSecrets => SecondFactor::Within(STEP_UP_SECONDS),
         A::WriteFeed
+        | A::BringData
         | A::WriteSource
         | A::ReadSource
         | A::ProposeLabels

@@ -89,6 +89,8 @@ names! {
     Action {
         /// Hand in a feed.
         WriteFeed = "write-feed",
+        /// Start the intake: feeds from their inboxes, internal data by its connector, labels that were signed into the archive.
+        BringData = "bring-data",
         /// Decide about quarantined rows.
         ReviewQuarantine = "review-quarantine",
         /// Append a version to the machine learning data source.

@@ -18,6 +18,9 @@ pub struct Policy {
     /// Rows of a delivery.
     #[serde(default)]
     pub content: ContentPolicy,
+    /// Duties that several people share.
+    #[serde(default)]
+    pub people: PeoplePolicy,
     /// Labels.
     pub labels: LabelPolicy,
     /// Segments.
@@ -108,6 +111,14 @@ macro_rules! policy {
         }
     };
 }
+
+policy!(
+    /// Duties that several people share.
+    PeoplePolicy {
+        /// Whether the steward of a one-person project also trains what he releases.
+        one_person: bool = false,
+    }
+);
 
 policy!(
     /// Rows of a delivery.
@@ -247,6 +258,9 @@ policy!(
     DependencyPolicy {
         /// Pip requirements files with hashes, or Cargo.lock files.
         locks: Vec<String> = Vec::new(),
+        /// Registries that a Cargo.lock may name, beside the one that this program was built from, as they stand there:
+        /// `registry+https://...`.
+        registries: Vec<String> = Vec::new(),
     }
 );
 
@@ -282,18 +296,18 @@ impl Policy {
 /// The commented file that `init` writes.
 pub fn template(name: &str, data: &str, labels: &str, one_person: bool, auc_min: f64) -> String {
     let people = if one_person {
-        "# This project has one person: you may sign off labels that you brought yourself. With more people set\n\
-         # approvals_needed = 2 and author_may_approve = false; until then `stayward controls` shows the clause as weak.\n\
-         approvals_needed = 1\nauthor_may_approve = true\n"
+        "[people]\n# One person brings data, trains and releases. With more people set it to false, give somebody the role `trainer`, and set\n\
+         # approvals_needed = 2 and author_may_approve = false; until then `stayward controls` shows the clauses as weak.\n\
+         one_person = true\n\n[labels]\napprovals_needed = 1\nauthor_may_approve = true\n"
     } else {
-        "approvals_needed = 2\nauthor_may_approve = false\n"
+        "[labels]\napprovals_needed = 2\nauthor_may_approve = false\n"
     };
     format!(
         "# What this project asks of its data, people, model and callers. Unknown keys are refused.\n\
          # Keys that are left out have the values that `stayward doctor --policy` prints.\n\n\
          [project]\nname = {name}\n\n\
          [source]\n# CSV (plain or gz) or Parquet; the columns are agreed in contract.toml.\ndata = {data}\nlabels = {labels}\nconnectors = [\"file\"]\n\n\
-         [labels]\n{people}\n\
+         {people}\n\
          [segments]\nk_min = 2\nk_max = 6\n\n\
          [split]\n# `auto` splits by time where the contract has a time column, else five stratified folds.\nmode = \"auto\"\nfolds = 5\nhorizon_days = 90\n\n\
          [quality]\n# The floor below which no model is released.\nauc_min = {auc_min}\nbrier_max = 0.25\n\n\
@@ -318,7 +332,7 @@ mod tests {
     fn the_template_is_a_policy() {
         let policy = Policy::parse(&template("a \"b\"", "../x.csv", "", true, 0.65)).unwrap();
         assert_eq!(policy.project.name, "a \"b\"");
-        assert!(policy.labels.author_may_approve);
+        assert!(policy.labels.author_may_approve && policy.people.one_person);
         assert!(!Policy::parse(&template("a", "x", "", false, 0.65)).unwrap().labels.author_may_approve);
     }
 

@@ -48,7 +48,7 @@ pub const ONE_PERSON: [NewAccount<'static>; 2] = [
 ];
 
 /// The people of the demo: nobody signs what is his own.
-pub const DEMO_PEOPLE: [NewAccount<'static>; 5] = [
+pub const DEMO_PEOPLE: [NewAccount<'static>; 6] = [
     NewAccount {
         name: "ada",
         display_name: "Ada (data steward)",
@@ -58,6 +58,7 @@ pub const DEMO_PEOPLE: [NewAccount<'static>; 5] = [
     NewAccount { name: "lena", display_name: "Lena (labeller)", team: "crm", roles: &[Role::Labeller] },
     NewAccount { name: "ben", display_name: "Ben (label approver)", team: "crm", roles: &[Role::LabelApprover] },
     NewAccount { name: "cleo", display_name: "Cleo (label approver)", team: "risk", roles: &[Role::LabelApprover] },
+    NewAccount { name: "tara", display_name: "Tara (trainer)", team: "data", roles: &[Role::Trainer] },
     NewAccount { name: "admin", display_name: "Admin", team: "platform", roles: &[Role::Admin] },
 ];
 
@@ -77,18 +78,23 @@ pub async fn create_project(root: &Path, policy: &str, contract: &str) -> Result
 pub async fn create_people(desk: &Desk, people: &[NewAccount<'_>]) -> Result<Vec<Account>, PipelineError> {
     let mut accounts = Vec::new();
     for new in people {
-        let password = data_encoding::BASE32_NOPAD.encode(&vault::random_bytes(15)?).to_lowercase();
-        let roles: BTreeSet<Role> = new.roles.iter().copied().collect();
-        let person = NewPerson { name: new.name, display_name: new.display_name, team: new.team, password: &password, roles };
-        let enrolment = desk.identity.create_person(person, now()).await?;
-        accounts.push(Account {
-            name: new.name.to_owned(),
-            password,
-            otpauth_url: enrolment.otpauth_url.reveal().to_owned(),
-            totp_secret: data_encoding::BASE32_NOPAD.encode(&enrolment.totp_secret),
-        });
+        accounts.push(create_person(&desk.identity, *new).await?);
     }
     Ok(accounts)
+}
+
+/// Makes one account; the record is shown once.
+pub async fn create_person(identity: &Identity, new: NewAccount<'_>) -> Result<Account, PipelineError> {
+    let password = data_encoding::BASE32_NOPAD.encode(&vault::random_bytes(15)?).to_lowercase();
+    let roles: BTreeSet<Role> = new.roles.iter().copied().collect();
+    let person = NewPerson { name: new.name, display_name: new.display_name, team: new.team, password: &password, roles };
+    let enrolment = identity.create_person(person, now()).await?;
+    Ok(Account {
+        name: new.name.to_owned(),
+        password,
+        otpauth_url: enrolment.otpauth_url.reveal().to_owned(),
+        totp_secret: data_encoding::BASE32_NOPAD.encode(&enrolment.totp_secret),
+    })
 }
 
 /// The one-time code of a moment, as an authenticator would show it.

@@ -6,6 +6,8 @@ mod world;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod crash_points;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod kill_serve;

@@ -3,10 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use generate::{Config, Generator, Profile, Table};
+use generate::{Config, Generator, Profile, Table, competitor_name, date_text, region_name, week_at_cutoff};
 
 /// Customers of a test: enough for the outlier reference and the folds, few enough to be quick in a debug build.
 const CUSTOMERS: u64 = 700;
+
+/// One person for every duty, and content gates that do not stop one honest week in so many: another test is about them.
+const CALM: &str = "\n[people]\none_person = true\n\n[content]\nbatch_alpha = 0.0\nquarantine_share_max = 1.0\n";
+/// What `demo` generates from.
+const DEMO_SEED: u64 = 7;
+/// The last month of the demo's customers; the demo itself delivers one honest week after it.
+const DEMO_MONTH: u32 = 40;
 
 /// The program. Cargo puts it beside the folder of this test binary; the workspace's tests build it.
 pub(crate) fn program() -> PathBuf {
@@ -97,5 +104,122 @@ pub(crate) fn copy(from: &Path, to: &Path) {
         } else {
             std::fs::copy(entry.path(), &target).unwrap();
         }
+    }
+}
+
+/// The demo's project, run by its steward alone: several people were there when it was made, one is there now.
+pub(crate) struct Demo {
+    world: World,
+    generator: Generator,
+    week: std::cell::Cell<u64>,
+}
+
+impl Demo {
+    pub(crate) fn new(customers: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let generator = Generator::new(Config::new(DEMO_SEED, customers, Profile::TelcoLike)).unwrap();
+        let demo = Self { world: World { folder }, generator, week: std::cell::Cell::new(0) };
+        let made = demo.world.stayward(&["demo", "--project", "churn-project", "--customers", &customers.to_string()]);
+        assert!(made.status.success(), "{}", text(&made));
+        let policy = demo.world.path("churn-project/stayward.toml");
+        let edited = std::fs::read_to_string(&policy)
+            .unwrap()
+            .replace("approvals_needed = 2\nauthor_may_approve = false", "approvals_needed = 1\nauthor_may_approve = true")
+            .replace("[train]\n", "[train]\nbooster = { trees = 20 }\nforest = { trees = 10 }\nsvm = { rows_max = 300 }\n")
+            .replace("auc_min = 0.75", "auc_min = 0.55");
+        std::fs::write(&policy, edited + CALM).unwrap();
+        demo.log_in("admin");
+        let roles = demo.stayward(&["user", "roles", "ada", "data-steward,label-approver,release-manager"]);
+        assert!(roles.status.success(), "{}", text(&roles));
+        demo.log_in("ada");
+        demo
+    }
+
+    /// A code is good once, so somebody who just logged in waits for the next.
+    fn log_in(&self, name: &str) {
+        let began = std::time::Instant::now();
+        loop {
+            let login = self.stayward(&["login", name, "--credentials", "churn-project-credentials.json"]);
+            if login.status.success() {
+                return;
+            }
+            assert!(began.elapsed().as_secs() < 70, "{}", text(&login));
+            std::thread::sleep(std::time::Duration::from_secs(2));
+        }
+    }
+
+    pub(crate) fn project(&self) -> PathBuf {
+        self.world.project()
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        self.world.command(arguments)
+    }
+
+    pub(crate) fn stayward(&self, arguments: &[&str]) -> Output {
+        self.world.stayward(arguments)
+    }
+
+    /// Puts the week after the last into the inbox, under a number; signed or not. Answers the file's name.
+    pub(crate) fn deliver(&self, number: u64, signed: bool) -> String {
+        self.week.set(self.week.get() + 1);
+        let name = format!("week-{}.csv", self.week.get());
+        let inbox = self.project().join("inbox/market");
+        std::fs::write(inbox.join(&name), self.market(week_at_cutoff(DEMO_MONTH) + 1 + u32::try_from(self.week.get()).unwrap()))
+            .unwrap();
+        if signed {
+            let path = inbox.join(&name).display().to_string();
+            let number = number.to_string();
+            let sign = ["feed", "sign", "--feed", "market", "--supplier", "acme-data", "--sequence", &number];
+            let made = self.stayward(&[&sign[..], &["--key", "churn-project-supplier-key.pem", &path]].concat());
+            assert!(made.status.success(), "{}", text(&made));
+        }
+        name
+    }
+
+    /// An honest week of the world that the demo generates, in the form that its supplier delivers.
+    fn market(&self, week: u32) -> String {
+        let mut latest = std::collections::BTreeMap::new();
+        for row in self.generator.market_week(week) {
+            let known = latest.entry((row.region, row.competitor)).or_insert_with(|| row.clone());
+            if row.revision > known.revision {
+                *known = row;
+            }
+        }
+        let mut out = String::from("week_start,region,competitor,price,promo,est_share\n");
+        for row in latest.values() {
+            let (day, region, name) = (date_text(row.week_start_day), region_name(row.region), competitor_name(row.competitor));
+            out.push_str(&format!("{day},{region},{name},{:.2},{},{:.4}\n", row.price, u8::from(row.promo), row.est_share));
+        }
+        out
+    }
+
+    /// Takes a delivery out of the inbox again.
+    pub(crate) fn withdraw(&self, name: &str) {
+        let inbox = self.project().join("inbox/market");
+        std::fs::remove_file(inbox.join(name)).unwrap();
+        let _unsigned = std::fs::remove_file(inbox.join(format!("{name}.sigstore.json")));
+        self.week.set(self.week.get() - 1);
+    }
+
+    /// Other bytes of the same customers: the last row first.
+    pub(crate) fn change_customers(&self) {
+        let path = self.project().join("incoming/customers.csv");
+        let table = std::fs::read_to_string(&path).unwrap();
+        let mut lines: Vec<&str> = table.lines().collect();
+        let last = lines.pop().unwrap();
+        lines.insert(1, last);
+        std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+    }
+
+    /// Turns the label of the first row, and puts that row last.
+    pub(crate) fn change_labels(&self) {
+        let path = self.project().join("incoming/labels.csv");
+        let table = std::fs::read_to_string(&path).unwrap();
+        let mut lines: Vec<String> = table.lines().map(str::to_owned).collect();
+        let first = lines.remove(1);
+        let (row, label) = first.rsplit_once(',').unwrap();
+        lines.push(format!("{row},{}", if label == "yes" { "no" } else { "yes" }));
+        std::fs::write(&path, lines.join("\n") + "\n").unwrap();
     }
 }

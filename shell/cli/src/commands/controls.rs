@@ -105,6 +105,9 @@ fn weakness(clause: Clause, policy: &Policy) -> Option<String> {
     if is(Clause::SignOff) && labels.author_may_approve {
         return Some("labels.author_may_approve = true: authors sign their own labels; set it to false".to_owned());
     }
+    if is(Clause::LeastPrivilege) && policy.people.one_person {
+        return Some("people.one_person = true: one person trains and releases; set it to false".to_owned());
+    }
     if is(Clause::LabelQa) && labels.suspect_share_max > 0.5 {
         return Some(format!(
             "labels.suspect_share_max = {}: more than half of the labels may be contradicted",
@@ -218,6 +221,7 @@ mod tests {
         check(|_| {}, Clause::SignOff, Kept::Working);
         check(|policy| policy.labels.approvals_needed = 1, Clause::SignOff, Kept::Weak);
         check(|policy| policy.labels.author_may_approve = true, Clause::SignOff, Kept::Weak);
+        check(|policy| policy.people.one_person = true, Clause::LeastPrivilege, Kept::Weak);
         check(|_| {}, Clause::LimitedGranularity, Kept::Working);
         check(|policy| policy.api.granularity = artifact::Granularity::Decile, Clause::LimitedGranularity, Kept::Weak);
         check(|policy| policy.secrets.age_days_max = 400, Clause::CredentialRotation, Kept::Weak);

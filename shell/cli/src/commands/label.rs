@@ -50,10 +50,6 @@ pub(crate) async fn run(args: LabelArgs, root: &Path, out: &Output) -> Ended {
 async fn propose(root: &Path, out: &Output) -> Ended {
     let desk = Desk::open(root).await?;
     let session = desk.session().await?;
-    // In a one-person project the person who signs may also propose; the policy says so in the open.
-    if !desk.project.policy.labels.author_may_approve {
-        allow(&desk.identity, &session, Action::ProposeLabels).await?;
-    }
     let content = propose_labels(&desk, &session).await?;
     let needed = desk.project.policy.labels.approvals_needed;
     let value = serde_json::json!({ "content": content, "author": session.person, "approvals_needed": needed });

@@ -1,14 +1,16 @@
 //! `stayward user` and `stayward logout`: who there is, a one-time link to the console, the end of a session.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use identity::{Action, LOGIN_LINK_SECONDS, Person};
-use pipeline::Office;
+use identity::{Action, LOGIN_LINK_SECONDS, Person, Role, matrix};
 use pipeline::desk::now;
+use pipeline::setup::{self, NewAccount};
+use pipeline::{Office, PipelineError};
 use serde::Serialize;
 
-use super::Ended;
+use super::{Ended, wrong};
 use crate::output::{Output, table};
 
 #[derive(Debug, Args)]
@@ -21,6 +23,33 @@ pub(crate) struct UserArgs {
 enum What {
     /// List people, their roles and teams.
     Ls,
+    /// Admin: add a person. Password and second factor are made and shown once.
+    Add {
+        /// Login name: 1 to 64 of a-z, 0-9, `.`, `-`, `_`.
+        name: String,
+        /// Roles, for instance `trainer`; several with a comma between. `stayward user roles` alone lists them.
+        #[arg(long, value_delimiter = ',', required = true)]
+        roles: Vec<String>,
+        /// Team.
+        #[arg(long, default_value = "data")]
+        team: String,
+        /// Name for people to read.
+        #[arg(long)]
+        display_name: Option<String>,
+    },
+    /// Admin: replace a person's roles; without a name, list the roles and what they may do.
+    Roles {
+        /// Login name.
+        name: Option<String>,
+        /// The roles from now on, with a comma between.
+        #[arg(value_delimiter = ',')]
+        roles: Vec<String>,
+    },
+    /// Admin: switch a person off, with all sessions. Nobody is deleted: the evidence still names them.
+    Disable {
+        /// Login name.
+        name: String,
+    },
     /// Make a link that logs a person into the console once, within 15 minutes; it gives no second factor. For yourself, or, as an
     /// admin, for others.
     Link {
@@ -51,7 +80,77 @@ pub(crate) async fn run(args: UserArgs, root: &Path, out: &Output) -> Ended {
         What::Code { .. } => Ok(0),
         What::Ls => list(&office, out).await,
         What::Link { name, url } => link(&office, &name, &url, out).await,
+        What::Add { name, roles, team, display_name } => {
+            let roles = parse_roles(&roles)?;
+            office.authorised(Action::ManagePeople).await?;
+            let display_name = display_name.unwrap_or_else(|| name.clone());
+            let roles: Vec<Role> = roles.into_iter().collect();
+            let new = NewAccount { name: &name, display_name: &display_name, team: &team, roles: &roles };
+            let account = setup::create_person(&office.identity, new).await?;
+            out.result(&account, || {
+                format!(
+                    "{name} is added; shown once: password {}\nsecond factor, for an authenticator app: {}\nnext: {name} logs in with `stayward login {name}`",
+                    account.password, account.otpauth_url
+                )
+            });
+            Ok(0)
+        }
+        What::Roles { name: None, .. } => rights(out),
+        What::Roles { name: Some(name), roles } => {
+            let roles = parse_roles(&roles)?;
+            office.authorised(Action::ManagePeople).await?;
+            office.identity.set_roles(&name, &roles, now()).await?;
+            let words: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+            out.result(&serde_json::json!({ "name": name, "roles": words }), || format!("{name} is now: {}", words.join(" ")));
+            Ok(0)
+        }
+        What::Disable { name } => {
+            office.authorised(Action::ManagePeople).await?;
+            office.identity.disable_person(&name, now()).await?;
+            out.result(&serde_json::json!({ "name": name, "active": false }), || format!("{name} is switched off"));
+            Ok(0)
+        }
     }
+}
+
+fn parse_roles(words: &[String]) -> Result<BTreeSet<Role>, PipelineError> {
+    let known = || Role::ALL.iter().filter(|role| !role.is_machine()).map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
+    if words.is_empty() {
+        return Err(wrong("no role is named", format!("roles of people are: {}", known())));
+    }
+    let parse = |word: &String| {
+        Role::parse(word.trim())
+            .ok_or_else(|| wrong(format!("there is no role `{word}`"), format!("roles of people are: {}", known())))
+    };
+    words.iter().map(parse).collect()
+}
+
+#[derive(Serialize)]
+struct Rights {
+    role: &'static str,
+    may: Vec<&'static str>,
+    not_with: Vec<&'static str>,
+}
+
+/// The roles of people, what each may do, and with which it cannot be held together.
+fn rights(out: &Output) -> Ended {
+    let apart = |role: Role| {
+        let pairs = matrix::SEPARATED.iter().filter(move |(one, other)| *one == role || *other == role);
+        pairs.map(move |(one, other)| if *one == role { other.as_str() } else { one.as_str() }).collect()
+    };
+    let people = Role::ALL.iter().copied().filter(|role| !role.is_machine());
+    let all: Vec<Rights> = people
+        .map(|role| Rights {
+            role: role.as_str(),
+            may: Action::ALL.iter().filter(|action| matrix::allowed(role, **action)).map(|action| action.as_str()).collect(),
+            not_with: apart(role),
+        })
+        .collect();
+    out.result(&all, || {
+        let row = |one: &Rights| vec![one.role.to_owned(), one.may.join(" "), one.not_with.join(" ")];
+        table(&["role", "may", "never together with"], &all.iter().map(row).collect::<Vec<_>>())
+    });
+    Ok(0)
 }
 
 #[derive(Serialize)]

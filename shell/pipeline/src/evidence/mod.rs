@@ -1,5 +1,7 @@
 //! Every verdict, artefact and deployment becomes a signed statement in the log; from an answer one can walk back to the feed.
 
+pub(crate) mod deed;
+pub(crate) mod proof;
 mod record;
 mod statement;
 mod walk;

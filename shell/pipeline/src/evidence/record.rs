@@ -61,7 +61,7 @@ impl Ledger for Recorder<'_> {
     }
 }
 
-fn receipt(appended: &store::log::Appended) -> Receipt {
+pub(super) fn receipt(appended: &store::log::Appended) -> Receipt {
     Receipt { id: appended.id.to_string(), statement: appended.digest, index: Some(appended.index) }
 }
 
@@ -97,7 +97,7 @@ impl Desk {
         run: &str,
         started: i64,
     ) -> Result<Receipt, PipelineError> {
-        let statement = provenance((kind, name, digest), parameters, links, run, (started, now()))?;
+        let statement = provenance((kind, name, digest), parameters, links, None, (run, started, now()))?;
         let appended = self.log.append(&self.sign(&statement)?)?;
         Ok(receipt(&appended))
     }

@@ -100,13 +100,13 @@ pub(crate) fn summary(
     Ok(statement)
 }
 
-/// Provenance of something that was made.
+/// Provenance of something that was made; `archive` is what stands outside of the log about it. Times in Unix seconds.
 pub(crate) fn provenance(
     (kind, name, digest): (&str, &str, Digest),
     parameters: Map<String, Value>,
     links: &Links,
-    run: &str,
-    (started, finished): (i64, i64),
+    archive: Option<Digest>,
+    (run, started, finished): (&str, i64, i64),
 ) -> Result<Statement, PipelineError> {
     let mut dependencies = resources(&links.parents);
     dependencies.extend(links.artefacts.iter().map(|artefact| Resource { uri: artefact.path.clone(), digest: artefact.digest }));
@@ -123,7 +123,7 @@ pub(crate) fn provenance(
         },
     };
     let mut statement = provenance.of(vec![Subject { name: name.to_owned(), digest }]).map_err(PipelineError::internal)?;
-    let part = StaywardPart { kind: kind.to_owned(), artefacts: links.artefacts.clone(), ..StaywardPart::default() };
+    let part = StaywardPart { kind: kind.to_owned(), archive, artefacts: links.artefacts.clone(), ..StaywardPart::default() };
     attach(&mut statement, part, &links.parents)?;
     Ok(statement)
 }

@@ -197,7 +197,7 @@ fn missing_parent(parent: &Digest, depth: usize) -> Link {
     Link { id: parent.hex().chars().take(16).collect(), depth, state, ..unknown() }
 }
 
-fn read(reader: &LogReader, keys: &[P256Verifier], index: u64) -> Result<(Statement, StaywardPart), String> {
+pub(super) fn read(reader: &LogReader, keys: &[P256Verifier], index: u64) -> Result<(Statement, StaywardPart), String> {
     let bundle = reader.bundle(index).map_err(|error| error.to_string())?;
     let statement = bundle.verify(keys).map_err(|error| error.to_string())?;
     reader.tlog_proof(index).map_err(|error| error.to_string())?;

@@ -270,10 +270,8 @@ fn derived(rows: &[&MarketRow], before: &BTreeMap<(String, String), f64>) -> Der
 }
 
 /// The market's state after the rows that went on.
-pub(crate) fn state_after(rows: &[(u32, MarketRow)], held: &[u32], state: &MarketState) -> MarketState {
-    let kept: Vec<MarketRow> =
-        rows.iter().filter(|(place, _)| held.binary_search(place).is_err()).map(|(_, row)| row.clone()).collect();
-    state.judge(&kept, &MarketLimits::default()).1
+pub(crate) fn state_after(kept: &[MarketRow], state: &MarketState) -> MarketState {
+    state.judge(kept, &MarketLimits::default()).1
 }
 
 /// Rows that go on, as they are stored.

@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use artifact::LabelSet;
-use gate::Digest;
+use gate::{Digest, Receipt};
 use identity::{Action, matrix};
 use learn::gbm::Booster;
 use learn::{BoosterSpec, Preprocess, Split};
 use s03_label_qa::{Approval, Facts, Policy, Previous, Qa};
+use store::control::LabelVersion;
 
 use crate::PipelineError;
+use crate::evidence::deed::DeedKind;
+use crate::evidence::proof;
 use crate::run::Run;
-use crate::run::labels::{LabelRows, parse_labels};
+use crate::run::labels::{LabelRows, parse_labels, proposed};
 
 /// A label is suspect when a model that did not see it gives it less than this probability.
 pub(crate) const SUSPECT_PROBABILITY: f64 = 0.05;
@@ -23,6 +26,40 @@ const TREES: u32 = 100;
 const SEED: u64 = 3;
 
 impl Run<'_> {
+    /// Signatures under exactly this proposal that the log proves; the control database only says where to look.
+    async fn signatures(&self, set: &LabelSet, violations: &mut Vec<String>) -> Result<Vec<Approval>, PipelineError> {
+        let proposal = proposed(self.desk, set.content).await?.map(|(receipt, _)| receipt.statement);
+        let people: BTreeMap<String, _> =
+            self.desk.identity.people().await?.into_iter().map(|person| (person.name.clone(), person)).collect();
+        let mut signatures = Vec::new();
+        for booked in self.desk.control.approvals(&set.content).await.map_err(PipelineError::internal)? {
+            match self.desk.proved_deed(&booked.what.evidence, DeedKind::Approval, set.content) {
+                Ok((_, deed)) if deed.about.is_some() && deed.about == proposal => signatures.push(Approval {
+                    may_approve: people.get(&deed.person).is_some_and(|person| {
+                        person.disabled_at.is_none() && matrix::any_allowed(&person.roles, Action::ApproveLabels)
+                    }),
+                    content: deed.content,
+                    second_factor: deed.amr.iter().any(|factor| factor == "otp"),
+                    person: deed.person,
+                }),
+                Ok((receipt, _)) => violations.push(format!("signature {} is under another proposal", receipt.id)),
+                Err(why) => violations.push(format!("a signature is booked that the log does not prove: {why}")),
+            }
+        }
+        Ok(signatures)
+    }
+
+    /// A booked version, as the log proves it: the next of its line, with its bytes in the archive.
+    fn archived(&self, booked: &LabelVersion, before: Option<Digest>) -> Result<LabelSet, String> {
+        let receipt: Receipt = serde_json::from_value(booked.what.receipt.clone()).map_err(|error| error.to_string())?;
+        let set = proof::cleared::<artifact::Labels>(self.desk, &receipt)?;
+        if set.version != booked.version || set.content != booked.what.content || set.supersedes != before {
+            return Err(format!("its evidence {} is of another version", receipt.id));
+        }
+        self.desk.objects.get(&set.content).map(drop).map_err(|error| error.to_string())?;
+        Ok(set)
+    }
+
     pub(crate) async fn label_facts(
         &self,
         set: &LabelSet,
@@ -32,33 +69,23 @@ impl Run<'_> {
     ) -> Result<Facts, PipelineError> {
         let project = &self.desk.project;
         let control = &self.desk.control;
-        let approvals = control.approvals(&set.content).await.map_err(PipelineError::internal)?;
-        let people: BTreeMap<String, _> =
-            self.desk.identity.people().await?.into_iter().map(|person| (person.name.clone(), person)).collect();
-        let approvals = approvals
-            .into_iter()
-            .map(|approval| Approval {
-                may_approve: people.get(&approval.what.person).is_some_and(|person| {
-                    person.disabled_at.is_none() && matrix::any_allowed(&person.roles, Action::ApproveLabels)
-                }),
-                content: set.content,
-                second_factor: approval.what.amr.iter().any(|factor| factor == "otp"),
-                person: approval.what.person,
-            })
-            .collect();
+        let mut archive_violations = Vec::new();
+        let approvals = self.signatures(set, &mut archive_violations).await?;
         let mut versions = control.label_versions().await.map_err(PipelineError::internal)?;
         versions.sort_by_key(|version| version.version);
-        let mut archive_violations = Vec::new();
-        let mut previous = None;
+        let mut previous: Option<LabelSet> = None;
         for version in &versions {
-            let content: Digest = version.what.content;
-            match self.desk.objects.get(&content) {
-                Err(error) => archive_violations.push(format!("version {}: {error}", version.version)),
-                Ok(bytes) => previous = Some((version.version, content, bytes)),
+            match self.archived(version, previous.as_ref().map(|previous| previous.content)) {
+                Ok(set) => previous = Some(set),
+                Err(why) => archive_violations.push(format!("version {}: {why}", version.version)),
             }
         }
-        let previous = previous.filter(|(version, _, _)| Some(*version) == versions.last().map(|last| last.version));
-        let previous = previous.map(|(version, content, bytes)| compare(version, content, &parse_labels(&bytes), rows));
+        let previous = previous.filter(|set| versions.last().is_some_and(|last| last.version == set.version));
+        let previous = previous.map(|set| {
+            let bytes = self.desk.objects.get(&set.content).ok();
+            let old = bytes.as_deref().map(parse_labels).unwrap_or_default();
+            compare(&set, bytes.map(|bytes| Digest::of(&bytes)), &old, rows)
+        });
         let unknown_customers =
             u64::try_from(rows.labels.keys().filter(|(id, _)| !known.contains(id)).count()).unwrap_or(u64::MAX);
         let label = project.contract.label.as_ref();
@@ -78,15 +105,15 @@ impl Run<'_> {
     }
 }
 
-fn compare(version: u64, content: Digest, old: &LabelRows, new: &LabelRows) -> Previous {
+fn compare(set: &LabelSet, archived: Option<Digest>, old: &LabelRows, new: &LabelRows) -> Previous {
     let count = |pick: &dyn Fn(Option<&bool>, bool) -> bool| {
         u64::try_from(old.labels.iter().filter(|(key, churned)| pick(new.labels.get(*key), **churned)).count())
             .unwrap_or(u64::MAX)
     };
     Previous {
-        version,
-        content,
-        archived: Some(content),
+        version: set.version,
+        content: set.content,
+        archived,
         changed: count(&|new, old| new.is_some_and(|new| *new != old)),
         dropped: count(&|new, _| new.is_none()),
     }

@@ -1,6 +1,6 @@
 //! Facts of the parts: the program's own lock file, which is compiled in, and those of the pipeline's scripts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use artifact::Parts;
 use gate::Digest;
@@ -69,19 +69,23 @@ pub(crate) fn gather(project: &Project) -> Result<(Parts, Facts), PipelineError>
     let broken = |error: supply::SupplyError| PipelineError::broken(format!("lock file: {error}"));
     let packages = lockfile::parse(PROGRAM_LOCK).map_err(broken)?;
     let records = reviews::parse(PROGRAM_REVIEWS).map_err(broken)?;
-    let registries: Vec<&str> = registry(&packages).into_iter().collect();
+    // A lock file does not choose whom it trusts: the program's own registry, and those that the policy names.
+    let named = project.policy.dependencies.registries.iter().map(String::as_str);
+    let registries: Vec<&str> = registry(&packages).into_iter().chain(named).collect();
     let mut unpinned = texts(lockfile::check(&packages, &registries));
     let mut suspicious = texts(names::check(packages.iter().map(|package| package.name.as_str()), &WELL_KNOWN));
     let mut locks = BTreeMap::from([("Cargo.lock".to_owned(), Digest::of(PROGRAM_LOCK.as_bytes()))]);
     let mut count = packages.len();
+    let mut critical: BTreeSet<_> = criticals(&packages).collect();
     for path in &project.policy.dependencies.locks {
         let bytes = store::disk::read_limited(&project.resolve(path), LOCK_BYTES_MAX)?;
         locks.insert(path.clone(), Digest::of(&bytes));
         let text = String::from_utf8_lossy(&bytes);
         if path.ends_with("Cargo.lock") {
             let packages = lockfile::parse(&text).map_err(broken)?;
-            let registries: Vec<&str> = registry(&packages).into_iter().collect();
             unpinned.extend(texts(lockfile::check(&packages, &registries)));
+            suspicious.extend(texts(names::check(packages.iter().map(|package| package.name.as_str()), &WELL_KNOWN)));
+            critical.extend(criticals(&packages));
             count += packages.len();
         } else {
             let (wanted, findings) = requirements::parse(&text).map_err(broken)?;
@@ -90,11 +94,7 @@ pub(crate) fn gather(project: &Project) -> Result<(Parts, Facts), PipelineError>
             count += wanted.len();
         }
     }
-    let critical = packages
-        .iter()
-        .filter(|package| CRITICAL.contains(&package.name.as_str()))
-        .map(|package| (package.name.clone(), package.version.clone(), package.checksum.clone().unwrap_or_default()))
-        .collect();
+    let critical = critical.into_iter().collect();
     let reviews = records
         .into_iter()
         .map(|review| Review {
@@ -110,7 +110,13 @@ pub(crate) fn gather(project: &Project) -> Result<(Parts, Facts), PipelineError>
     Ok((parts, Facts { now: now(), unpinned, suspicious, critical, reviews }))
 }
 
-/// The one registry of a lock file: the most frequent source. Any package from elsewhere is a finding.
+/// Name, version and checksum of the packages that nobody may bring in unread.
+fn criticals(packages: &[lockfile::Package]) -> impl Iterator<Item = (String, String, String)> {
+    let critical = packages.iter().filter(|package| CRITICAL.contains(&package.name.as_str()));
+    critical.map(|package| (package.name.clone(), package.version.clone(), package.checksum.clone().unwrap_or_default()))
+}
+
+/// The one registry of the program's own lock file: the most frequent source. Any package from elsewhere is a finding.
 fn registry(packages: &[lockfile::Package]) -> Option<&str> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for source in packages.iter().filter_map(|package| package.source.as_deref()).filter(|source| source.starts_with("registry+"))

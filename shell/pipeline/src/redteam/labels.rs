@@ -6,12 +6,11 @@ use artifact::LabelSet;
 use attacks::{Broken, Judged, LabelMove, Person};
 use gate::{Digest, Tray};
 use identity::Session;
-use serde_json::json;
 
 use super::field::{Field, broken, judged};
 use crate::gather::s03::quality;
 use crate::run::approve_labels;
-use crate::run::labels::{LabelRows, PROPOSAL};
+use crate::run::labels::{LabelRows, propose};
 
 impl Field {
     fn person(&self, person: Person) -> &Session {
@@ -41,11 +40,11 @@ impl Field {
         let desk = self.desk()?;
         let rows = self.turned(&change.flips);
         let content = desk.objects.put(&rows.to_bytes()).map_err(broken)?;
-        let author = self.person(change.author).person.clone();
+        let author = self.person(change.author);
         // What people saw when they signed.
         let shown = if change.swapped_after { self.turned(change.flips.get(..1).unwrap_or_default()) } else { rows.clone() };
-        let shown = desk.objects.put(&shown.to_bytes()).map_err(broken)?;
-        self.sign(shown, &author, &change.signers)?;
+        self.sign(&shown, author, &change.signers)?;
+        let author = author.person.clone();
         let previous = self.trained.candidate.labels;
         let archive = desk.objects.path_of(&previous);
         if change.archive_rewritten {
@@ -58,10 +57,11 @@ impl Field {
         judged
     }
 
-    /// A signature that its person may not give is not given.
-    fn sign(&self, content: Digest, author: &str, signers: &[Person]) -> Result<(), Broken> {
+    /// A signature that its person may not give is not given. The proposal is written down whoever makes it, as by somebody who got
+    /// around the command's own check of rights.
+    fn sign(&self, rows: &LabelRows, author: &Session, signers: &[Person]) -> Result<(), Broken> {
         let desk = self.desk()?;
-        self.handle.block_on(desk.set_pointer(PROPOSAL, &json!({ "content": content, "author": author }))).map_err(broken)?;
+        self.handle.block_on(propose(desk, author, &rows.to_bytes())).map_err(broken)?;
         for signer in signers {
             drop(self.handle.block_on(approve_labels(desk, self.person(*signer))));
         }

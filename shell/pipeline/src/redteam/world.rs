@@ -83,29 +83,29 @@ impl World {
             desk.identity.create_supplier(name, now()).await?;
             desk.identity.add_supplier_key(name, &signer.public_pem(), now() - 60, now() + 180 * 86_400, now()).await?;
         }
-        let sessions = sessions(&desk).await?;
-        deploy(&desk, &sessions, &root, &signers.supplier, &history).await?;
+        let (sessions, trainer) = sessions(&desk).await?;
+        deploy(&desk, (&sessions, &trainer), &root, &signers.supplier, &history).await?;
         Ok(Self { scratch, generator, signers, sessions, last_week })
     }
 }
 
-async fn sessions(desk: &Desk) -> Result<Sessions, PipelineError> {
+async fn sessions(desk: &Desk) -> Result<(Sessions, Session), PipelineError> {
     let accounts = setup::create_people(desk, &DEMO_PEOPLE).await?;
     let mut sessions = Vec::new();
-    for name in ["ada", "lena", "ben", "cleo"] {
+    for name in ["ada", "lena", "ben", "cleo", "tara"] {
         let account = accounts.iter().find(|account| account.name == name);
         let account = account.ok_or_else(|| PipelineError::Internal(format!("no account `{name}`")))?;
         sessions.push(setup::log_in(desk, account).await?);
     }
-    let all: [Session; 4] = sessions.try_into().map_err(|_| PipelineError::Internal("four sessions".into()))?;
-    let [steward, labeller, one, other] = all;
-    Ok(Sessions { steward, labeller, approvers: [one, other] })
+    let all: [Session; 5] = sessions.try_into().map_err(|_| PipelineError::Internal("five sessions".into()))?;
+    let [steward, labeller, one, other, trainer] = all;
+    Ok((Sessions { steward, labeller, approvers: [one, other] }, trainer))
 }
 
 /// The supplier's history is accepted, the labels are signed, the model is trained, released and deployed.
 async fn deploy(
     desk: &Desk,
-    sessions: &Sessions,
+    (sessions, trainer): (&Sessions, &Session),
     root: &Path,
     signer: &SupplierSigner,
     history: &[u8],
@@ -124,7 +124,17 @@ async fn deploy(
     let mut run = Run::begin(desk, &houses, &mut silent).await?;
     run.refresh(0, 0).await?;
     run.accept_delivery(FEED, "").await?;
-    let deployed = run.refresh(0, STAGES.len() - 1).await;
+    let brought = run.refresh(0, 2).await;
+    run.finish(&brought).await?;
+    brought?;
+    desk.keep_session(trainer)?;
+    let mut run = Run::begin(desk, &houses, &mut silent).await?;
+    let trained = run.refresh(3, 4).await;
+    run.finish(&trained).await?;
+    trained?;
+    desk.keep_session(&sessions.steward)?;
+    let mut run = Run::begin(desk, &houses, &mut silent).await?;
+    let deployed = run.refresh(5, STAGES.len() - 1).await;
     run.finish(&deployed).await?;
     deployed?.map(drop).ok_or_else(|| PipelineError::Internal("the run deployed nothing".into()))
 }

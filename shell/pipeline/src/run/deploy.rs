@@ -10,7 +10,7 @@ use crate::desk::{Desk, now, now_ms};
 use crate::evidence::{Artefact, Links, LogWitness};
 use crate::houses::Houses;
 use crate::progress::StepState;
-use crate::{PipelineError, run::training::model_folder};
+use crate::{PipelineError, crash, run::training::model_folder};
 
 impl Run<'_> {
     pub(crate) async fn deploy(&mut self, released: &Released) -> Result<Deployed, PipelineError> {
@@ -54,10 +54,12 @@ async fn deploy(
     let parameters = parameters.as_object().cloned().unwrap_or_default();
     let deployment =
         desk.record_made(("deployment", &format!("{word} {}", model.short()), model), parameters, &links, run, now())?;
+    crash::point("deployment:logged");
     let deployed = Deployed { model, release: released.release.clone(), receipt: released.receipt.clone(), deployment };
     let value = serde_json::to_value(&deployed).map_err(PipelineError::internal)?;
     let new = NewDeployment { model, receipt: value, kind, by: session.person.clone(), at_ms: now_ms() };
     desk.control.deploy(&new).await.map_err(PipelineError::internal)?;
+    crash::point("deployment:booked");
     Ok(deployed)
 }
 

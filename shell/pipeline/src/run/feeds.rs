@@ -4,22 +4,27 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use artifact::{Append, Feed, Origin};
+use artifact::{Append, Batch, Feed, Origin};
 use gate::{Digest, Outcome, Receipt};
-use identity::Role;
+use identity::Action;
 use outlier::market::MarketState;
 use s01_intake::{Arrival, DoorFacts, SupplierKey};
-use store::control::{Acceptance, DeliveryOutcome, NewDelivery};
+use serde::{Deserialize, Serialize};
+use store::control::{Acceptance, ControlError, DeliveryOutcome, NewDelivery};
+use store::table::Table;
 use tabular::Contract;
 
+use super::source::proved_commit;
 use super::state::object;
 use super::{Rows, Run};
 use crate::desk::{now, now_ms};
-use crate::evidence::Links;
+use crate::evidence::deed::DeedKind;
+use crate::evidence::{Links, proof};
 use crate::gather::s01::{self, MarketTable};
+use crate::office::allow;
 use crate::policy::FeedPolicy;
 use crate::progress::{StepReport, StepState};
-use crate::{PipelineError, data};
+use crate::{PipelineError, crash, data};
 
 /// Largest signature file.
 const BUNDLE_BYTES_MAX: u64 = 4 << 20;
@@ -55,6 +60,10 @@ impl Run<'_> {
         if self.known_delivery(policy, content, bundle.as_deref()).await? {
             return Ok(None);
         }
+        if let Some(receipt) = self.appended(policy, content)? {
+            self.catch_up(policy, content, &receipt).await?;
+            return Ok(Some(Delivery::Taken));
+        }
         self.progress.begin("s01-door", &about);
         let began = Instant::now();
         let feed = Feed::new(&policy.name, &policy.supplier, bytes);
@@ -72,6 +81,7 @@ impl Run<'_> {
             }
             Outcome::Unrecorded(error) => return Err(error.into()),
         };
+        crash::point("feeds:door-logged");
         self.rows(policy, &about, &door, &facts).await
     }
 
@@ -91,10 +101,12 @@ impl Run<'_> {
         };
         let state: MarketState = self.market_state(policy).await?;
         let history = s01::history(self.desk, &policy.name)?;
-        let accepted = self.accepted(feed.content).await?;
-        let (content_facts, _) = s01::content_facts(&self.desk.project, &table, &state, &history, accepted)?;
+        let accepted = self.accepted(policy, feed.content).await?;
+        let (content_facts, _) = s01::content_facts(&self.desk.project, &table, &state, &history, accepted.is_some())?;
         let batch = s01_intake::work::open_batch(door, &policy.name, table.rows);
-        let links = Links { parents: vec![door.receipt().clone()], artefacts: vec![object("feed", feed.content)] };
+        // The door's entry first: `number` finds it there. Then the entry of who accepted it, if anybody had to.
+        let parents = std::iter::once(door.receipt().clone()).chain(accepted).collect();
+        let links = Links { parents, artefacts: vec![object("feed", feed.content)] };
         let held = u64::try_from(content_facts.flags.len()).unwrap_or(0).min(table.rows);
         let rows = Rows { came: table.rows, went: table.rows.saturating_sub(held), held, began: Some(began), ..Rows::default() };
         let content = match self.judge(&self.houses.content, about, (batch, &content_facts), links, rows).await? {
@@ -105,7 +117,8 @@ impl Run<'_> {
             }
             Outcome::Unrecorded(error) => return Err(error.into()),
         };
-        self.write_feed(policy, about, &content, &table, facts, &state).await
+        crash::point("feeds:content-logged");
+        self.write_feed(policy, about, &content, &table, facts).await
     }
 
     async fn write_feed(
@@ -115,7 +128,6 @@ impl Run<'_> {
         content: &gate::Cleared<artifact::Content>,
         table: &MarketTable,
         facts: &DoorFacts,
-        state: &MarketState,
     ) -> Result<Option<Delivery>, PipelineError> {
         self.progress.begin("s02-source", about);
         let began = Instant::now();
@@ -143,20 +155,47 @@ impl Run<'_> {
             Outcome::Unrecorded(error) => return Err(error.into()),
         };
         let rows = s01::arrow(table, &batch.held)?;
+        crash::point("feeds:source-logged");
         self.append_table(&cleared, &rows)?;
-        let sequence = s01_intake::read_claim(facts, &policy.supplier).map_or(0, |signed| signed.claim.sequence);
-        self.desk.identity.advance_sequence(&policy.supplier, &policy.name, sequence, now()).await?;
-        // Only rows that went on teach what the market is like.
-        self.leave_market_state(policy, &s01::state_after(&table.market, &batch.held, state)).await?;
-        self.book(
-            policy,
-            batch.content,
-            DeliveryOutcome::Cleared,
-            (batch.rows, batch.rows - batch.rows_clean()),
-            cleared.receipt(),
-        )
-        .await?;
+        crash::point("feeds:appended");
+        self.catch_up(policy, batch.content, cleared.receipt()).await?;
         Ok(Some(Delivery::Taken))
+    }
+
+    /// The clearance under which these bytes are in the feed's table: they were written, and nothing of what follows is known.
+    fn appended(&self, policy: &FeedPolicy, content: Digest) -> Result<Option<Receipt>, PipelineError> {
+        let dir = self.desk.project.path("source").join(&policy.name);
+        if !dir.is_dir() {
+            return Ok(None);
+        }
+        let table = Table::open(&dir).map_err(|error| PipelineError::broken(error.to_string()))?;
+        let history = table.history().map_err(|error| PipelineError::broken(error.to_string()))?;
+        let written = history.iter().find(|commit| commit.content == Some(content));
+        written.map(|commit| proved_commit(self.desk, &policy.name, commit)).transpose()
+    }
+
+    /// What follows an append: the supplier's number, the market's state, the booking. Each may have been done before a kill.
+    async fn catch_up(&self, policy: &FeedPolicy, content: Digest, receipt: &Receipt) -> Result<(), PipelineError> {
+        let (number, rows, held) = self.number(policy, receipt)?;
+        let last = self.desk.identity.last_sequence(&policy.supplier, &policy.name).await?;
+        if last.is_none_or(|last| last < number) {
+            self.desk.identity.advance_sequence(&policy.supplier, &policy.name, number, now()).await?;
+        }
+        crash::point("feeds:sequence-advanced");
+        self.market_state(policy).await?;
+        crash::point("feeds:state-left");
+        self.book(policy, content, DeliveryOutcome::Cleared, (rows, held), receipt).await
+    }
+
+    /// The supplier's number of a delivery and its rows, in all and held, as they were judged: from the write's entry back to the door's.
+    fn number(&self, policy: &FeedPolicy, receipt: &Receipt) -> Result<(u64, u64, u64), PipelineError> {
+        let broken = |why: String| PipelineError::broken(format!("evidence {}: {why}", receipt.id));
+        let append = proof::cleared::<artifact::Source>(self.desk, receipt).map_err(broken)?;
+        let (content, door) = proof::before(self.desk, receipt).map_err(broken)?;
+        let (batch, _) = proof::judged::<Batch, serde_json::Value>(self.desk, &content).map_err(broken)?;
+        let (_, facts) = proof::judged::<Feed, DoorFacts>(self.desk, &door).map_err(broken)?;
+        let signed = s01_intake::read_claim(&facts, &policy.supplier).map_err(|finding| broken(finding.why))?;
+        Ok((signed.claim.sequence, batch.rows, batch.rows.saturating_sub(append.rows)))
     }
 
     async fn stop(
@@ -167,6 +206,7 @@ impl Run<'_> {
         receipt: Receipt,
     ) -> Result<Option<Delivery>, PipelineError> {
         self.book(policy, content, outcome, (0, 0), &receipt).await?;
+        crash::point("feeds:stopped");
         if outcome == DeliveryOutcome::Refused {
             let name = refused_name(policy, content, facts.bundle.as_deref());
             self.desk.set_pointer(&name, &serde_json::Value::String(receipt.id)).await?;
@@ -207,12 +247,16 @@ impl Run<'_> {
         match last.map(|delivery| delivery.what.outcome) {
             None | Some(DeliveryOutcome::Refused) => Ok(false),
             Some(DeliveryOutcome::Cleared) => Ok(true),
-            Some(DeliveryOutcome::Held) => Ok(!self.accepted(content).await?),
+            Some(DeliveryOutcome::Held) => Ok(self.accepted(policy, content).await?.is_none()),
         }
     }
 
-    async fn accepted(&self, content: Digest) -> Result<bool, PipelineError> {
-        Ok(!self.desk.control.acceptances(&content).await.map_err(PipelineError::internal)?.is_empty())
+    /// The entry of the person who accepted these bytes of a feed, as the log proves it.
+    async fn accepted(&self, policy: &FeedPolicy, content: Digest) -> Result<Option<Receipt>, PipelineError> {
+        let Some(id) = self.desk.pointer(&accepted_name(&policy.name, content)).await? else { return Ok(None) };
+        let deed = self.desk.proved_deed(id.as_str().unwrap_or_default(), DeedKind::Acceptance, content);
+        let broken = |why| PipelineError::broken(format!("the acceptance of delivery {}: {why}", content.short()));
+        deed.map(|(receipt, _)| Some(receipt)).map_err(broken)
     }
 
     pub(crate) async fn door_facts(
@@ -243,25 +287,44 @@ impl Run<'_> {
             .map_err(|error| PipelineError::wrong(format!("{below}: {error}"), "mend the file"))
     }
 
+    /// What the market is like: learnt delivery by delivery from the rows that went on, and from nothing else. The pointer keeps how
+    /// far that is; versions that came since are learnt here.
     async fn market_state(&self, policy: &FeedPolicy) -> Result<MarketState, PipelineError> {
-        let pointer = self.desk.pointer(&format!("market-state/{}", policy.name)).await?;
-        let Some(value) = pointer else { return Ok(MarketState::default()) };
-        let digest: Digest = serde_json::from_value(value).map_err(PipelineError::internal)?;
-        serde_json::from_slice(&self.desk.objects.get(&digest)?).map_err(PipelineError::internal)
-    }
-
-    async fn leave_market_state(&self, policy: &FeedPolicy, state: &MarketState) -> Result<(), PipelineError> {
-        let digest = self.desk.objects.put_json(state)?;
-        let value = serde_json::to_value(digest).map_err(PipelineError::internal)?;
-        self.desk.set_pointer(&format!("market-state/{}", policy.name), &value).await
+        let name = format!("market-state/{}", policy.name);
+        let known = self.desk.pointer(&name).await?;
+        let known: Option<Learnt> = known.map(serde_json::from_value).transpose().map_err(PipelineError::internal)?;
+        let (mut state, mut version): (MarketState, u64) = match known {
+            Some(known) => {
+                let bytes = self.desk.objects.get(&known.state)?;
+                (serde_json::from_slice(&bytes).map_err(PipelineError::internal)?, known.version)
+            }
+            None => (MarketState::default(), 0),
+        };
+        let dir = self.desk.project.path("source").join(&policy.name);
+        if !dir.is_dir() {
+            return Ok(state);
+        }
+        let broken = |error: store::table::TableError| PipelineError::broken(error.to_string());
+        let table = Table::open(&dir).map_err(broken)?;
+        let before = version;
+        for commit in table.history().map_err(broken)?.iter().filter(|commit| commit.version > before && commit.data.is_some()) {
+            let mut rows = Vec::new();
+            for batch in table.read_appended(commit.version).map_err(broken)? {
+                rows.extend(s01::rows_of(&batch)?);
+            }
+            state = s01::state_after(&rows, &state);
+            version = commit.version;
+        }
+        if version > before {
+            let learnt = Learnt { state: self.desk.objects.put_json(&state)?, version };
+            self.desk.set_pointer(&name, &serde_json::to_value(learnt).map_err(PipelineError::internal)?).await?;
+        }
+        Ok(state)
     }
 
     /// Lets a data steward accept a delivery that is held: it is judged again with that as a fact.
     pub async fn accept_delivery(&mut self, feed: &str, content: &str) -> Result<(), PipelineError> {
-        let refused = |why: String| PipelineError::NotAllowed { why, help: "have a data steward log in and accept it".into() };
-        if !self.session.roles.contains(&Role::DataSteward) || self.session.second_factor_at.is_none() {
-            return Err(refused(format!("`{}` may not accept deliveries", self.session.person)));
-        }
+        allow(&self.desk.identity, &self.session, Action::ReviewQuarantine).await?;
         let mut deliveries = self.desk.control.deliveries(feed).await.map_err(PipelineError::internal)?;
         deliveries.sort_by_key(|delivery| delivery.seq);
         // What was held and came through later waits no more.
@@ -275,12 +338,21 @@ impl Run<'_> {
                 "list deliveries with `stayward feed ls`",
             ));
         };
-        let acceptances = self.desk.control.acceptances(&held.what.content).await.map_err(PipelineError::internal)?;
-        if acceptances.iter().any(|acceptance| acceptance.person == self.session.person) {
+        let content = held.what.content;
+        let name = accepted_name(feed, content);
+        if self.desk.pointer(&name).await?.is_some() {
             return Ok(());
         }
-        let acceptance = Acceptance { content: held.what.content, person: self.session.person.clone(), at_ms: now_ms() };
-        self.desk.control.accept_delivery(&acceptance).await.map_err(PipelineError::internal)
+        let ruling = held.what.receipt.clone().map(serde_json::from_value::<Receipt>).transpose();
+        let ruling = ruling.map_err(PipelineError::internal)?;
+        let receipt = self.desk.record_deed(DeedKind::Acceptance, &self.session, ("feed", content), ruling.as_ref()).await?;
+        let acceptance = Acceptance { content, person: self.session.person.clone(), at_ms: now_ms() };
+        match self.desk.control.accept_delivery(&acceptance).await {
+            // Booked before a kill that came ahead of the pointer.
+            Ok(()) | Err(ControlError::Exists { .. }) => {}
+            Err(error) => return Err(PipelineError::internal(error)),
+        }
+        self.desk.set_pointer(&name, &serde_json::Value::String(receipt.id)).await
     }
 
     /// Reports a step in which nothing was new.
@@ -317,6 +389,19 @@ impl Run<'_> {
         };
         self.report(&report).await
     }
+}
+
+/// How far the market's state was learnt.
+#[derive(Serialize, Deserialize)]
+struct Learnt {
+    /// Digest of the state.
+    state: Digest,
+    /// The last version of the feed's table that it has.
+    version: u64,
+}
+
+fn accepted_name(feed: &str, content: Digest) -> String {
+    format!("accepted/{feed}/{}", content.hex())
 }
 
 /// Where it is written down that these bytes were refused under this signature.

@@ -4,20 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use artifact::LabelSet;
-use gate::Digest;
+use gate::{Digest, Receipt};
 use identity::{Action, Session};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use store::control::{Control, NewApproval, NewLabelVersion};
+use store::control::{Control, LabelVersion, NewApproval, NewLabelVersion};
 use tabular::TypedTable;
 use tabular::contract::Role;
 
 use super::state::{LabelsState, Pointer, Settled, object};
 use super::{Rows, Run, load};
 use crate::desk::{Desk, now, now_ms};
-use crate::evidence::Links;
+use crate::evidence::deed::{Deed, DeedKind};
+use crate::evidence::{Links, proof};
 use crate::gather::s03::quality;
-use crate::{PipelineError, Project, data};
+use crate::office::allow;
+use crate::{PipelineError, Project, crash, data};
 
 /// First line of a label set's bytes.
 const HEADER: &str = "customer,moment,churned\n";
@@ -97,39 +98,49 @@ fn read_labels(project: &Project) -> Result<LabelRows, PipelineError> {
 
 /// Proposes the labels of the project's file; they wait for signatures.
 pub async fn propose_labels(desk: &Desk, session: &Session) -> Result<Digest, PipelineError> {
+    // In a one-person project who brings the data may also propose; the policy says so in the open.
+    let action = if desk.project.policy.labels.author_may_approve { Action::BringData } else { Action::ProposeLabels };
+    allow(&desk.identity, session, action).await?;
     let rows = read_labels(&desk.project)?;
-    let content = desk.objects.put(&rows.to_bytes())?;
-    let value = json!({ "content": content, "author": session.person });
-    desk.set_pointer(PROPOSAL, &value).await?;
+    propose(desk, session, &rows.to_bytes()).await
+}
+
+/// Writes a proposal down; whoever proposed these bytes first stays their author.
+pub(crate) async fn propose(desk: &Desk, session: &Session, bytes: &[u8]) -> Result<Digest, PipelineError> {
+    let content = desk.objects.put(bytes)?;
+    let author = match proposed(desk, content).await? {
+        Some((_, deed)) => deed.person,
+        None => {
+            let receipt = desk.record_deed(DeedKind::Proposal, session, ("labels", content), None).await?;
+            desk.set_pointer(&proposal_name(content), &serde_json::Value::String(receipt.id)).await?;
+            session.person.clone()
+        }
+    };
+    let proposal = serde_json::to_value(Proposal { content, author }).map_err(PipelineError::internal)?;
+    desk.set_pointer(PROPOSAL, &proposal).await?;
     Ok(content)
 }
 
-/// Signs the proposed labels in a session; the signature is for exactly their digest.
+fn proposal_name(content: Digest) -> String {
+    format!("{PROPOSAL}/{}", content.hex())
+}
+
+/// Who proposed these bytes first, as the log proves it.
+pub(crate) async fn proposed(desk: &Desk, content: Digest) -> Result<Option<(Receipt, Deed)>, PipelineError> {
+    let Some(id) = desk.pointer(&proposal_name(content)).await? else { return Ok(None) };
+    let deed = desk.proved_deed(id.as_str().unwrap_or_default(), DeedKind::Proposal, content);
+    deed.map(Some).map_err(|why| PipelineError::broken(format!("the proposal of labels {}: {why}", content.short())))
+}
+
+/// Signs the proposed labels in a session; the signature is for exactly their digest, and for who proposed them.
 pub async fn approve_labels(desk: &Desk, session: &Session) -> Result<Digest, PipelineError> {
-    session
-        .authorise(Action::ApproveLabels, now())
-        .map_err(|denial| PipelineError::NotAllowed { why: denial.to_string(), help: denial.help() })?;
-    let value = desk.pointer(PROPOSAL).await?;
-    let content = value
-        .as_ref()
-        .and_then(|value| value.get("content"))
-        .and_then(|content| content.as_str())
-        .and_then(|text| text.parse::<Digest>().ok());
-    let content = content
-        .ok_or_else(|| PipelineError::wrong("no labels wait for a signature", "propose some with `stayward label propose`"))?;
+    allow(&desk.identity, session, Action::ApproveLabels).await?;
+    let waits = || PipelineError::wrong("no labels wait for a signature", "propose some with `stayward label propose`");
+    let content = label_proposal(&desk.control).await?.ok_or_else(waits)?.content;
     desk.objects.get(&content)?;
+    let (proposal, _) = proposed(desk, content).await?.ok_or_else(waits)?;
+    let receipt = desk.record_deed(DeedKind::Approval, session, ("labels", content), Some(&proposal)).await?;
     let team = desk.identity.person(&session.person).await?.team;
-    let links = Links { parents: Vec::new(), artefacts: vec![object("labels", content)] };
-    // The person's name stays in the control database; the log gets a digest over it and a random salt.
-    let salted = Digest::of_parts([session.person.as_bytes(), crate::desk::random_hex(16)?.as_bytes()]);
-    let parameters = json!({ "approver": salted, "secondFactor": session.second_factor_at.is_some() });
-    let receipt = desk.record_made(
-        ("approval", "labels", content),
-        parameters.as_object().cloned().unwrap_or_default(),
-        &links,
-        "",
-        now(),
-    )?;
     let amr = session.amr.iter().map(|factor| factor.as_str().to_owned()).collect();
     let approval = NewApproval { content, person: session.person.clone(), team, amr, evidence: receipt.id, at_ms: now_ms() };
     desk.control.add_approval(&approval).await.map_err(PipelineError::internal)?;
@@ -216,8 +227,7 @@ impl Run<'_> {
         let rows = read_labels(&self.desk.project)?;
         let bytes = rows.to_bytes();
         let content = self.desk.objects.put(&bytes)?;
-        let mut versions = self.desk.control.label_versions().await.map_err(PipelineError::internal)?;
-        versions.sort_by_key(|version| version.version);
+        let versions = self.label_versions().await?;
         if versions.last().is_some_and(|last| last.what.content == content) {
             let known: LabelsState = self.known().await?;
             self.unchanged(
@@ -246,32 +256,72 @@ impl Run<'_> {
         let report = Rows { came: count, went: count, began: Some(began), note, ..Rows::default() };
         let passed = self.pass(&self.houses.labels, &about, (set.clone(), &facts), links, report).await?;
         let receipt = passed.cleared.receipt().clone();
-        let state = LabelsState { version, content, set: set.clone(), receipt: receipt.clone() };
-        // The pointer first: a kill in between leaves a version to be judged again, not one that nothing points to.
-        self.leave(&state).await?;
+        self.archive_labels(set, receipt).await
+    }
+
+    /// Books a version that the log has.
+    async fn archive_labels(&self, set: LabelSet, receipt: Receipt) -> Result<LabelsState, PipelineError> {
+        crash::point("labels:logged");
         let booked = NewLabelVersion {
-            content,
+            content: set.content,
             author: set.author.clone(),
             rows: set.rows,
             positives: set.positives,
             receipt: serde_json::to_value(&receipt).map_err(PipelineError::internal)?,
             at_ms: now_ms(),
         };
+        let state = LabelsState { version: set.version, content: set.content, set, receipt };
+        self.leave(&state).await?;
+        crash::point("labels:pointed");
         self.desk.control.add_label_version(&booked).await.map_err(PipelineError::internal)?;
         Ok(state)
+    }
+
+    /// All versions, oldest first. The log decides: the last one that it cleared is booked here if a kill came in between, and a
+    /// version that the control database has lost or never should have had is an error.
+    async fn label_versions(&self) -> Result<Vec<LabelVersion>, PipelineError> {
+        let read = || async {
+            let mut versions = self.desk.control.label_versions().await.map_err(PipelineError::internal)?;
+            versions.sort_by_key(|version| version.version);
+            Ok::<_, PipelineError>(versions)
+        };
+        let versions = read().await?;
+        let last = proof::last_cleared::<artifact::Labels>(self.desk).map_err(PipelineError::broken)?;
+        let booked = versions.last().map(|last| (last.version, last.what.content));
+        match (last, booked) {
+            (None, None) => Ok(versions),
+            (Some((_, set)), Some(booked)) if booked == (set.version, set.content) => Ok(versions),
+            (Some((receipt, set)), booked)
+                if set.version == booked.map_or(0, |(version, _)| version) + 1
+                    && set.supersedes == booked.map(|(_, content)| content) =>
+            {
+                self.archive_labels(set, receipt).await?;
+                read().await
+            }
+            (Some((_, set)), booked) => Err(PipelineError::broken(format!(
+                "the log's last labels are version {}, the control database's are {}",
+                set.version,
+                booked.map_or_else(|| "none".to_owned(), |(version, _)| format!("version {version}"))
+            ))),
+            (None, Some((version, _))) => {
+                Err(PipelineError::broken(format!("the control database has labels v{version}, the log has none")))
+            }
+        }
     }
 
     /// Who proposed these labels. Where nobody did, the person who runs proposes them, and signs them too if the policy of a
     /// one-person project lets an author sign.
     async fn author(&self, content: Digest) -> Result<String, PipelineError> {
-        let value = self.desk.pointer(PROPOSAL).await?;
-        let text = |value: &serde_json::Value, key: &str| value.get(key).and_then(|text| text.as_str()).map(str::to_owned);
-        let proposed =
-            value.filter(|value| text(value, "content") == Some(content.to_string())).and_then(|value| text(&value, "author"));
-        if let Some(author) = proposed {
-            return Ok(author);
+        if let Some((_, deed)) = proposed(self.desk, content).await? {
+            return Ok(deed.person);
         }
-        propose_labels(self.desk, &self.session).await?;
+        propose_labels(self.desk, &self.session).await.map_err(|error| match error {
+            PipelineError::NotAllowed { why, help } => PipelineError::NotAllowed {
+                why: format!("nobody has proposed these labels, and {why}"),
+                help: format!("{help}; then `stayward label propose`, and others `stayward label approve`"),
+            },
+            other => other,
+        })?;
         if self.desk.project.policy.labels.author_may_approve && self.session.authorise(Action::ApproveLabels, now()).is_ok() {
             approve_labels(self.desk, &self.session).await?;
         }

@@ -12,7 +12,7 @@ pub(crate) mod training;
 use std::time::Instant;
 
 use gate::{Finding, Outcome, Step};
-use identity::Session;
+use identity::{Action, Session};
 use serde::Serialize;
 use store::control::{NewRunStep, RunState, StepState as Booked};
 
@@ -21,6 +21,7 @@ pub(crate) use crate::data::load;
 use crate::desk::{Desk, now, now_ms, random_hex};
 use crate::evidence::{Links, Recorder};
 use crate::houses::Houses;
+use crate::office::allow;
 use crate::progress::{GateReport, Progress, StepReport, StepState};
 
 pub use labels::{LabelReview, Proposal, Suspect, approve_labels, label_proposal, propose_labels, review_labels};
@@ -32,6 +33,11 @@ pub use training::{Report, environment};
 
 /// Steps by the names that `run --from` and `--to` take, in order.
 pub const STAGES: [&str; 7] = ["data-validation", "data-source", "label-qa", "segmentation", "training", "staging", "deployment"];
+
+/// What a person must be allowed to for each of them. Who trains never releases (T4), so no one person runs all of them, but in a
+/// project whose policy says that it has one person.
+const STAGE_ACTIONS: [Action; STAGES.len()] =
+    [Action::BringData, Action::BringData, Action::BringData, Action::Segment, Action::Train, Action::Stage, Action::Release];
 
 /// One run.
 pub struct Run<'a> {
@@ -61,7 +67,11 @@ impl<'a> Run<'a> {
     }
 
     /// From a supplier's bytes to a deployed model: the diagram, top to bottom. `from` and `to` are places in [`STAGES`].
+    /// Nothing is begun that the person may not do to its end.
     pub async fn refresh(&mut self, from: usize, to: usize) -> Result<Option<Deployed>, PipelineError> {
+        for action in STAGE_ACTIONS.iter().take(to.saturating_add(1)).skip(from) {
+            self.may(*action).await?;
+        }
         if from == 0 {
             self.feeds().await?; //                                                          s01  T1  who sent them? are they sane?
         }
@@ -86,6 +96,13 @@ impl<'a> Run<'a> {
         }
         let released = if from <= 5 { self.release(&trained).await? } else { self.known().await? }; //  s06 s07  T7 T4
         if to < 6 { Ok(None) } else { self.deploy(&released).await.map(Some) }
+    }
+
+    /// Whether the person of this run may do it: a component does the work, but somebody with the right must have asked for it.
+    async fn may(&self, action: Action) -> Result<(), PipelineError> {
+        let one_person = self.desk.project.policy.people.one_person;
+        let action = if one_person && matches!(action, Action::Segment | Action::Train) { Action::BringData } else { action };
+        allow(&self.desk.identity, &self.session, action).await
     }
 
     /// Books how the run ended.

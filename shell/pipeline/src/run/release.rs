@@ -10,7 +10,7 @@ use super::{Rows, Run};
 use crate::evidence::{Artefact, Links};
 use crate::gather::s07::Claim;
 use crate::gather::{s06, s07};
-use crate::{PipelineError, run::training::model_folder};
+use crate::{PipelineError, crash, run::training::model_folder};
 
 impl Run<'_> {
     pub(crate) async fn release(&mut self, trained: &TrainedState) -> Result<Released, PipelineError> {
@@ -51,6 +51,7 @@ impl Run<'_> {
         let parents = vec![trained.receipt.clone(), staged.cleared.receipt().clone()];
         let rows = Rows { began: Some(began), note: format!("model {}", release.model().short()), ..Rows::default() };
         let passed = self.pass(&self.houses.release, "release", (release, &facts), Links { parents, artefacts }, rows).await?;
+        crash::point("release:logged");
         let released = Released { release: passed.cleared.subject().clone(), receipt: passed.cleared.receipt().clone() };
         self.leave(&released).await?;
         Ok(released)

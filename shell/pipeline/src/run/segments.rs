@@ -11,7 +11,7 @@ use store::control::Control;
 use super::state::{LabelsState, Pointer, SegmentsState, Settled, object};
 use super::{Rows, Run};
 use crate::evidence::Links;
-use crate::{PipelineError, Project, data};
+use crate::{PipelineError, Project, crash, data};
 
 /// Columns that segments are made of where the policy names none.
 const COLUMNS_GUESSED: usize = 8;
@@ -76,6 +76,7 @@ impl Run<'_> {
         let rows = Rows { came: count, went: count, began: Some(began), note, ..Rows::default() };
         let passed = self.pass(&self.houses.segments, "customers", (segmentation, &facts), links, rows).await?;
         let state = SegmentsState { segmentation: passed.cleared.subject().clone(), receipt: passed.cleared.receipt().clone() };
+        crash::point("segments:logged");
         self.leave(&state).await?;
         Ok(state)
     }

@@ -1,17 +1,19 @@
 //! s02: the internal customer data comes in by the connector, row by row under the contract, and is appended as a new version.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use artifact::{Append, Origin};
 use gate::{Digest, Receipt};
 use serde_json::json;
+use store::table::{CommitInfo, Table};
 use tabular::TypedTable;
 
 use super::state::{Pointer, Settled, object};
 use super::{Rows, Run, load};
-use crate::evidence::{Artefact, Links};
-use crate::{PipelineError, data};
+use crate::desk::Desk;
+use crate::evidence::{Artefact, Links, proof};
+use crate::{PipelineError, crash, data};
 
 /// The table of customers.
 pub(crate) const CUSTOMERS: &str = "customers";
@@ -49,15 +51,10 @@ impl Run<'_> {
             return Ok(None);
         }
         let broken = |error: store::table::TableError| PipelineError::broken(error.to_string());
-        let table = store::table::Table::open(&dir).map_err(broken)?;
+        let table = Table::open(&dir).map_err(broken)?;
         let last = table.history().map_err(broken)?.into_iter().next_back();
         let Some(last) = last.filter(|commit| commit.content == Some(content)) else { return Ok(None) };
-        let id = last.receipt.unwrap_or_default();
-        let found = id.parse().ok().and_then(|prefix| self.desk.reader.find(&prefix).ok());
-        let found = found.ok_or_else(|| {
-            PipelineError::broken(format!("table `{CUSTOMERS}` names evidence `{id}`, which the log does not have"))
-        })?;
-        Ok(Some(Receipt { id, statement: found.digest, index: Some(found.index) }))
+        proved_commit(self.desk, CUSTOMERS, &last).map(Some)
     }
 
     async fn write_customers(
@@ -80,8 +77,10 @@ impl Run<'_> {
         let links = Links { parents: Vec::new(), artefacts: vec![object("delivery", content)] };
         let rows = Rows { came, went, held: came - went, began: Some(began), ..Rows::default() };
         let passed = self.pass(&self.houses.source, CUSTOMERS, (append, &facts), links, rows).await?;
+        crash::point("customers:logged");
         let batch = tabular::bridge::of_table(typed, &stored).map_err(PipelineError::internal)?;
         self.append_table(&passed.cleared, &[batch])?;
+        crash::point("customers:appended");
         Ok(passed.cleared.receipt().clone())
     }
 
@@ -99,13 +98,11 @@ impl Run<'_> {
                 let help = format!("put a signed delivery into the inbox of feed `{name}`, then run again");
                 return Err(PipelineError::wrong(format!("feed `{name}` has no accepted delivery yet"), help));
             }
-            let table = store::table::Table::open(&dir).map_err(broken)?;
+            let table = Table::open(&dir).map_err(broken)?;
             let version = table.latest().map_err(broken)?;
-            if name != CUSTOMERS {
-                for commit in table.history().map_err(broken)? {
-                    cleared.extend(commit.receipt.and_then(|id| self.receipt_of(&id)));
-                }
-            }
+            let receipts = proved_commits(self.desk, &name, &table, version)?;
+            // A delivery is the whole of the customers: the newest stands for all. Of a feed every delivery counts.
+            cleared.extend(if name == CUSTOMERS { Vec::new() } else { receipts });
             tables.insert(name, (version, table.version_digest(version).map_err(broken)?));
         }
         let digest = Digest::of_json(&tables);
@@ -127,6 +124,7 @@ impl Run<'_> {
         let parameters = json!({ "tables": tables.keys().collect::<Vec<_>>() });
         let parameters = parameters.as_object().cloned().unwrap_or_default();
         let receipt = self.desk.record_made(("source", "data source", digest), parameters, &links, &self.id, self.started)?;
+        crash::point("source:recorded");
         let settled = Settled { tables, digest, receipt, cleared, content };
         self.leave(&settled).await?;
         Ok(settled)
@@ -139,19 +137,13 @@ impl Run<'_> {
         for (name, (version, digest)) in &known.tables {
             let broken =
                 |why: String| PipelineError::broken(format!("table `{name}` no longer has its version {version}: {why}"));
-            let table = store::table::Table::open(&self.desk.project.path("source").join(name))
-                .map_err(|error| broken(error.to_string()))?;
+            let table = Table::open(&self.desk.project.path("source").join(name)).map_err(|error| broken(error.to_string()))?;
             let found = table.version_digest(*version).map_err(|error| broken(error.to_string()))?;
             if found != *digest {
                 return Err(broken(format!("it is {}, settled was {}", found.short(), digest.short())));
             }
         }
         Ok(())
-    }
-
-    pub(crate) fn receipt_of(&self, id: &str) -> Option<Receipt> {
-        let found = self.desk.reader.find(&id.parse().ok()?).ok()?;
-        Some(Receipt { id: id.to_owned(), statement: found.digest, index: Some(found.index) })
     }
 
     fn check_share(&self, came: u64, held: u64, typed: &TypedTable, broken: &[String]) -> Result<(), PipelineError> {
@@ -178,6 +170,42 @@ impl Run<'_> {
     }
 }
 
+/// Receipts of every version of a table but its empty first one. Each must be the clearance of exactly this write by s02: a version
+/// that somebody wrote past the gate has none, or one of other bytes.
+fn proved_commits(desk: &Desk, name: &str, table: &Table, version: u64) -> Result<Vec<Receipt>, PipelineError> {
+    let history = table.history().map_err(|error| PipelineError::broken(error.to_string()))?;
+    let written = history.iter().filter(|commit| commit.version <= version && commit.data.is_some());
+    written.map(|commit| proved_commit(desk, name, commit)).collect()
+}
+
+pub(super) fn proved_commit(desk: &Desk, name: &str, commit: &CommitInfo) -> Result<Receipt, PipelineError> {
+    let broken = |why: String| PipelineError::broken(format!("version {} of table `{name}`: {why}", commit.version));
+    let id = commit.receipt.as_deref().ok_or_else(|| broken("it names no evidence".to_owned()))?;
+    let (receipt, append) = proof::cleared_by_id::<artifact::Source>(desk, id).map_err(broken)?;
+    if append.table != name || Some(append.content) != commit.content || append.rows != commit.rows {
+        return Err(broken(format!("its evidence {id} let other rows in")));
+    }
+    Ok(receipt)
+}
+
+/// Whether every row of the settled tables came through s02, as the log and the tables say together.
+pub(crate) fn source_proved(desk: &Desk, source: &Settled) -> Result<(), PipelineError> {
+    let wanted: BTreeSet<&str> =
+        std::iter::once(CUSTOMERS).chain(desk.project.policy.feeds.iter().map(|feed| feed.name.as_str())).collect();
+    if !source.tables.keys().map(String::as_str).eq(wanted) || source.digest != Digest::of_json(&source.tables) {
+        return Err(PipelineError::broken("the settled data source is not the project's"));
+    }
+    for (name, (version, digest)) in &source.tables {
+        let broken = |error: store::table::TableError| PipelineError::broken(error.to_string());
+        let table = Table::open(&desk.project.path("source").join(name)).map_err(broken)?;
+        if table.version_digest(*version).map_err(broken)? != *digest {
+            return Err(PipelineError::broken(format!("table `{name}` is not what was settled at version {version}")));
+        }
+        proved_commits(desk, name, &table, *version)?;
+    }
+    Ok(())
+}
+
 /// The customers' table at a settled version, with the features that feeds add.
 pub(crate) fn read_customers(project: &crate::Project, source: &Settled) -> Result<TypedTable, PipelineError> {
     let broken = |error: store::table::TableError| PipelineError::broken(error.to_string());
@@ -185,7 +213,7 @@ pub(crate) fn read_customers(project: &crate::Project, source: &Settled) -> Resu
         let Some((version, digest)) = source.tables.get(name) else {
             return Err(PipelineError::broken(format!("the data source has no table `{name}`")));
         };
-        let table = store::table::Table::open(&project.path("source").join(name)).map_err(broken)?;
+        let table = Table::open(&project.path("source").join(name)).map_err(broken)?;
         if table.version_digest(*version).map_err(broken)? != *digest {
             return Err(PipelineError::broken(format!("table `{name}` is not what was settled at version {version}")));
         }

@@ -15,11 +15,12 @@ use serde_json::{Map, Value, json};
 use tabular::TypedTable;
 
 use super::labels::LabelRows;
+use super::source::source_proved;
 use super::state::{LabelsState, SegmentsState, Settled, TrainedState};
 use super::{Rows, Run};
 use crate::evidence::{Artefact, Links, LogWitness};
 use crate::policy::SplitMode;
-use crate::{PipelineError, Project};
+use crate::{PipelineError, Project, crash};
 
 /// Where models are kept, below the project.
 pub(crate) const MODELS: &str = "models";
@@ -117,10 +118,12 @@ impl Run<'_> {
             figures: figures(&evaluation)?,
         };
         let links = self.keep_model(&candidate, &files, &[&source.receipt, &labels.receipt, &segments.receipt])?;
+        crash::point("model:signed");
         let parameters = json!({ "spec": spec, "split": report.split, "policy": self.desk.project.policy_digest });
         let parameters = numbers_as_text(parameters.as_object().cloned().unwrap_or_default());
         let name = format!("model {}", candidate.model().short());
         let made = self.desk.record_made(("model", &name, candidate.model()), parameters, &links, &self.id, self.started)?;
+        crash::point("model:recorded");
         let facts = self.training_facts(&prepared, &evaluation, source, labels, segments)?;
         let links = Links {
             parents: vec![made.clone(), source.receipt.clone(), labels.receipt.clone(), segments.receipt.clone()],
@@ -130,6 +133,7 @@ impl Run<'_> {
         let note = format!("AUC {:.3} ± {:.3} ({})", candidate.figures.auc, candidate.figures.auc_sd, report.split);
         let rows = Rows { came: count, went: count, began: Some(began), note, ..Rows::default() };
         let passed = self.pass(&self.houses.training, "ensemble", (candidate, &facts), links, rows).await?;
+        crash::point("model:judged");
         let state = TrainedState { candidate: passed.cleared.subject().clone(), receipt: passed.cleared.receipt().clone(), made };
         self.leave(&state).await?;
         Ok(state)
@@ -188,11 +192,15 @@ impl Run<'_> {
         let folder = self.desk.project.path(&below);
         store::disk::make_folder(&self.desk.project.path(MODELS))?;
         store::disk::make_folder(&folder)?;
+        // What a killed run left half-written.
+        store::disk::remove_temporaries(&folder)?;
         let mut artefacts = Vec::new();
         for (name, bytes) in files {
             store::disk::write_atomic(&folder.join(name), bytes)?;
+            crash::point("model:half-written");
             artefacts.push(Artefact { role: "model".into(), path: format!("{below}/{name}"), digest: Digest::of(bytes) });
         }
+        crash::point("model:written");
         let signed: ledger::modelsig::ModelFiles = candidate.files.iter().map(|(name, digest)| (name.clone(), *digest)).collect();
         let mut extra = Map::new();
         extra
@@ -219,8 +227,7 @@ impl Run<'_> {
                 .filter(|ruling| ruling.outcome == gate::RulingOutcome::Cleared)
                 .and_then(|ruling| ruling.cleared)
         };
-        // The tables are what they were settled as only if s02 cleared every write; their digest was compared when they were read.
-        let source_proved = !source.cleared.is_empty() && source.cleared.iter().all(|receipt| cleared(receipt).is_some());
+        let source_proved = source_proved(self.desk, source).is_ok();
         let labels_proved =
             cleared(&labels.receipt) == Some(gate::Subject::digest(&labels.set)) && labels.set.content == labels.content;
         let segments_proved = cleared(&segments.receipt) == Some(gate::Subject::digest(&segments.segmentation));

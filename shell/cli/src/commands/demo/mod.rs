@@ -129,12 +129,22 @@ impl Stage {
             approve_labels(&self.desk, &session).await?;
         }
 
-        out.say("\n5  Data source, labels, segments, ensemble, staging, release, deployment");
+        out.say("\n5  Data source and labels; Tara trains segments and ensemble; Ada, who may not train, stages and releases");
+        self.stages(out, (1, 2)).await?;
+        let trainer = setup::log_in(&self.desk, self.account("tara")?).await?;
+        self.desk.keep_session(&trainer)?;
+        self.stages(out, (3, 4)).await?;
+        self.desk.keep_session(&steward)?;
+        self.stages(out, (5, STAGES.len() - 1)).await?.ok_or_else(|| PipelineError::Internal("the run deployed nothing".into()))
+    }
+
+    /// Runs a part of the diagram in the session that is kept.
+    async fn stages(&self, out: &Output, (from, to): (usize, usize)) -> Result<Option<Deployed>, PipelineError> {
         let mut live = Live { out, reports: Vec::new() };
         let mut run = Run::begin(&self.desk, &self.houses, &mut live).await?;
-        let result = run.refresh(1, STAGES.len() - 1).await;
+        let result = run.refresh(from, to).await;
         run.finish(&result).await?;
-        result?.ok_or_else(|| PipelineError::Internal("the run deployed nothing".into()))
+        result
     }
 
     /// Judges the inbox; with `accept`, the steward accepts the held delivery first.

@@ -1,0 +1,106 @@
+//! What a person did (T1, T6): a proposal, a signature, an acceptance. The log carries digests; the archive beside it says who. What
+//! the control database says of people is an index only: nothing counts but what the log proves.
+
+use gate::{Digest, Receipt};
+use identity::Session;
+use ledger::IdPrefix;
+use serde::{Deserialize, Serialize};
+
+use super::proof;
+use super::record::receipt;
+use super::statement::{Artefact, Links, provenance};
+use crate::PipelineError;
+use crate::desk::{Desk, now, random_hex};
+
+/// What can be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum DeedKind {
+    /// Labels were proposed.
+    Proposal,
+    /// Labels were signed.
+    Approval,
+    /// A held delivery was accepted.
+    Acceptance,
+}
+
+impl DeedKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Proposal => "proposal",
+            Self::Approval => "approval",
+            Self::Acceptance => "acceptance",
+        }
+    }
+}
+
+/// A deed as it stands in the archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Deed {
+    /// What.
+    pub(crate) kind: DeedKind,
+    /// Digest of the bytes that it is about.
+    pub(crate) content: Digest,
+    /// Who.
+    pub(crate) person: String,
+    /// That person's team.
+    pub(crate) team: String,
+    /// How the person had logged in (RFC 8176).
+    pub(crate) amr: Vec<String>,
+    /// Unix seconds.
+    pub(crate) at: i64,
+    /// The statement that it answers: a signature names the proposal that it signs.
+    pub(crate) about: Option<Digest>,
+    /// Keeps the archive's digest, which the log has, from telling who it was.
+    salt: String,
+}
+
+impl Desk {
+    /// Signs and appends what the person of a session did; the caller has asked whether the person may.
+    pub(crate) async fn record_deed(
+        &self,
+        kind: DeedKind,
+        session: &Session,
+        (role, content): (&str, Digest),
+        about: Option<&Receipt>,
+    ) -> Result<Receipt, PipelineError> {
+        let deed = Deed {
+            kind,
+            content,
+            person: session.person.clone(),
+            team: self.identity.person(&session.person).await?.team,
+            amr: session.amr.iter().map(|factor| factor.as_str().to_owned()).collect(),
+            at: now(),
+            about: about.map(|receipt| receipt.statement),
+            salt: random_hex(16)?,
+        };
+        let archive = self.objects.put_json(&deed)?;
+        let hex = content.hex();
+        let (head, tail) = hex.split_at_checked(2).unwrap_or(("", &hex));
+        let artefact = Artefact { role: role.to_owned(), path: format!("objects/sha256/{head}/{tail}"), digest: content };
+        let links = Links { parents: about.into_iter().cloned().collect(), artefacts: vec![artefact] };
+        let parameters = serde_json::json!({ "secondFactor": session.second_factor_at.is_some() });
+        let parameters = parameters.as_object().cloned().unwrap_or_default();
+        let statement = provenance((kind.as_str(), role, content), parameters, &links, Some(archive), ("", now(), now()))?;
+        let appended = self.log.append(&self.sign(&statement)?)?;
+        Ok(receipt(&appended))
+    }
+
+    /// The deed that an evidence id names, if the log proves it and it is of this kind and about these bytes.
+    pub(crate) fn proved_deed(&self, id: &str, kind: DeedKind, content: Digest) -> Result<(Receipt, Deed), String> {
+        let prefix: IdPrefix = id.parse().map_err(|error| format!("{error}"))?;
+        let found = self.reader.find(&prefix).map_err(|error| error.to_string())?;
+        let (statement, part) = proof::entry(self, found.index)?;
+        let subject = statement.subject.first().map(|subject| subject.digest);
+        if part.kind != kind.as_str() || subject != Some(content) {
+            return Err(format!("evidence {id} is no {} of {}", kind.as_str(), content.short()));
+        }
+        let archive = part.archive.ok_or_else(|| format!("evidence {id} names no archive"))?;
+        let bytes = self.objects.get(&archive).map_err(|error| format!("the archive of evidence {id}: {error}"))?;
+        let deed: Deed = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+        if deed.kind != kind || deed.content != content || deed.about != part.parents.first().copied() {
+            return Err(format!("evidence {id} and its archive do not agree"));
+        }
+        Ok((Receipt { id: id.to_owned(), statement: found.digest, index: Some(found.index) }, deed))
+    }
+}
