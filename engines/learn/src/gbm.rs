@@ -1,13 +1,17 @@
 //! Gradient boosting by a memory-safe XGBoost: no parser of a model file may take the process down (T3, T4), and a shipped tree
 //! must not tell how many training rows fell into a leaf (T2; Ferry 2024).
 
+use std::fmt::{self, Formatter};
+
 use hessboost::objective::{Objective, RegLoss};
 use hessboost::prelude::{BoostedModel, DMatrix, Iterations, ModelFormat, TrainingParams, TreeMethod, train};
+use serde::Deserialize;
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
 
 use crate::calibrate::logistic;
 use crate::error::{LearnError, ModelError};
-use crate::modelfile::BOOSTER_FILE;
+use crate::modelfile::{BOOSTER_BYTES_MAX, BOOSTER_FILE};
 use crate::preprocess::Matrix;
 use crate::spec::{BoosterSpec, TREES_MAX};
 
@@ -45,9 +49,14 @@ impl Booster {
             .build()
             .map_err(refused)?;
         let model = train(&params, &data, spec.trees as usize).map_err(refused)?;
-        let mut document = serde_json::from_slice(&model.encode(ModelFormat::XgboostJson).map_err(refused)?).map_err(refused)?;
-        strip(&mut document);
-        let json = serde_json::to_vec(&document).map_err(refused)?;
+        let json = stripped(&model.encode(ModelFormat::XgboostJson).map_err(refused)?).map_err(refused)?;
+        if json.len() > BOOSTER_BYTES_MAX {
+            let why = format!(
+                "it would have `{}` bytes, more than `{BOOSTER_BYTES_MAX}`; ask for fewer or less deep trees",
+                json.len()
+            );
+            return Err(LearnError::Booster(why));
+        }
         let model = BoostedModel::decode(&json, ModelFormat::XgboostJson).map_err(refused)?;
         Ok(Self { model, json })
     }
@@ -60,12 +69,9 @@ impl Booster {
     /// Loads XGBoost's JSON of a binary logistic tree model with so many columns. Never panics.
     pub fn from_json(bytes: &[u8], columns: usize) -> Result<Self, ModelError> {
         let wrong = |why: String| ModelError::malformed(BOOSTER_FILE, why);
-        let document: Json = serde_json::from_slice(bytes).map_err(|error| wrong(error.to_string()))?;
-        let mut stripped = document.clone();
-        strip(&mut stripped);
-        if stripped != document {
-            return Err(wrong("it tells how many rows fell into its leaves".to_owned()));
-        }
+        // Looked through without being kept: the one copy in memory is the decoder's.
+        let mut document = serde_json::Deserializer::from_slice(bytes);
+        Within(0).deserialize(&mut document).and_then(|()| document.end()).map_err(|error| wrong(error.to_string()))?;
         let model = BoostedModel::decode(bytes, ModelFormat::XgboostJson).map_err(|error| wrong(error.to_string()))?;
         check(&model, columns).map_err(wrong)?;
         Ok(Self { model, json: bytes.to_vec() })
@@ -93,17 +99,89 @@ impl Booster {
     }
 }
 
-/// Zeros the statistics of training rows.
-fn strip(document: &mut Json) {
-    if let Some(Json::Array(trees)) = document.pointer_mut("/learner/gradient_booster/model/trees") {
+/// Where XGBoost's JSON keeps its trees.
+const TREES: [&str; 4] = ["learner", "gradient_booster", "model", "trees"];
+/// What a tree tells of its training rows, one number a node.
+const STATISTICS: [&str; 2] = ["sum_hessian", "loss_changes"];
+
+/// Reads past a part of the document, so many members deep on the way to the trees, and finds fault with statistics that are not
+/// zeros. Of a member that stands there twice both are looked at.
+#[derive(Clone, Copy)]
+struct Within(usize);
+
+impl<'de> DeserializeSeed<'de> for Within {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        if self.0 == TREES.len() { from.deserialize_seq(self) } else { from.deserialize_map(self) }
+    }
+}
+
+impl<'de> Visitor<'de> for Within {
+    type Value = ();
+
+    fn expecting(&self, text: &mut Formatter<'_>) -> fmt::Result {
+        text.write_str("a model in XGBoost's JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(name) = members.next_key::<String>()? {
+            if TREES.get(self.0) == Some(&name.as_str()) {
+                members.next_value_seed(Within(self.0 + 1))?;
+            } else if self.0 > TREES.len() && STATISTICS.contains(&name.as_str()) {
+                members.next_value::<Zeros>()?;
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut trees: A) -> Result<(), A::Error> {
+        while trees.next_element_seed(Within(self.0 + 1))?.is_some() {}
+        Ok(())
+    }
+}
+
+/// An array of zeros.
+struct Zeros;
+
+impl<'de> Deserialize<'de> for Zeros {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Each;
+        impl<'de> Visitor<'de> for Each {
+            type Value = Zeros;
+
+            fn expecting(&self, text: &mut Formatter<'_>) -> fmt::Result {
+                text.write_str("an array of zeros")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<Zeros, A::Error> {
+                while let Some(number) = numbers.next_element::<f64>()? {
+                    if number != 0.0 {
+                        return Err(de::Error::custom("it tells how many rows fell into its leaves"));
+                    }
+                }
+                Ok(Zeros)
+            }
+        }
+        from.deserialize_seq(Each)
+    }
+}
+
+/// The document with zeros for the statistics of training rows.
+fn stripped(json: &[u8]) -> serde_json::Result<Vec<u8>> {
+    let mut document: Json = serde_json::from_slice(json)?;
+    if let Some(Json::Array(trees)) = document.pointer_mut(&format!("/{}", TREES.join("/"))) {
         for tree in trees {
-            for statistic in ["sum_hessian", "loss_changes"] {
+            for statistic in STATISTICS {
                 if let Some(Json::Array(values)) = tree.get_mut(statistic) {
                     values.fill(Json::from(0.0));
                 }
             }
         }
     }
+    serde_json::to_vec(&document)
 }
 
 /// What a booster of ours looks like.

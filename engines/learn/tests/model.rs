@@ -113,6 +113,13 @@ fn leaves_do_not_tell_how_many_rows_they_hold() {
     let mut changed = files().clone();
     changed.insert(BOOSTER_FILE.to_owned(), counted.into_bytes());
     assert!(Ensemble::from_files(&changed).unwrap_err().to_string().contains("how many rows"));
+    // Neither said a second time, nor in another way than as numbers.
+    let text = String::from_utf8(files()[BOOSTER_FILE].clone()).unwrap();
+    for told in ["\"sum_hessian\":[7.0],\"sum_hessian\":", "\"loss_changes\":\"7\",\"sum_hessian\":", "\"sum_hessian\":7,\"x\":"]
+    {
+        changed.insert(BOOSTER_FILE.to_owned(), text.replacen("\"sum_hessian\":", told, 1).into_bytes());
+        assert!(Ensemble::from_files(&changed).is_err(), "{told}");
+    }
 }
 
 /// Replaces text in one file of a sound model and expects a refusal of that file.
