@@ -12,4 +12,6 @@ mod kill;
 #[cfg(test)]
 mod kill_serve;
 #[cfg(test)]
+mod proof;
+#[cfg(test)]
 mod tamper;
