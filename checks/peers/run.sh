@@ -25,17 +25,17 @@ passed=0
 failed=0
 known=""
 
-# Says whether it went well; what it printed is shown only if not.
+# Says whether it went well and, in the last line that it printed, how much was judged; all that it printed is shown only if not.
 peer() {
-    name="$1"
+    judge="$1"
     shift
-    if "$@" >"$work/$name.out" 2>&1; then
+    if "$@" >"$work/$judge.out" 2>&1; then
         passed=$((passed + 1))
-        echo "PASS  $name"
+        echo "PASS  $judge$(tail -n 1 "$work/$judge.out" | sed 's/^ */: /' | cut -c1-220)"
     else
         failed=$((failed + 1))
-        echo "FAIL  $name"
-        sed 's/^/      /' "$work/$name.out"
+        echo "FAIL  $judge"
+        sed 's/^/      /' "$work/$judge.out"
     fi
 }
 
@@ -123,34 +123,47 @@ if [ -z "$smoke" ]; then
     peer xgboost-on-synthetic python "$here/generate_peer.py" "$BUILT/examples/table"
 fi
 
-# The service itself, with a model that is none: unchanged clients of its two protocols.
+# The service itself, with a project that `stayward demo` made: unchanged clients of its protocols, and a browser.
+call service.sh
+call rows.py
 call triton_peer.py
+call console_peer.py
+call schemathesis_hooks.py
 call schemathesis_peer.sh
-FUZZ_SECONDS=60
-free_port() { python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-with_server() {
-    "$BUILT/examples/fake" "$PORT" "$work/server" >"$work/fake.out" 2>&1 &
-    server=$!
-    waited=0
-    until [ -s "$work/server/tls/ca.pem" ] && python -c "import socket; socket.create_connection(('127.0.0.1', $PORT), 1)" 2>/dev/null; do
-        waited=$((waited + 1))
-        if [ "$waited" -gt 100 ] || ! kill -0 "$server" 2>/dev/null; then
-            echo "the server does not start:" && cat "$work/fake.out"
-            return 1
-        fi
-        sleep 0.1
-    done
-    outcome=0
-    (cd "$work" && "$@") || outcome=$?
-    kill -INT "$server"
-    wait "$server" || true
-    return "$outcome"
+. "$here/service.sh"
+trap 'service_stopped' EXIT
+trap 'exit 130' INT TERM
+CUSTOMERS=1500
+FUZZ_SECONDS=120
+EXAMPLES=150
+PAGES_MAX=400
+if [ -n "$smoke" ]; then
+    CUSTOMERS=1000
+    FUZZ_SECONDS=20
+    EXAMPLES=8
+fi
+export EXAMPLES
+chromium_made() {
+    command -v chromium >/dev/null || install_debian chromium
+    chromium --version 2>/dev/null
 }
-if [ -z "$smoke" ]; then
-    PORT="$(free_port)"
-    set -- "https://localhost:$PORT" "$work/server/tls/ca.pem" swk_all
-    peer triton-client with_server python "$here/triton_peer.py" "$@"
-    peer schemathesis with_server "$here/schemathesis_peer.sh" "$@" "$FUZZ_SECONDS"
+fuzzed() {
+    ordinary=""
+    [ -n "$smoke" ] || ordinary="$(cat "$work/key-ordinary")"
+    (cd "$work" && "$here/schemathesis_peer.sh" "$URL" "$CA" "$(cat "$work/key-all")" "$FUZZ_SECONDS" "$SERVICE" $ordinary)
+}
+peer make-service service_made "$CUSTOMERS"
+peer serve service_started
+if [ -n "$service" ]; then
+    peer triton-client python "$here/triton_peer.py" "$URL" "$CA" "$(cat "$work/key-client")" "$SERVICE"
+    # Before the log is full of made-up requests.
+    if [ -z "$smoke" ]; then
+        peer chromium chromium_made
+        peer console python "$here/console_peer.py" "$URL" "$CA" "$SERVICE-credentials.json" "$BUILT/stayward" "$SERVICE" \
+            "$PWD/target/peers/console" "$PAGES_MAX"
+    fi
+    peer schemathesis fuzzed
+    peer stop-service service_stopped
 fi
 
 # A script that nobody calls judges nothing.
