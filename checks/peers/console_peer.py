@@ -30,6 +30,7 @@ STEP_SECONDS = 30
 # A code that is about to end may be over when the form arrives.
 SPARE_SECONDS = 4
 PAGES_MAX = 400
+GUESSES_MAX = 12
 WIDTHS = {"wide": 1280, "middle": 820, "narrow": 390}
 NAVIGATION = ["/console", "/console/run", "/console/model", "/console/evidence", "/console/controls"]
 HEADERS = {
@@ -239,7 +240,7 @@ def pages(walk, shots, pages_max):
             walk.page.screenshot(path=shots / f"{name}-{size}.png", full_page=True)
             layout += walk.layout()
         walk.page.set_viewport_size({"width": WIDTHS["wide"], "height": 900})
-    seen, waiting = set(), list(NAVIGATION)
+    seen, waiting, longest = set(), list(NAVIGATION), 0
     while waiting and len(seen) < pages_max:
         path = waiting.pop(0)
         if path in seen:
@@ -249,7 +250,9 @@ def pages(walk, shots, pages_max):
         assert walk.page.locator("h1").count() == 1 and walk.page.title().endswith("Stayward"), path
         layout += walk.layout()
         waiting += sorted(walk.links() - seen)
-        if path.startswith("/console/evidence?") and not (shots / "evidence-chain.png").exists():
+        links = walk.page.locator(".chain > .link").count()
+        if links > longest:
+            longest = links
             walk.page.screenshot(path=shots / "evidence-chain.png", full_page=True)
     for page in NAVIGATION[1:4]:
         assert any(path.startswith(page + "?id=") for path in seen) or page == NAVIGATION[2], f"no link leads to a page {page}?id="
@@ -262,7 +265,7 @@ def pages(walk, shots, pages_max):
     walk.page.screenshot(path=shots / "pipeline-dark.png", full_page=True)
     walk.page.emulate_media(color_scheme="light")
     assert not layout, "\n".join(dict.fromkeys(layout))
-    return len(seen), len(set(waiting) - seen)
+    return len(seen), len(set(waiting) - seen), longest
 
 
 def live(walk):
@@ -367,6 +370,25 @@ def by_link(browser, url, stayward, project, accounts, shots):
     walk.context.close()
 
 
+def guessing(browser, url, person, project):
+    """Wrong codes are soon not even looked at, and then a right one is not either."""
+    walk = Walk(browser, url)
+    walk.go("/console/login")
+    codes = Codes(person, since(project))
+    for guesses in range(1, GUESSES_MAX + 1):
+        status = walk.sign_in(person["name"], person["password"], codes.wrong())
+        assert status in {403, 429}, status
+        if status == 429:
+            break
+    else:
+        raise AssertionError(f"{GUESSES_MAX} wrong codes were all looked at")
+    walk.go("/console/login")
+    assert walk.sign_in(person["name"], person["password"], codes.fresh()) == 429 and walk.session() is None
+    walk.quiet("guessing")
+    walk.context.close()
+    return guesses
+
+
 def main(url, ca, credentials, stayward, project, shots, pages_max=PAGES_MAX):
     shots = Path(shots)
     shutil.rmtree(shots, ignore_errors=True)
@@ -389,17 +411,18 @@ def main(url, ca, credentials, stayward, project, shots, pages_max=PAGES_MAX):
         version = browser.version
         person = accounts["ada"]
         walk = entry(browser, url, person, Codes(person, since(project)), shots)
-        many, left = pages(walk, shots, int(pages_max))
+        many, left, longest = pages(walk, shots, int(pages_max))
         live(walk)
         policy_bites(walk)
         shut(url, ca, walk)
         leave(url, ca, walk)
         by_link(browser, url, stayward, project, accounts, shots)
+        guesses = guessing(browser, url, accounts["tara"], project)
         requests = walk.requests
         browser.close()
     print(
-        f"Chromium {version}: {many} pages ({left} more links not followed), {requests} requests, none to another host, "
-        f"no error, no breach of the policy, {time.monotonic() - began:.0f} s"
+        f"Chromium {version}: {many} pages ({left} more links not followed), longest chain {longest} links, {requests} requests, "
+        f"none to another host, no error, no breach of the policy, guessing stopped after {guesses}, {time.monotonic() - began:.0f} s"
     )
 
 

@@ -6,7 +6,7 @@
 #
 # Python's packages go into target/peers/venv, at the versions and checksums of requirements.txt (all peers: requirements-full.txt;
 # both are made from the .in files by `pip-compile --generate-hashes`), Node's into target/peers/node at those of its lock file.
-# Go, Node and python3-venv come from Debian, only if missing.
+# Go, Node, python3-venv and Chromium come from Debian, only if missing. The service that is judged is a real one (service.sh).
 # Our programs are built first, or taken from $BUILT if that is given. A new peer is a line below.
 set -eu
 here="$(cd "$(dirname "$0")" && pwd)"
@@ -144,7 +144,7 @@ if [ -n "$smoke" ]; then
 fi
 export EXAMPLES
 chromium_made() {
-    command -v chromium >/dev/null || install_debian chromium
+    command -v chromium >/dev/null || install_debian chromium fonts-dejavu-core
     chromium --version 2>/dev/null
 }
 fuzzed() {
