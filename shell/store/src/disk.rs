@@ -133,10 +133,41 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
 /// [`DiskError::Exists`], [`DiskError::System`], [`DiskError::Missing`] for the folder.
 pub fn create_new_atomic(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
     let (folder, temporary) = write_temporary(path, bytes, READ_ONLY_MODE)?;
-    let linked = fs::hard_link(&temporary, path);
-    remove_quietly(&temporary);
+    put_in_place(&temporary, path)?;
+    sync_folder(&folder)
+}
+
+/// Step 1 of [`create_new_atomic`] alone: bytes (mode 0400) under a temporary name beside `path`, which is said; not on the disk yet.
+///
+/// # Errors
+/// [`DiskError::System`], [`DiskError::Missing`] for the folder.
+pub(crate) fn write_aside(path: &Path, bytes: &[u8]) -> Result<PathBuf, DiskError> {
+    let (temporary, mut file) = open_temporary(parent(path))?;
+    let written = file.write_all(bytes).and_then(|()| file.set_permissions(fs::Permissions::from_mode(READ_ONLY_MODE)));
+    written.map_err(|cause| {
+        remove_quietly(&temporary);
+        failed("write", &temporary)(cause)
+    })?;
+    Ok(temporary)
+}
+
+/// Step 2: the bytes of a file that was written by [`write_aside`] are on the disk.
+///
+/// # Errors
+/// [`DiskError::System`], [`DiskError::Missing`].
+pub(crate) fn sync_file(path: &Path) -> Result<(), DiskError> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(failed("sync", path))
+}
+
+/// Steps 3 and 4: gives the temporary its final name, unless something has that name. Step 5 is [`sync_folder`].
+///
+/// # Errors
+/// [`DiskError::Exists`], [`DiskError::System`], [`DiskError::Missing`].
+pub(crate) fn put_in_place(temporary: &Path, path: &Path) -> Result<(), DiskError> {
+    let linked = fs::hard_link(temporary, path);
+    remove_quietly(temporary);
     match linked {
-        Ok(()) => sync_folder(&folder),
+        Ok(()) => Ok(()),
         Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Err(DiskError::Exists(path.to_owned())),
         Err(cause) => Err(failed("link to", path)(cause)),
     }
@@ -297,7 +328,7 @@ fn open_temporary(folder: &Path) -> Result<(PathBuf, File), DiskError> {
 }
 
 /// A temporary that cannot be removed does no harm: no reader looks at it, and the next writer under the lock removes it.
-fn remove_quietly(temporary: &Path) {
+pub(crate) fn remove_quietly(temporary: &Path) {
     let _ = fs::remove_file(temporary);
 }
 

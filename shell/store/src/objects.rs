@@ -89,13 +89,36 @@ impl Objects {
         self.get(&digest).map(|_| digest)
     }
 
+    /// Writes bytes aside, not yet kept nor on the disk: the log keeps them with the entry that rests on them, and waits once for all
+    /// that came together ([`crate::log::Log::append_beside`]).
+    ///
+    /// # Errors
+    /// [`ObjectError::TooLarge`], a disk error.
+    pub fn put_aside(&self, bytes: &[u8]) -> Result<Aside, ObjectError> {
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        if size > OBJECT_BYTES_MAX {
+            return Err(ObjectError::TooLarge { bytes: size });
+        }
+        let digest = Digest::of(bytes);
+        let path = self.path_of(&digest);
+        let temporary = disk::write_aside(&path, bytes)?;
+        Ok(Aside { objects: self.clone(), digest, path, temporary })
+    }
+
     /// Keeps a value as canonical JSON (RFC 8785): equal values, equal digests, and the same as [`Digest::of_json`].
     ///
     /// # Errors
     /// [`ObjectError::Json`], and those of [`Objects::put`].
     pub fn put_json<T: Serialize>(&self, value: &T) -> Result<Digest, ObjectError> {
-        let bytes = serde_json_canonicalizer::to_vec(value).map_err(|error| ObjectError::Json(error.to_string()))?;
-        self.put(&bytes)
+        self.put(&canonical(value)?)
+    }
+
+    /// [`Objects::put_aside`] of what [`Objects::put_json`] would keep.
+    ///
+    /// # Errors
+    /// [`ObjectError::Json`], and those of [`Objects::put_aside`].
+    pub fn put_json_aside<T: Serialize>(&self, value: &T) -> Result<Aside, ObjectError> {
+        self.put_aside(&canonical(value)?)
     }
 
     /// The bytes of an object, hashed again.
@@ -127,6 +150,51 @@ impl Objects {
         let hex = digest.hex();
         let (first, rest) = hex.split_at(2);
         self.folder.join(first).join(rest)
+    }
+}
+
+fn canonical<T: Serialize>(value: &T) -> Result<Vec<u8>, ObjectError> {
+    serde_json_canonicalizer::to_vec(value).map_err(|error| ObjectError::Json(error.to_string()))
+}
+
+/// An object that was written aside. Dropped before it was put in place, it was never there.
+#[derive(Debug)]
+pub struct Aside {
+    objects: Objects,
+    digest: Digest,
+    path: PathBuf,
+    temporary: PathBuf,
+}
+
+impl Aside {
+    /// The object's digest.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// First: the bytes are on the disk.
+    pub(crate) fn sync(&self) -> Result<(), ObjectError> {
+        Ok(disk::sync_file(&self.temporary)?)
+    }
+
+    /// Second: they have their name.
+    pub(crate) fn put_in_place(&self) -> Result<(), ObjectError> {
+        match disk::put_in_place(&self.temporary, &self.path) {
+            // Somebody else kept the same bytes meanwhile.
+            Err(DiskError::Exists(_)) => self.objects.get(&self.digest).map(drop),
+            placed => Ok(placed?),
+        }
+    }
+
+    /// Third: the folder that is to be synced, so that the name lasts.
+    pub(crate) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(&self.objects.folder)
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        disk::remove_quietly(&self.temporary);
     }
 }
 
@@ -203,6 +271,29 @@ mod tests {
         let text = objects.get(&digest).unwrap_err().to_string();
         assert!(text.contains(&digest.hex()) && text.contains("missing"), "{text}");
         assert!(!objects.has(&digest));
+    }
+
+    #[test]
+    fn what_is_aside_is_not_there_until_it_is_put_in_place() {
+        let (_folder, objects) = objects();
+        drop(objects.put_json_aside(&"given up").unwrap());
+        let aside = objects.put_aside(b"archive").unwrap();
+        let twice = objects.put_aside(b"archive").unwrap();
+        assert!(!objects.has(&aside.digest()));
+        aside.sync().unwrap();
+        aside.put_in_place().unwrap();
+        assert_eq!(objects.get(&aside.digest()).unwrap(), b"archive");
+        assert_eq!(fs::metadata(objects.path_of(&aside.digest())).unwrap().permissions().mode() & 0o777, disk::READ_ONLY_MODE);
+        // The same bytes are no second object; other bytes under the name are noticed.
+        twice.put_in_place().unwrap();
+        overwrite(&objects.path_of(&aside.digest()), b"improved");
+        let third = objects.put_aside(b"archive").unwrap();
+        assert!(matches!(third.put_in_place(), Err(ObjectError::Changed { .. })));
+        drop((aside, twice, third));
+        assert!(!objects.has(&Digest::of(b"\"given up\"")));
+        let left: Vec<_> =
+            (0..=u8::MAX).flat_map(|first| disk::list(&objects.folder.join(format!("{first:02x}"))).unwrap()).collect();
+        assert_eq!(left.len(), 1, "{left:?}");
     }
 
     #[test]

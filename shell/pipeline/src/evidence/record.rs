@@ -45,7 +45,8 @@ impl Ledger for Recorder<'_> {
         let refuse = |error: PipelineError| LedgerError(error.to_string());
         let passed = ruling.outcome == RulingOutcome::Cleared;
         let resource = format!("{}/{}", ruling.step, self.name);
-        let archive = archive(self.desk, &[(ruling.clone(), archived)]).map_err(refuse)?;
+        let archive = archive(&[(ruling.clone(), archived)]).map_err(refuse)?;
+        let archive = self.desk.objects.put_json(&archive).map_err(|error| refuse(error.into()))?;
         let subject = ruling.cleared.unwrap_or(ruling.subject);
         self.last = Some(ruling.clone());
         let part = StaywardPart {
@@ -65,11 +66,11 @@ pub(super) fn receipt(appended: &store::log::Appended) -> Receipt {
     Receipt { id: appended.id.to_string(), statement: appended.digest, index: Some(appended.index) }
 }
 
-fn archive(desk: &Desk, judged: &[(Ruling, Archived)]) -> Result<Digest, PipelineError> {
+fn archive(judged: &[(Ruling, Archived)]) -> Result<ArchiveFile, PipelineError> {
     let parse = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).map_err(PipelineError::internal);
     let judged: Result<Vec<(Value, Value)>, PipelineError> =
         judged.iter().map(|(_, archived)| Ok((parse(&archived.subject)?, parse(&archived.facts)?))).collect();
-    Ok(desk.objects.put_json(&ArchiveFile { salt: random_hex(16)?, judged: judged? })?)
+    Ok(ArchiveFile { salt: random_hex(16)?, judged: judged? })
 }
 
 impl Desk {
@@ -102,20 +103,21 @@ impl Desk {
         Ok(receipt(&appended))
     }
 
-    /// Seals the rulings of one request as one statement; resolves when it is durable. The request's random id is not in it: it salts
-    /// the digests of query and answer, and stands only in the archive.
+    /// Seals the rulings of one request as one statement; resolves when statement and archive are durable, for which requests that
+    /// come together wait together. The request's random id is not in the statement: it salts the digests of query and answer, and
+    /// stands only in the archive.
     pub async fn seal_request(&self, tray: Tray, parents: &[Receipt]) -> Result<Answered, PipelineError> {
         let Some((last, _)) = tray.rulings.last() else {
             return Err(PipelineError::Internal("a request without a ruling".into()));
         };
         let passed = tray.rulings.iter().all(|(ruling, _)| ruling.outcome == RulingOutcome::Cleared);
         let subject = last.cleared.unwrap_or(last.subject);
-        let archive = archive(self, &tray.rulings)?;
+        let archive = self.objects.put_json_aside(&archive(&tray.rulings)?)?;
         let rulings = tray.rulings.into_iter().map(|(ruling, _)| ruling).collect();
-        let part = StaywardPart { rulings, archive: Some(archive), ..StaywardPart::default() };
+        let part = StaywardPart { rulings, archive: Some(archive.digest()), ..StaywardPart::default() };
         let kind = if passed { "answer" } else { "refusal" };
         let statement = summary(&self.project, (kind, kind.to_owned(), subject), passed, part, parents, now())?;
-        let appended = self.log.append_async(&self.sign(&statement)?).await?;
+        let appended = self.log.append_beside(&self.sign(&statement)?, archive).await?;
         Ok(Answered { receipt: receipt(&appended) })
     }
 }

@@ -9,6 +9,8 @@ use ledger::bundle::Bundle;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::objects::Aside;
+
 use super::writer::{LogWriter, Pending};
 use super::{Appended, GROUP_BYTES_MAX, GROUP_ENTRIES_MAX, LogError, QUEUE_MAX};
 
@@ -76,8 +78,18 @@ impl Log {
 
     /// Resolves when the bundle is durable under a signed head. A caller that stops waiting does not take the bundle back.
     pub async fn append_async(&self, bundle: &Bundle) -> Result<Appended, LogError> {
+        self.append_pending(Pending::of(bundle)?).await
+    }
+
+    /// The same for a bundle that rests on an object: the object is kept first. Where the object cannot be kept the log stops, as
+    /// after any write that failed.
+    pub async fn append_beside(&self, bundle: &Bundle, object: Aside) -> Result<Appended, LogError> {
+        self.append_pending(Pending { beside: Some(object), ..Pending::of(bundle)? }).await
+    }
+
+    async fn append_pending(&self, pending: Pending) -> Result<Appended, LogError> {
         let (reply, answer) = oneshot::channel();
-        let request = Request { pending: Pending::of(bundle)?, reply: Reply::Async(reply) };
+        let request = Request { pending, reply: Reply::Async(reply) };
         self.queue()?.send(request).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }

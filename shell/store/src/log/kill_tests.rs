@@ -5,11 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use gate::Digest;
 use ledger::{Bundle, Checkpoint, TlogProof};
+
+use crate::objects::Objects;
 
 use super::tests::{Folder, ORIGIN, bundle, bundle_key, open, reader, signers, verifiers};
 use super::writer::Pending;
@@ -26,6 +30,7 @@ const POINTS: &[(&str, &str)] = &[
     ("bundle-file-written", "1024,1024,1024,1020,10"),
     ("tile-aside", "3,300,5"),
     ("all-bytes-written", "3,300,5"),
+    ("object-in-place", "3,90,5"),
     ("tile-in-place", "3,300,5"),
     ("before-checkpoint", "3,300,5"),
     ("checkpoint-aside", "3,300,5"),
@@ -48,13 +53,38 @@ fn child_that_is_killed() {
     let options = OpenOptions { crash_hook: Some(Box::new(hook)), ..OpenOptions::default() };
     let mut writer = LogWriter::open_with(folder.as_ref(), ORIGIN, signers(), options).unwrap();
     let key = bundle_key();
+    let objects = Objects::open(&objects_of(folder.as_ref())).unwrap();
     let groups: Vec<u64> = std::env::var(GROUPS).unwrap().split(',').map(|group| group.parse().unwrap()).collect();
     for group in groups {
-        let pending: Vec<Pending> = (0..group).map(|number| Pending::of(&bundle(number, &key)).unwrap()).collect();
+        let pending: Vec<Pending> = (0..group).map(|number| beside(&bundle(number, &key), &objects)).collect();
         for appended in writer.commit(&pending).unwrap() {
             println!("acknowledged {} {}", appended.index, appended.digest);
         }
     }
+}
+
+fn objects_of(folder: &Path) -> PathBuf {
+    folder.join("objects")
+}
+
+/// Whether an entry rests on an object, which then has the bundle's own bytes: one in eight.
+fn has_object(bundle: &Bundle) -> bool {
+    bundle.digest().hex().starts_with(['0', '1'])
+}
+
+fn beside(bundle: &Bundle, objects: &Objects) -> Pending {
+    let pending = Pending::of(bundle).unwrap();
+    let object = has_object(bundle).then(|| objects.put_aside(&pending.line).unwrap());
+    Pending { beside: object, ..pending }
+}
+
+/// The last entries under the head have their objects; how many those are.
+fn check_objects(folder: &Folder, size: u64, what: &str) -> usize {
+    let (reader, objects) = (reader(folder).unwrap(), Objects::open(&objects_of(&folder.0)).unwrap());
+    let bundles = (size.saturating_sub(400)..size).map(|index| reader.bundle(index).unwrap()).filter(has_object);
+    let kept: Vec<_> = bundles.map(|bundle| objects.get(&Digest::of(&bundle.to_canonical_json().unwrap()))).collect();
+    assert!(kept.iter().all(Result::is_ok), "{what}: {kept:?}");
+    kept.len()
 }
 
 fn child(folder: &Folder, point: &str, number: u64, groups: &str) -> Command {
@@ -87,9 +117,12 @@ fn check_recovery(folder: &Folder, told: &BTreeMap<u64, String>, before: Option<
     let key = bundle_key();
     let size = writer.size();
     assert!(told.keys().all(|index| *index < size), "{what}: lost an acknowledged entry");
+    let kept = check_objects(folder, size, what);
     let next: Bundle = bundle(size, &key);
-    assert_eq!(writer.append(&next).unwrap().index, size, "{what}");
+    let objects = Objects::open(&objects_of(&folder.0)).unwrap();
+    assert_eq!(writer.commit(&[beside(&next, &objects)]).unwrap()[0].index, size, "{what}");
     drop(writer);
+    assert!(kept > 0 || size < 100, "{what}: no entry of {size} rests on an object");
     let reader = reader(folder).unwrap();
     for (index, digest) in told {
         assert_eq!(&reader.digest(*index).unwrap().to_string(), digest, "{what}: entry {index}");

@@ -7,7 +7,7 @@
 //! lock                       held by the one writer
 //! ```
 //!
-//! Order of a commit: bundles and fsync, tiles and fsync, then the checkpoint. What lies beyond the checkpoint was never
+//! Order of a commit: bundles, tiles and the objects that the entries rest on, and fsync; then the checkpoint. What lies beyond the checkpoint was never
 //! acknowledged and is dropped at the next start; what lies below it must be whole, or the writer does not start.
 //! A head that somebody puts back to an earlier one *together with* everything beyond it cannot be told from an old disk: give
 //! [`OpenOptions::floor`] a head that was kept elsewhere.

@@ -11,6 +11,8 @@ use ledger::note::{Ed25519NoteSigner, MlDsa44NoteSigner, NoteSigner, NoteVerifie
 use ledger::tree::verify_consistency;
 use ledger::{Bundle, Checkpoint, P256Signer, P256Verifier, Statement, Subject, TlogProof};
 
+use crate::objects::{Aside, Objects};
+
 use super::writer::Pending;
 use super::{BUNDLES_PER_FILE, Log, LogError, LogReader, LogWriter, OpenOptions};
 
@@ -181,7 +183,7 @@ fn bundles_go_on_in_the_next_file() {
     let (folder, key) = (Folder::new(), bundle_key());
     let prepared = Pending::of(&bundle(0, &key)).unwrap();
     let many = |count: usize| -> Vec<Pending> {
-        (0..count).map(|_| Pending { line: prepared.line.clone(), digest: prepared.digest }).collect()
+        (0..count).map(|_| Pending { line: prepared.line.clone(), digest: prepared.digest, beside: None }).collect()
     };
     let mut writer = open(&folder).unwrap();
     for count in [1024, 1024, 1024, 1000] {
@@ -463,6 +465,35 @@ fn many_requests_share_heads_and_each_gets_its_own_place() {
     assert_eq!(reader.check_all(&trusted(&key)).unwrap().bundles, 401);
     // The lock went with the last handle.
     open(&folder).unwrap();
+}
+
+#[test]
+fn an_object_is_kept_with_its_entry_and_one_that_cannot_be_kept_stops_the_log() {
+    let (folder, key) = (Folder::new(), bundle_key());
+    let objects = Objects::open(&folder.0.join("objects")).unwrap();
+    let log = Log::start(open(&folder).unwrap()).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let append = async |number: u64, object: Aside| log.append_beside(&bundle(number, &key), object).await;
+    runtime.block_on(async {
+        let kept: Vec<_> = (0..100_u64).map(|number| objects.put_aside(&number.to_be_bytes()).unwrap()).collect();
+        let appended = (0..).zip(kept).map(|(number, object)| append(number, object));
+        for appended in appended {
+            appended.await.unwrap();
+        }
+        assert!((0..100_u64).all(|number| objects.get(&Digest::of(&number.to_be_bytes())).is_ok()));
+        let lost = objects.put_aside(b"lost").unwrap();
+        let digest = lost.digest();
+        let in_folder = objects.path_of(&digest).parent().unwrap().to_owned();
+        for file in crate::disk::list(&in_folder).unwrap().iter().filter(|name| name.starts_with(crate::disk::TEMPORARY_PREFIX)) {
+            fs::remove_file(in_folder.join(file)).unwrap();
+        }
+        assert!(matches!(append(100, lost).await, Err(LogError::Disk { .. })));
+        assert!(matches!(append(101, objects.put_aside(b"next").unwrap()).await, Err(LogError::Stopped(_))));
+        assert!(!objects.has(&digest) && !objects.has(&Digest::of(b"next")));
+    });
+    drop(log);
+    // The entry without its object was never under a head.
+    assert_eq!(open(&folder).unwrap().size(), 100);
 }
 
 #[test]

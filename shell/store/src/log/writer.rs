@@ -16,7 +16,12 @@ use super::files::{
     CHECKPOINT, FolderTiles, Job, LOCK, TEMPORARY, append_durably, at_once, bundle_file, disk, ensure_folder, list, parent_of,
     put_in_place, read_up_to, sync_folder, write_aside,
 };
+use crate::objects::Aside;
+
 use super::{Appended, BUNDLES_PER_FILE, ENTRIES_MAX, GROUP_ENTRIES_MAX, LogError};
+
+/// Threads that wait for the objects of one group at most.
+const BESIDE_JOBS_MAX: usize = 32;
 
 /// Called with the name of every point at which a crash is worth trying; the product passes nothing.
 pub type CrashHook = Box<dyn Fn(&str) + Send + Sync>;
@@ -36,11 +41,13 @@ pub struct OpenOptions {
 pub(super) struct Pending {
     pub(super) line: Vec<u8>,
     pub(super) digest: gate::Digest,
+    /// What the bundle rests on: kept before the head that covers it.
+    pub(super) beside: Option<Aside>,
 }
 
 impl Pending {
     pub(super) fn of(bundle: &Bundle) -> Result<Self, LogError> {
-        Ok(Self { line: bundle.to_canonical_json()?, digest: bundle.digest() })
+        Ok(Self { line: bundle.to_canonical_json()?, digest: bundle.digest(), beside: None })
     }
 }
 
@@ -246,7 +253,8 @@ impl LogWriter {
             appended.push(Appended { index, id: EvidenceId::of(&pending.digest), digest: pending.digest });
         }
         self.partial_tiles(first, edge.size(), &mut tiles);
-        self.write_files(&bundle_lines(first, group), &tiles)?;
+        let beside: Vec<&Aside> = group.iter().filter_map(|pending| pending.beside.as_ref()).collect();
+        self.write_files(&bundle_lines(first, group), &tiles, &beside)?;
         self.point("before-checkpoint");
         self.write_head(&edge)?;
         self.point("checkpoint-written");
@@ -258,8 +266,13 @@ impl LogWriter {
         Ok(appended)
     }
 
-    /// Makes bundles and tiles durable, waiting for the disk twice: once for the bytes, once for the names of the tiles.
-    fn write_files(&self, bundles: &[(String, Vec<u8>)], tiles: &[(TileName, Vec<u8>)]) -> Result<(), LogError> {
+    /// Makes bundles, tiles and the objects beside them durable, waiting for the disk twice: once for the bytes, once for the names.
+    fn write_files(
+        &self,
+        bundles: &[(String, Vec<u8>)],
+        tiles: &[(TileName, Vec<u8>)],
+        beside: &[&Aside],
+    ) -> Result<(), LogError> {
         let names: Vec<String> = tiles.iter().map(|(name, _)| name.to_string()).collect();
         let folders: BTreeSet<&str> = names.iter().map(|name| parent_of(name)).collect();
         ensure_folder(&self.root, "bundles")?;
@@ -271,13 +284,20 @@ impl LogWriter {
         for (name, (_, bytes)) in names.iter().zip(tiles) {
             jobs.push(Box::new(move || write_aside(&self.root, name, bytes).inspect(|()| self.point("tile-aside"))));
         }
+        jobs.extend(shared(beside, |aside: &&Aside| aside.sync().map_err(object)));
         at_once(jobs)?;
         self.point("all-bytes-written");
+        for aside in beside {
+            aside.put_in_place().map_err(object)?;
+            self.point("object-in-place");
+        }
         for name in &names {
             put_in_place(&self.root, name)?;
             self.point("tile-in-place");
         }
-        at_once(folders.iter().map(|folder| -> Job<'_> { Box::new(move || sync_folder(&self.root, folder)) }).collect())
+        let kept: Vec<&Path> = beside.iter().map(|aside| aside.folder()).collect::<BTreeSet<_>>().into_iter().collect();
+        let tiles = folders.iter().map(|folder| -> Job<'_> { Box::new(move || sync_folder(&self.root, folder)) });
+        at_once(tiles.chain(shared(&kept, |folder: &&Path| crate::disk::sync_folder(folder).map_err(object))).collect())
     }
 
     /// Adds a hash to its level; a tile that becomes full is set down to be written, and its root goes one level up.
@@ -330,6 +350,16 @@ impl LogWriter {
             hook(name);
         }
     }
+}
+
+/// The work on many things as few jobs.
+fn shared<'a, T: Sync>(things: &'a [T], work: impl Fn(&T) -> Result<(), LogError> + Copy + Send + 'a) -> Vec<Job<'a>> {
+    let each = things.len().div_ceil(BESIDE_JOBS_MAX).max(1);
+    things.chunks(each).map(|some| -> Job<'a> { Box::new(move || some.iter().try_for_each(work)) }).collect()
+}
+
+fn object(error: impl std::fmt::Display) -> LogError {
+    LogError::Disk { file: "objects".into(), action: "kept", why: error.to_string() }
 }
 
 fn hashes_tile(level: u8, index: u64, hashes: &[Hash]) -> (TileName, Vec<u8>) {
