@@ -107,7 +107,19 @@ fn check(id: Option<&str>, replay: bool, root: &Path, out: &Output) -> Ended {
     broken.extend(replayed.iter().flat_map(|replay| replay.different.iter().cloned()));
     let verified = Verified { chain: &chain, broken, replay: replayed };
     out.result(&verified, || spell(&verified, id.is_some()));
-    Ok(if verified.broken.is_empty() { 0 } else { 5 })
+    Ok(match (&verified.chain.unfinished, verified.broken.is_empty()) {
+        (_, false) => 5,
+        (None, true) => 0,
+        (Some(why), true) => {
+            let help = if id.is_some() {
+                "check the whole log, which has no such limit, with `stayward evidence verify`"
+            } else {
+                "nothing was logged yet: run the pipeline with `stayward run`; where it was run before, restore the log from a backup"
+            };
+            out.error(why, help);
+            3
+        }
+    })
 }
 
 fn spell(verified: &Verified<'_>, walk: bool) -> String {
@@ -144,7 +156,9 @@ fn spell(verified: &Verified<'_>, walk: bool) -> String {
         ));
     }
     if verified.broken.is_empty() {
-        lines.push("everything holds".to_owned());
+        let all =
+            if chain.unfinished.is_none() { "everything holds" } else { "NOT EVERYTHING WAS CHECKED; what was checked holds" };
+        lines.push(all.to_owned());
     } else {
         lines.push("EVIDENCE BROKEN".to_owned());
         lines.extend(verified.broken.iter().map(|why| format!("  {why}")));

@@ -4,6 +4,8 @@ pub(crate) mod deed;
 pub(crate) mod proof;
 mod record;
 mod statement;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 pub use record::{Answered, Recorder};

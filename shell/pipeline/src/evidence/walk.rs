@@ -69,6 +69,9 @@ pub struct Chain {
     pub log_root: String,
     /// What is wrong with the log itself.
     pub log_damage: Option<String>,
+    /// What was not looked at: where it is said, that nothing is broken proves nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<String>,
 }
 
 impl Chain {
@@ -84,15 +87,20 @@ impl Chain {
 
 /// Walks from an entry (or over the whole log, where no id is given).
 pub fn verify(project: &Project, id: Option<&str>) -> Result<Chain, PipelineError> {
+    verify_within(project, id, WALK_ENTRIES_MAX)
+}
+
+/// The same with another limit than [`WALK_ENTRIES_MAX`].
+pub(super) fn verify_within(project: &Project, id: Option<&str>, entries_max: usize) -> Result<Chain, PipelineError> {
     let evidence = published(project)?;
     let head = evidence.reader.head()?;
     let log_damage = evidence.reader.check_all(&evidence.statements).err().map(|error| error.to_string());
     let mut walk = Walk { project, evidence, checked: BTreeMap::new(), links: Vec::new(), seen: BTreeSet::new() };
-    match id {
-        Some(id) => walk.from(id)?,
+    let unfinished = match id {
+        Some(id) => walk.from(id, entries_max)?,
         None => walk.all(head.size),
-    }
-    Ok(Chain { links: walk.links, log_entries: head.size, log_root: head.root.to_base64(), log_damage })
+    };
+    Ok(Chain { links: walk.links, log_entries: head.size, log_root: head.root.to_base64(), log_damage, unfinished })
 }
 
 struct Walk<'a> {
@@ -105,15 +113,22 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn from(&mut self, id: &str) -> Result<(), PipelineError> {
+    /// Says what was not looked at, as [`Self::all`].
+    fn from(&mut self, id: &str, entries_max: usize) -> Result<Option<String>, PipelineError> {
         let help = "list entries with `stayward evidence log`";
         let prefix: IdPrefix = id.parse().map_err(|error| PipelineError::wrong(format!("{error}"), help))?;
         let found = self.evidence.reader.find(&prefix).map_err(|error| PipelineError::wrong(error.to_string(), help))?;
         let mut waiting = vec![(found.index, 0)];
         while let Some((index, depth)) = waiting.pop() {
-            if !self.seen.insert(index) || self.links.len() >= WALK_ENTRIES_MAX {
+            if self.seen.contains(&index) {
                 continue;
             }
+            if self.links.len() >= entries_max {
+                let why =
+                    format!("the walk ended after {entries_max} entries: entry {index} and what it rests on were not looked at");
+                return Ok(Some(why));
+            }
+            self.seen.insert(index);
             for parent in self.visit(index, depth) {
                 match self.index_of(&parent) {
                     Some(parent) => waiting.push((parent, depth + 1)),
@@ -121,13 +136,14 @@ impl Walk<'_> {
                 }
             }
         }
-        Ok(())
+        Ok(None)
     }
 
-    fn all(&mut self, size: u64) {
+    fn all(&mut self, size: u64) -> Option<String> {
         for index in 0..size {
             self.visit(index, 0);
         }
+        (size == 0).then(|| "the log has no entries: nothing was looked at".to_owned())
     }
 
     fn index_of(&self, statement: &Digest) -> Option<u64> {

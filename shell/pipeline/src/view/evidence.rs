@@ -62,12 +62,19 @@ fn links(chain: &Chain) -> Vec<LinkView> {
         finding: Some(broken("", why)),
         ..LinkView::default()
     });
+    let unfinished = chain.unfinished.as_ref().map(|why| LinkView {
+        kind: LinkKind::Entry,
+        title: "further entries".into(),
+        integrity: Integrity::NotChecked,
+        facts: vec![Fact::new("not checked", why.clone())],
+        ..LinkView::default()
+    });
     let (bad, good): (Vec<&Link>, Vec<&Link>) = links.iter().partition(|link| link.state != LinkState::Holds);
     let room = LINKS_SHOWN.saturating_sub(bad.len());
     let kept: BTreeSet<(u64, &str)> =
         bad.iter().take(LINKS_SHOWN).chain(good.iter().take(room)).map(|link| (link.index, link.id.as_str())).collect();
     let shown = links.iter().filter(|link| kept.contains(&(link.index, link.id.as_str()))).map(|link| view(link));
-    let mut out: Vec<LinkView> = damage.into_iter().chain(shown).collect();
+    let mut out: Vec<LinkView> = damage.into_iter().chain(unfinished).chain(shown).collect();
     let hidden = links.len().saturating_sub(kept.len());
     if let Some(last) = out.last_mut().filter(|_| hidden > 0) {
         last.facts.push(Fact::new("not listed", format!("{hidden} older links that hold; the command below lists them")));

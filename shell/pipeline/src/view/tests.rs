@@ -48,7 +48,7 @@ fn policy(file: &str) -> String {
 pub(crate) struct Small {
     folder: tempfile::TempDir,
     deployed: Deployed,
-    key: String,
+    pub(crate) key: String,
     run: String,
 }
 
