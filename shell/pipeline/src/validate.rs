@@ -102,6 +102,9 @@ pub fn read_contract(path: &Path) -> Result<Contract, PipelineError> {
 pub fn validate(path: &Path, contract: &Contract) -> Result<Validated, PipelineError> {
     let loaded = data::load(path)?;
     let mut table = data::typed(contract, &loaded.batches)?;
+    if let Some(id) = contract.of_role(tabular::contract::Role::Id) {
+        table.mark_ids_twice(&id.name);
+    }
     data::fill_ids(&mut table);
     let rows = u64::try_from(table.rows()).unwrap_or(u64::MAX);
     let clean = u64::try_from(table.clean_rows().len()).unwrap_or(0);

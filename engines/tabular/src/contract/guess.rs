@@ -30,15 +30,28 @@ pub enum GuessError {
     #[error("the table has no rows to guess from")]
     Empty,
     /// No such column.
-    #[error("the table has no column `{0}`\nhelp: it has {1}")]
+    #[error("the table has no column `{0}`\nhelp: {1}")]
     Target(String, String),
     /// Not a label.
-    #[error("the column `{column}` has {levels} levels, a label has 2 to 100")]
+    #[error(
+        "the column `{column}` has {}, a label has 2 to 100",
+        if *levels == 0 { "too many different values".to_owned() } else { format!("{levels} level(s)") }
+    )]
     Levels {
         /// The column.
         column: String,
         /// Its levels; 0 if there are too many to count.
         levels: usize,
+    },
+    /// The named level is none.
+    #[error("`{positive}` is no level of `{column}`\nhelp: its levels are {levels}")]
+    NoLevel {
+        /// The column.
+        column: String,
+        /// The level that was named.
+        positive: String,
+        /// The first levels.
+        levels: String,
     },
     /// The positive level is not clear.
     #[error("which level of `{column}` means churn is not clear: there are {levels}\nhelp: name the positive level")]
@@ -94,18 +107,31 @@ impl Contract {
 fn label(profile: &Profile, target: &str, positive: Option<&str>) -> Result<LabelRule, GuessError> {
     let Some(column) = profile.column(target) else {
         let names: Vec<String> = profile.columns.iter().map(|column| format!("`{}`", column.name)).collect();
-        return Err(GuessError::Target(target.to_owned(), names.join(", ")));
+        let like = profile.columns.iter().find(|column| column.name.eq_ignore_ascii_case(target.trim()));
+        let help = match like {
+            Some(like) => format!("did you mean `{}`?", like.name),
+            None => format!("it has {}", names.join(", ")),
+        };
+        return Err(GuessError::Target(target.to_owned(), help));
     };
     let levels = &column.levels;
     if levels.len() < 2 || levels.len() > CATEGORY_LEVELS_MAX {
         return Err(GuessError::Levels { column: target.to_owned(), levels: levels.len() });
     }
+    // With more levels than two, which of them are churn is for people to say.
+    let positive_needed = positive.is_none() && levels.len() > 2;
     let matching: Vec<&(String, u64)> = match positive {
         Some(positive) => levels.iter().filter(|(level, _)| level == positive).collect(),
+        None if positive_needed => Vec::new(),
         None => levels.iter().filter(|(level, _)| names::positive(level)).collect(),
     };
+    if let (Some(positive), []) = (positive, matching.as_slice()) {
+        let levels: Vec<String> = levels.iter().take(NOTE_LEVELS_MAX).map(|(level, _)| format!("`{level}`")).collect();
+        let (column, positive) = (target.to_owned(), positive.to_owned());
+        return Err(GuessError::NoLevel { column, positive, levels: levels.join(", ") });
+    }
     let [(positive, count)] = matching.as_slice() else {
-        let levels: Vec<String> = levels.iter().map(|(level, _)| format!("`{level}`")).collect();
+        let levels: Vec<String> = levels.iter().take(NOTE_LEVELS_MAX).map(|(level, _)| format!("`{level}`")).collect();
         return Err(GuessError::Positive { column: target.to_owned(), levels: levels.join(", ") });
     };
     let rate = share(*count, column.present());

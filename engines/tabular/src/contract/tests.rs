@@ -143,7 +143,7 @@ fn unclear_labels_are_asked_about() {
     };
     assert!(matches!(of("a,y\n1,up\n2,down\n", "y", None), Err(GuessError::Positive { .. })));
     assert_eq!(of("a,y\n1,up\n2,down\n", "y", Some("up")).unwrap().label.unwrap().positive, "up");
-    assert!(matches!(of("a,y\n1,up\n2,down\n", "y", Some("left")), Err(GuessError::Positive { .. })));
+    assert!(matches!(of("a,y\n1,up\n2,down\n", "y", Some("left")), Err(GuessError::NoLevel { .. })));
     assert!(matches!(of("a,y\n1,up\n2,down\n", "z", None), Err(GuessError::Target(..))));
     assert!(matches!(of("a,y\n1,up\n2,up\n", "y", None), Err(GuessError::Levels { .. })));
     assert_eq!(of("a,y\n1,TRUE\n2,FALSE\n", "y", None).unwrap().label.unwrap().positive, "TRUE");

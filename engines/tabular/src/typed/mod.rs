@@ -46,6 +46,8 @@ pub enum Rule {
     LabelRate,
     /// The row equals an earlier one where none may.
     Duplicate,
+    /// The same identifier stands in another row of the same moment, with other values.
+    IdTwice,
     /// The value holds the mark of an unsettled merge, or a control character.
     ForeignMark,
 }
@@ -55,7 +57,8 @@ impl Rule {
     pub fn of_table(self) -> bool {
         match self {
             Self::ColumnMissing | Self::ColumnExtra | Self::ColumnRenamed | Self::MissingShare | Self::LabelRate => true,
-            Self::Type | Self::Whole | Self::Range | Self::Level | Self::Missing | Self::Duplicate | Self::ForeignMark => false,
+            Self::Type | Self::Whole | Self::Range | Self::Level | Self::Missing => false,
+            Self::Duplicate | Self::IdTwice | Self::ForeignMark => false,
         }
     }
 }
@@ -127,6 +130,33 @@ impl TypedTable {
     /// Rows that keep the contract, in order.
     pub fn clean_rows(&self) -> Vec<usize> {
         (0..self.rows()).filter(|&row| self.row_mask.get(row) == Some(&false)).collect()
+    }
+
+    /// Marks rows that share identifier and moment but not their values: nobody can say which of them is the customer. Rows that are
+    /// equal in everything are one row twice and stay. `column` is the identifier's, for the violations.
+    pub fn mark_ids_twice(&mut self, column: &str) {
+        let moment = |row: usize| self.time.as_ref().and_then(|all| all.get(row).copied().flatten());
+        let key = |row: usize| (self.ids.get(row).map(String::as_str).unwrap_or_default(), moment(row));
+        let mut order: Vec<usize> = (0..self.rows()).filter(|&row| !key(row).0.is_empty()).collect();
+        order.sort_by(|&one, &two| key(one).cmp(&key(two)).then(one.cmp(&two)));
+        let mut twice: Vec<usize> = Vec::new();
+        for run in order.chunk_by(|&one, &two| key(one) == key(two)) {
+            let first = run.first().and_then(|&row| self.groups.get(row));
+            if run.iter().any(|&row| self.groups.get(row) != first) {
+                twice.extend(run);
+            }
+        }
+        twice.sort_unstable();
+        for row in twice {
+            if let Some(mark) = self.row_mask.get_mut(row) {
+                *mark = true;
+            }
+            *self.counts.entry(column.to_owned()).or_default().entry(Rule::IdTwice).or_default() += 1;
+            if self.violations.len() < VIOLATIONS_KEPT_MAX {
+                let seen = self.ids.get(row).map_or_else(String::new, |id| id.chars().take(SEEN_CHARS_MAX).collect());
+                self.violations.push(Violation { row: Some(row), column: column.to_owned(), rule: Rule::IdTwice, seen });
+            }
+        }
     }
 
     /// Rows that equal an earlier row.

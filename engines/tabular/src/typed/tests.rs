@@ -246,3 +246,20 @@ proptest! {
         prop_assert_eq!(format!("{:?}", typer.finish()), format!("{table:?}"));
     }
 }
+
+#[test]
+fn an_identifier_with_two_sets_of_values_is_nobody() {
+    let mut table = TypedTable {
+        ids: ["a", "b", "a", "c", "c", ""].map(str::to_owned).to_vec(),
+        groups: vec![0, 1, 2, 3, 3, 5],
+        row_mask: vec![false; 6],
+        ..TypedTable::default()
+    };
+    let mut timed = TypedTable { time: Some((0..6).map(Some).collect()), ..table.clone() };
+    table.mark_ids_twice("id");
+    assert_eq!(table.clean_rows(), [1, 3, 4, 5]);
+    assert_eq!(table.count(Rule::IdTwice), 2);
+    assert_eq!(table.violations[0].seen, "a");
+    timed.mark_ids_twice("id");
+    assert_eq!(timed.clean_rows().len(), 6);
+}

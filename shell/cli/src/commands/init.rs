@@ -56,7 +56,11 @@ pub(crate) async fn run(args: InitArgs, project: Option<PathBuf>, out: &Output) 
     let profile = tabular::profile::profile(&loaded.batches, loaded.decimal)
         .map_err(|error| wrong(error.to_string(), "give a CSV or Parquet file"))?;
     let contract = Contract::guess(&profile, Some(&args.target), args.positive.as_deref()).map_err(|error| {
-        wrong(error.to_string(), "name the column with --target, and the level that means churn with --positive")
+        let unread = match loaded.broken.first() {
+            Some(first) => format!("; {} of its records could not be read: {first}", loaded.broken_count),
+            None => String::new(),
+        };
+        wrong(format!("{error}{unread}"), "name the column with --target, and the level that means churn with --positive")
     })?;
     let name = args
         .data
@@ -77,7 +81,12 @@ pub(crate) async fn run(args: InitArgs, project: Option<PathBuf>, out: &Output) 
     }
     let made = Made { project: root.display().to_string(), rows: profile.rows, columns: guesses(&contract), accounts, key };
     out.result(&made, || show(&made));
-    next(out, &made, loaded.broken_count);
+    if contract.of_role(Role::Id).is_none() {
+        out.tell(
+            "\nNo column was taken for the customer's id: callers ask by place, `row-1`, `row-2`, ... Give the id's column the role `id` in contract.toml.",
+        );
+    }
+    next(out, &made, (loaded.broken_count, loaded.broken.first()), &file);
     Ok(0)
 }
 
@@ -138,21 +147,33 @@ fn role_name(role: Role) -> &'static str {
     }
 }
 
+/// The first words of a reason; contract.toml has it whole.
+fn short(why: &str) -> String {
+    const CHARS_MAX: usize = 90;
+    if why.chars().count() <= CHARS_MAX {
+        return why.to_owned();
+    }
+    let cut: String = why.chars().take(CHARS_MAX).collect();
+    let words = cut.rsplit_once(' ').map_or(cut.as_str(), |(words, _)| words);
+    format!("{words} …")
+}
+
 fn show(made: &Made) -> String {
     let rows: Vec<Vec<String>> = made
         .columns
         .iter()
         .map(|guess| {
-            vec![guess.column.clone(), role_name(guess.role).to_owned(), guess.kind.clone(), guess.why.chars().take(70).collect()]
+            vec![guess.column.clone(), role_name(guess.role).to_owned(), guess.kind.clone(), short(&guess.why)]
         })
         .collect();
     format!("{} rows\n\n{}", made.rows, table(&["column", "role", "values", "why"], &rows))
 }
 
-fn next(out: &Output, made: &Made, broken: u64) {
+fn next(out: &Output, made: &Made, (broken, first): (u64, Option<&String>), file: &str) {
     let project = &made.project;
     if broken > 0 {
-        out.say(&format!("\n{broken} records could not be read and will be set aside"));
+        let first = first.map_or_else(String::new, |first| format!(", the first: {first}"));
+        out.say(&format!("\n{broken} record(s) could not be read and will be set aside{first}\nall of them: stayward validate {file} --project {project}"));
     }
     out.tell(&format!("\nProject {project}: look at {project}/contract.toml (roles, ranges) and {project}/stayward.toml (policy).\n\nAccounts, shown once (the second factor goes into an authenticator app):"));
     for account in &made.accounts {

@@ -27,6 +27,9 @@ impl Run<'_> {
         let loaded = load(&path)?;
         let content = Digest::of(&loaded.bytes);
         let mut typed = data::typed(&data::customers_contract(project), &loaded.batches)?;
+        if let Some(id) = project.contract.of_role(tabular::contract::Role::Id) {
+            typed.mark_ids_twice(&id.name);
+        }
         data::fill_ids(&mut typed);
         check_table(&typed)?;
         let clean = typed.clean_rows();

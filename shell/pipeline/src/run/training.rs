@@ -41,8 +41,10 @@ pub struct Report {
     pub duplicates: usize,
     /// Segments.
     pub segments: Segments,
-    /// Share of churners.
+    /// Share of churners among all rows trained on.
     pub churn_rate: f64,
+    /// Share of churners among the rows tested on: what PR AUC and accuracy compare with.
+    pub test_churn_rate: f64,
     /// Customers' rows that were trained on.
     pub rows: usize,
     /// Columns that the model reads.
@@ -130,7 +132,9 @@ impl Run<'_> {
             ..links
         };
         let count = u64::try_from(prepared.labels.len()).unwrap_or(0);
-        let note = format!("AUC {:.3} ± {:.3} ({})", candidate.figures.auc, candidate.figures.auc_sd, report.split);
+        let deviation = candidate.figures.auc_sd;
+        let spread = if deviation > 0.0 { format!(" ± {deviation:.3}") } else { String::new() };
+        let note = format!("AUC {:.3}{spread} ({})", candidate.figures.auc, report.split);
         let rows = Rows { came: count, went: count, began: Some(began), note, ..Rows::default() };
         let passed = self.pass(&self.houses.training, "ensemble", (candidate, &facts), links, rows).await?;
         crash::point("model:judged");
@@ -161,7 +165,7 @@ impl Run<'_> {
     fn split<'p>(&self, prepared: &'p Prepared) -> (Split<'p>, String) {
         let policy = &self.desk.project.policy.split;
         let seed = self.desk.project.policy.train.seed;
-        let folds = (Split::Stratified { folds: policy.folds, seed }, format!("{} stratified folds", policy.folds));
+        let folds = (Split::Stratified { folds: policy.folds, seed }, format!("in {} stratified folds", policy.folds));
         if policy.mode == SplitMode::Stratified {
             return folds;
         }
@@ -308,6 +312,9 @@ fn report(prepared: &Prepared, evaluation: &Evaluation, segments: Segments, spec
     let churners = prepared.labels.iter().filter(|churned| **churned).count();
     #[expect(clippy::cast_precision_loss, reason = "row counts stay far below 2^53")]
     let churn_rate = churners as f64 / prepared.labels.len().max(1) as f64;
+    let tested = evaluation.out_of_fold.iter().filter(|row| row.label).count();
+    #[expect(clippy::cast_precision_loss, reason = "row counts stay far below 2^53")]
+    let test_churn_rate = tested as f64 / evaluation.out_of_fold.len().max(1) as f64;
     Report {
         split,
         members: evaluation.members.clone(),
@@ -315,6 +322,7 @@ fn report(prepared: &Prepared, evaluation: &Evaluation, segments: Segments, spec
         duplicates: evaluation.duplicates,
         segments,
         churn_rate,
+        test_churn_rate,
         rows: prepared.labels.len(),
         columns: prepared.frame.names().to_vec(),
         spec: spec.clone(),
