@@ -1,5 +1,5 @@
 //! Lets a booster, a support vector machine and a random forest vote, so that an input made to fool one of them meets two others
-//! (T5). The answer of one row takes no thread, allocates three small vectors and never panics.
+//! (T5). The answer of one row takes no thread, allocates nothing and never panics.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use frame::Frame;
 
 use crate::calibrate::{Isotonic, VoteMap, mixture_weights};
 use crate::error::LearnError;
+use crate::fast::Scratch;
 use crate::forest::Forest;
 use crate::gbm::Booster;
 use crate::preprocess::{ColumnSpec, Matrix, Preprocess, Value};
@@ -132,7 +133,7 @@ impl Ensemble {
         sum.clamp(0.0, 1.0)
     }
 
-    fn scores(&self, booster: f64, svm: f64, forest: f64) -> Scores {
+    fn combined(&self, booster: f64, svm: f64, forest: f64) -> Scores {
         Scores { booster, svm, forest, vote: self.map.at(self.mix([booster, svm, forest])) }
     }
 
@@ -154,19 +155,29 @@ impl Ensemble {
         let forest = self.forest.chances(&filled);
         let svm = self.svm.chances(&self.preprocess.scaled(&filled));
         let members = margins.into_iter().zip(svm).zip(forest);
-        Ok(members.map(|((margin, svm), forest)| self.scores(Booster::chance(margin), svm, forest)).collect())
+        Ok(members.map(|((margin, svm), forest)| self.combined(Booster::chance(margin), svm, forest)).collect())
     }
 
-    /// Scores of one row, values in the order of [`Self::columns`], equal to [`Self::predict`] bit for bit. Takes no thread.
-    /// Values that are absent, of the other kind or no finite numbers count as missing; levels that training did not see as none.
+    /// Scores of one row, values in the order of [`Self::columns`], equal to [`Self::predict`] bit for bit. Takes no thread, and
+    /// allocates nothing once the buffers have grown. Values that are absent, of the other kind or no finite numbers count as
+    /// missing; levels that training did not see as none.
+    ///
+    /// # Errors
+    /// More values than columns.
+    pub fn scores(&self, row: &[Value<'_>], scratch: &mut Scratch) -> Result<Scores, LearnError> {
+        if row.len() > self.columns().len() {
+            return Err(LearnError::Count { what: "values of the row", expected: self.columns().len(), seen: row.len() });
+        }
+        self.preprocess.encode_row_into(row, &mut scratch.raw);
+        self.scores_of(scratch)
+    }
+
+    /// [`Self::scores`] with buffers of its own.
     ///
     /// # Errors
     /// More values than columns.
     pub fn predict_row(&self, row: &[Value<'_>]) -> Result<Scores, LearnError> {
-        if row.len() > self.columns().len() {
-            return Err(LearnError::Count { what: "values of the row", expected: self.columns().len(), seen: row.len() });
-        }
-        self.predict_encoded_row(&self.preprocess.encode_row(row))
+        self.scores(row, &mut Scratch::default())
     }
 
     /// Scores of one encoded row. Takes no thread.
@@ -174,12 +185,17 @@ impl Ensemble {
     /// # Errors
     /// Another number of columns, or infinite values.
     pub fn predict_encoded_row(&self, raw: &[f32]) -> Result<Scores, LearnError> {
-        let margin = self.booster.margin_row(raw)?;
-        let mut values = raw.to_vec();
-        self.preprocess.fill(&mut values);
-        let forest = self.forest.chance(&values);
-        self.preprocess.scale(&mut values);
-        Ok(self.scores(Booster::chance(margin), self.svm.chance(&values), forest))
+        self.scores_of(&mut Scratch { raw: raw.to_vec(), wide: Vec::new() })
+    }
+
+    /// Scores of the encoded row in the buffer, which is filled and scaled there.
+    fn scores_of(&self, scratch: &mut Scratch) -> Result<Scores, LearnError> {
+        let Scratch { raw, wide } = scratch;
+        let margin = self.booster.margin_with(raw, wide)?;
+        self.preprocess.fill(raw);
+        let forest = self.forest.chance_with(raw, wide);
+        self.preprocess.scale(raw);
+        Ok(self.combined(Booster::chance(margin), self.svm.chance(raw), forest))
     }
 
     /// Whether the vote calls a row positive.
@@ -217,6 +233,11 @@ impl Ensemble {
     /// Weights of booster, machine and forest; sum 1.
     pub fn weights(&self) -> [f64; 3] {
         self.weights
+    }
+
+    /// What is done to the weighted mean.
+    pub fn calibration(&self) -> &VoteMap {
+        &self.map
     }
 
     /// The booster.

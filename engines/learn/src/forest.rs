@@ -9,6 +9,8 @@ mod grow;
 use rayon::prelude::*;
 
 use crate::error::{LearnError, ModelError};
+use crate::fast::Found;
+use crate::fast::walk::{Grove, Step as Cut};
 use crate::modelfile::FOREST_FILE;
 use crate::preprocess::{COLUMNS_MAX, Matrix};
 use crate::rng::derive;
@@ -19,8 +21,6 @@ use crate::tensors::{Pack, Unpack};
 const LEAF: u32 = u32::MAX;
 /// Most nodes of all trees together.
 const NODES_MAX: usize = 50_000_000;
-/// Rows that walk through one tree before the next tree is fetched: they fit the second cache.
-const BLOCK: usize = 2_048;
 /// The use of the run's seed.
 const SEED_USE: u64 = 0xF0;
 
@@ -35,6 +35,15 @@ pub(crate) struct Node {
     left: u32,
 }
 
+/// A node as other formats read and write it, apart from how it is kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Step {
+    /// Rows whose value in `column` is at most `most` go to the node `left` of the tree, others to the node after that.
+    Split { column: u32, most: f32, left: u32 },
+    /// The share of positives.
+    Leaf(f32),
+}
+
 /// A trained forest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forest {
@@ -42,6 +51,8 @@ pub struct Forest {
     /// First node of each tree, then the number of nodes.
     starts: Vec<u32>,
     nodes: Vec<Node>,
+    /// The same trees, ready to answer.
+    fast: Grove,
 }
 
 impl Forest {
@@ -62,12 +73,36 @@ impl Forest {
         if all > NODES_MAX {
             return Err(LearnError::Size { what: "nodes of the forest", seen: all, least: 1, most: NODES_MAX });
         }
-        let mut out = Self { columns: rows.columns(), starts: vec![0], nodes: Vec::with_capacity(all) };
+        let (mut starts, mut nodes) = (vec![0], Vec::with_capacity(all));
         for tree in trees {
-            out.nodes.extend(tree);
-            out.starts.push(out.nodes.len() as u32);
+            nodes.extend(tree);
+            starts.push(nodes.len() as u32);
         }
-        Ok(out)
+        Self::of(rows.columns(), starts, nodes).map_err(|why| LearnError::Write(why.to_owned()))
+    }
+
+    /// Checks every tree and makes it ready to answer.
+    fn of(columns: usize, starts: Vec<u32>, nodes: Vec<Node>) -> Result<Self, &'static str> {
+        let mut fast = Grove::new(columns, false);
+        let mut found = Vec::new();
+        for pair in starts.windows(2) {
+            let tree = nodes.get(pair[0] as usize..pair[1] as usize).ok_or("trees do not follow each other")?;
+            check_tree(tree, columns)?;
+            found.clear();
+            found.extend(tree.iter().map(|node| match node.column {
+                LEAF => Found::Leaf(node.value),
+                // Rows above the split's value go right, and so do missing values.
+                column => Found::Split {
+                    column,
+                    cut: Cut::above(node.value),
+                    left: node.left,
+                    right: node.left + 1,
+                    missing_left: false,
+                },
+            }));
+            fast.plant(&found)?;
+        }
+        Ok(Self { columns, starts, nodes, fast })
     }
 
     /// How many trees.
@@ -77,7 +112,14 @@ impl Forest {
 
     /// The mean share of positives of a filled row's leaves.
     pub fn chance(&self, row: &[f32]) -> f64 {
-        let sum: f64 = (0..self.trees()).map(|tree| f64::from(self.leaf(tree, row))).sum();
+        self.chance_with(row, &mut Vec::new())
+    }
+
+    /// The same with a buffer of the caller.
+    pub(crate) fn chance_with(&self, row: &[f32], wide: &mut Vec<f32>) -> f64 {
+        self.fast.widen(row, wide);
+        let mut sum = 0.0;
+        self.fast.row(wide, |share| sum += f64::from(share));
         sum / self.trees() as f64
     }
 
@@ -87,28 +129,55 @@ impl Forest {
             return vec![f64::NAN; rows.rows()];
         }
         let mut out = vec![0.0; rows.rows()];
-        out.par_chunks_mut(BLOCK).enumerate().for_each(|(block, sums)| {
-            for tree in 0..self.trees() {
-                for (at, sum) in sums.iter_mut().enumerate() {
-                    *sum += f64::from(self.leaf(tree, rows.row(block * BLOCK + at)));
-                }
-            }
-            sums.iter_mut().for_each(|sum| *sum /= self.trees() as f64);
-        });
+        self.fast.add_rows(rows.values(), &mut out, |sum, share| *sum += f64::from(share));
+        out.iter_mut().for_each(|sum| *sum /= self.trees() as f64);
         out
     }
 
-    // INVARIANT: every split has `column < self.columns`, both children inside its own tree and after itself, so that the walk
-    // ends; `fit` builds nothing else and `from_bytes` refuses everything else.
-    fn leaf(&self, tree: usize, row: &[f32]) -> f32 {
-        let nodes = &self.nodes[self.starts[tree] as usize..self.starts[tree + 1] as usize];
-        let mut node = nodes[0];
-        while node.column != LEAF {
-            let value = row.get(node.column as usize).copied().unwrap_or(f32::NAN);
-            let right = usize::from(value > node.value || value.is_nan());
-            node = nodes[node.left as usize + right];
+    /// How many columns a row has.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The nodes of a tree, children after their parents; none beyond the end.
+    pub(crate) fn steps(&self, tree: usize) -> Vec<Step> {
+        let (Some(&start), Some(&end)) = (self.starts.get(tree), self.starts.get(tree + 1)) else { return Vec::new() };
+        let step = |node: &Node| match node.column {
+            LEAF => Step::Leaf(node.value),
+            column => Step::Split { column, most: node.value, left: node.left },
+        };
+        self.nodes[start as usize..end as usize].iter().map(step).collect()
+    }
+
+    /// The share of one tree for a filled row.
+    pub(crate) fn share(&self, tree: usize, row: &[f32]) -> f32 {
+        let mut wide = Vec::new();
+        self.fast.widen(row, &mut wide);
+        self.fast.answer(tree, &wide).unwrap_or(f32::NAN)
+    }
+
+    /// A forest of given trees; says why it would be none.
+    pub(crate) fn from_steps(columns: usize, trees: &[Vec<Step>]) -> Result<Self, &'static str> {
+        if trees.is_empty() || trees.len() > TREES_MAX as usize || columns > COLUMNS_MAX {
+            return Err("trees or columns are none or too many");
         }
-        node.value
+        if trees.iter().map(Vec::len).fold(0, usize::saturating_add) > NODES_MAX {
+            return Err("nodes are too many");
+        }
+        let (mut starts, mut all) = (vec![0], Vec::new());
+        for tree in trees {
+            let node = |step: &Step| match *step {
+                Step::Leaf(value) => Node { column: LEAF, value, left: 0 },
+                Step::Split { column, most, left } => Node { column, value: most, left },
+            };
+            let nodes: Vec<Node> = tree.iter().map(node).collect();
+            if nodes.is_empty() {
+                return Err("a tree has no node");
+            }
+            all.extend(nodes);
+            starts.push(all.len() as u32);
+        }
+        Self::of(columns, starts, all)
     }
 
     /// The forest as safetensors: `starts`, `column`, `value`, `left`, and the number of columns in `shape`.
@@ -144,15 +213,7 @@ impl Forest {
         }
         let nodes: Vec<Node> =
             column.into_iter().zip(value).zip(left).map(|((column, value), left)| Node { column, value, left }).collect();
-        for pair in starts.windows(2) {
-            let Some(tree) = nodes.get(pair[0] as usize..pair[1] as usize) else {
-                return wrong("trees do not follow each other");
-            };
-            if let Err(why) = check_tree(tree, columns) {
-                return wrong(why);
-            }
-        }
-        Ok(Self { columns, starts, nodes })
+        Self::of(columns, starts, nodes).map_err(|why| ModelError::malformed(FOREST_FILE, why))
     }
 }
 

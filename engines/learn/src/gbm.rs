@@ -4,25 +4,27 @@
 use std::fmt::{self, Formatter};
 
 use hessboost::objective::{Objective, RegLoss};
-use hessboost::prelude::{BoostedModel, DMatrix, Iterations, ModelFormat, TrainingParams, TreeMethod, train};
+use hessboost::prelude::{BoostedModel, DMatrix, ModelFormat, TrainingParams, TreeMethod, train};
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
 
 use crate::calibrate::logistic;
 use crate::error::{LearnError, ModelError};
+use crate::fast::Boosted;
 use crate::modelfile::{BOOSTER_BYTES_MAX, BOOSTER_FILE};
 use crate::preprocess::Matrix;
 use crate::spec::{BoosterSpec, TREES_MAX};
 
 /// Most nodes of one tree: a full one of depth 16.
-const NODES_MAX: usize = 1 << 17;
+pub(crate) const NODES_MAX: usize = 1 << 17;
 
 /// A trained booster without statistics of its training rows.
 #[derive(Clone, Debug)]
 pub struct Booster {
     model: BoostedModel,
     json: Vec<u8>,
+    fast: Boosted,
 }
 
 fn refused(error: impl std::fmt::Display) -> LearnError {
@@ -58,7 +60,8 @@ impl Booster {
             return Err(LearnError::Booster(why));
         }
         let model = BoostedModel::decode(&json, ModelFormat::XgboostJson).map_err(refused)?;
-        Ok(Self { model, json })
+        let fast = Boosted::new(&model, rows.columns()).map_err(refused)?;
+        Ok(Self { model, json, fast })
     }
 
     /// The model as XGBoost's JSON; `sum_hessian` and `loss_changes` are zeros.
@@ -74,18 +77,43 @@ impl Booster {
         Within(0).deserialize(&mut document).and_then(|()| document.end()).map_err(|error| wrong(error.to_string()))?;
         let model = BoostedModel::decode(bytes, ModelFormat::XgboostJson).map_err(|error| wrong(error.to_string()))?;
         check(&model, columns).map_err(wrong)?;
-        Ok(Self { model, json: bytes.to_vec() })
+        let fast = Boosted::new(&model, columns).map_err(wrong)?;
+        Ok(Self { model, json: bytes.to_vec(), fast })
     }
 
     /// Log odds of encoded rows, as XGBoost's `output_margin`, bit for bit.
+    ///
+    /// # Errors
+    /// Another number of columns, or infinite values.
     pub fn margins(&self, rows: &Matrix) -> Result<Vec<f32>, LearnError> {
-        let found = self.model.predict_margin_rows(rows.values(), Iterations::Best).map_err(refused)?;
-        Ok(found.as_slice().to_vec())
+        self.check_row(rows.columns(), rows.values())?;
+        Ok(self.fast.margins(rows.values()))
     }
 
     /// Log odds of one encoded row, equal to [`Self::margins`] bit for bit; takes no thread.
+    ///
+    /// # Errors
+    /// As [`Self::margins`].
     pub fn margin_row(&self, row: &[f32]) -> Result<f32, LearnError> {
-        self.model.predict_margin_row(row, Iterations::Best).map_err(refused)
+        self.margin_with(row, &mut Vec::new())
+    }
+
+    /// The same with a buffer of the caller.
+    pub(crate) fn margin_with(&self, row: &[f32], wide: &mut Vec<f32>) -> Result<f32, LearnError> {
+        self.check_row(row.len(), row)?;
+        Ok(self.fast.margin(row, wide))
+    }
+
+    /// The trainer does not know infinite values: it would have refused them.
+    fn check_row(&self, columns: usize, values: &[f32]) -> Result<(), LearnError> {
+        if columns != self.model.n_features() {
+            return Err(LearnError::Count { what: "columns of the rows", expected: self.model.n_features(), seen: columns });
+        }
+        // Without a way out in the middle, so that many values are looked at together.
+        if values.iter().fold(false, |found, value| found | value.is_infinite()) {
+            return Err(LearnError::Booster("values of rows must be finite or missing".to_owned()));
+        }
+        Ok(())
     }
 
     /// The probability of a margin.
@@ -170,7 +198,7 @@ impl<'de> Deserialize<'de> for Zeros {
 }
 
 /// The document with zeros for the statistics of training rows.
-fn stripped(json: &[u8]) -> serde_json::Result<Vec<u8>> {
+pub(crate) fn stripped(json: &[u8]) -> serde_json::Result<Vec<u8>> {
     let mut document: Json = serde_json::from_slice(json)?;
     if let Some(Json::Array(trees)) = document.pointer_mut(&format!("/{}", TREES.join("/"))) {
         for tree in trees {

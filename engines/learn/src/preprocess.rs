@@ -174,6 +174,21 @@ impl Preprocess {
         &self.columns
     }
 
+    /// Per encoded column: what a missing value becomes.
+    pub fn fills(&self) -> &[f32] {
+        &self.fill
+    }
+
+    /// Per encoded column: what is subtracted when filled values are scaled.
+    pub fn means(&self) -> &[f32] {
+        &self.mean
+    }
+
+    /// Per encoded column: what is divided by after that; positive.
+    pub fn deviations(&self) -> &[f32] {
+        &self.deviation
+    }
+
     /// How many encoded columns.
     pub fn width(&self) -> usize {
         self.columns
@@ -239,6 +254,13 @@ impl Preprocess {
     /// One row, values in the order of [`Self::columns`]. Values that are absent or of the other kind count as missing.
     pub fn encode_row(&self, row: &[Value<'_>]) -> Vec<f32> {
         let mut out = Vec::with_capacity(self.fill.len());
+        self.encode_row_into(row, &mut out);
+        out
+    }
+
+    /// The same into a buffer, which is emptied first.
+    pub fn encode_row_into(&self, row: &[Value<'_>], out: &mut Vec<f32>) {
+        out.clear();
         for (at, spec) in self.columns.iter().enumerate() {
             let value = row.get(at).copied().unwrap_or(Value::Missing);
             match (&spec.kind, value) {
@@ -250,7 +272,6 @@ impl Preprocess {
                 (ColumnKind::Category { levels }, Value::Number(_) | Value::Missing) => out.resize(out.len() + levels.len(), 0.0),
             }
         }
-        out
     }
 
     /// Replaces missing values of encoded rows by the training medians, in place.
