@@ -6,6 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use change::{ChangeLaw, Changes};
+
+mod change;
+
 /// Weeks of moves that are remembered per region: two years.
 const HISTORY_WEEKS: usize = 104;
 /// Weeks of history from which a move is judged.

@@ -26,6 +26,9 @@ pub struct Spec {
     pub ignore: Vec<String>,
     /// Categories that an attacker gains by forging (label, value tier): judged by what the other columns foretell.
     pub critical: Vec<String>,
+    /// Whether rows cannot be multiplied, as where each series has one row a week: then nobody asks whether a batch is crowded.
+    #[serde(default)]
+    pub unrepeated: bool,
 }
 
 /// What trusted rows taught. Serialisable (about 1 MB as JSON for 20 columns), the same for the same rows, spec and seed.
@@ -105,7 +108,8 @@ impl Reference {
             curves: Vec::new(),
             held,
             held_scores: Vec::new(),
-            pool: table.take(&Mix::new(seed, 2).choose(table.rows(), CALIBRATION_ROWS_MAX)),
+            // Without a pool there is no density.
+            pool: table.take(&Mix::new(seed, 2).choose(if spec.unrepeated { 0 } else { table.rows() }, CALIBRATION_ROWS_MAX)),
             marginals: FixedReference::fit(&taught),
             seed,
         };

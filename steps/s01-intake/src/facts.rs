@@ -89,6 +89,20 @@ pub struct MarketFinding {
     pub rule: String,
     /// What was seen, for people.
     pub seen: String,
+    /// Whether it can be honest; people decide then.
+    #[serde(default)]
+    pub certainty: Certainty,
+}
+
+/// What a finding of the market rules says of the delivery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Certainty {
+    /// Honest markets do not do this.
+    #[default]
+    Clear,
+    /// Honest markets do this now and then.
+    Doubtful,
 }
 
 /// Limits that the project's policy sets.

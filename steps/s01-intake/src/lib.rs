@@ -12,7 +12,9 @@ pub mod work;
 use artifact::{Content, Door};
 use gate::Gate;
 
-pub use facts::{Arrival, ColumnTest, ContentFacts, ContentPolicy, DoorFacts, MarketFinding, RowFlag, RowReason, SupplierKey};
+pub use facts::{
+    Arrival, Certainty, ColumnTest, ContentFacts, ContentPolicy, DoorFacts, MarketFinding, RowFlag, RowReason, SupplierKey,
+};
 pub use work::{SignedClaim, read_claim};
 
 /// The gates at the door, in order: the cheapest and the most telling first.

@@ -7,7 +7,7 @@ use super::poison::customers;
 use crate::{GuardSpec, InputGuard, OutlierError, Reference, Spec, Value};
 
 fn reference() -> Reference {
-    Reference::fit(&customers(600, 1), &Spec { ignore: vec![], critical: vec!["churn".into()] }, 4).unwrap()
+    Reference::fit(&customers(600, 1), &Spec { critical: vec!["churn".into()], ..Spec::default() }, 4).unwrap()
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn what_does_not_fit_is_refused() {
     let clean = customers(600, 1);
     assert_eq!(Reference::fit(&customers(10, 1), &Spec::default(), 1).err(), Some(OutlierError::TooFewRows(10)));
     assert_eq!(Reference::fit(&Frame::new(600), &Spec::default(), 1).err(), Some(OutlierError::Columns(0)));
-    let unknown = Spec { ignore: vec![], critical: vec!["tier".into()] };
+    let unknown = Spec { critical: vec!["tier".into()], ..Spec::default() };
     assert_eq!(Reference::fit(&clean, &unknown, 1).err(), Some(OutlierError::ColumnMissing("tier".into())));
     let reference = reference();
     let lacking = clean.only(|name| name != "months");
@@ -127,7 +127,7 @@ proptest! {
         frame.push("same", Column::Number(vec![same; rows])).unwrap();
         let codes: Vec<u32> = (0..rows).map(|row| if row % 31 == 0 { MISSING } else { codes[row * 11 % codes.len()] }).collect();
         frame.push("kind", Column::Category(Categories { levels: vec!["a".into(), "b".into(), "a".into()], codes })).unwrap();
-        let spec = Spec { ignore: vec![], critical: vec!["kind".into()] };
+        let spec = Spec { critical: vec!["kind".into()], ..Spec::default() };
         let reference = Reference::fit(&frame, &spec, 1).unwrap();
         let scored = reference.score(&frame).unwrap();
         prop_assert!(scored.rows.iter().all(|row| row.p_value > 0.0 && row.p_value <= 1.0 && row.strangeness.is_finite()));

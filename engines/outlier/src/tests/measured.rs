@@ -28,7 +28,7 @@ fn sets() -> Vec<Set> {
 fn halves(set: &Set, seed: u64) -> (Reference, Frame) {
     let order = Mix::new(seed, 9).choose(set.frame.rows(), set.frame.rows());
     let (trusted, other) = order.split_at(order.len() / 2);
-    let spec = Spec { ignore: Vec::new(), critical: vec![set.label.to_owned()] };
+    let spec = Spec { critical: vec![set.label.to_owned()], ..Spec::default() };
     (Reference::fit(&set.frame.take(trusted), &spec, seed).unwrap(), set.frame.take(other))
 }
 

@@ -21,7 +21,6 @@ const HOUR_SECONDS: i64 = 3600;
 struct Through {
     content: Cleared<Content>,
     table: MarketTable,
-    state: MarketState,
 }
 
 impl Field {
@@ -66,11 +65,11 @@ impl Field {
         };
         let read = s01::read_market(door.subject().bytes().unwrap_or_default(), &self.feed_contract, FEED);
         let table = read.unwrap_or_else(|error| s01::unreadable(&error));
-        let facts = s01::content_facts(&self.project, &table, &self.intake.state, &self.intake.known, false);
-        let (facts, state) = facts.map_err(broken)?;
+        let facts = s01::content_facts(&self.project.policy.content, &table, &self.intake.state, &self.intake.known, false);
+        let facts = facts.map_err(broken)?;
         let batch = s01_intake::work::open_batch(&door, FEED, table.rows);
         Ok(match self.houses.content.clear(batch, &facts, ledger) {
-            Outcome::Cleared(content) => Ok(Through { content, table, state }),
+            Outcome::Cleared(content) => Ok(Through { content, table }),
             stopped @ (Outcome::Held(_) | Outcome::Refused { .. } | Outcome::Unrecorded(_)) => Err(judged(&stopped)),
         })
     }
@@ -92,8 +91,9 @@ impl Field {
                     .filter(|row| held.binary_search(row).is_err())
                     .collect();
                 let clean = through.table.market.iter().filter(|(place, _)| held.binary_search(place).is_err());
-                self.intake.known.extend(clean.map(|(_, row)| row.clone()));
-                self.intake.state = through.state;
+                let clean: Vec<_> = clean.map(|(_, row)| row.clone()).collect();
+                self.intake.state = s01::state_after(&clean, &self.intake.state);
+                self.intake.known.extend(clean);
                 self.intake.sequence = sequence;
                 Ok(Fed { judged: Judged::through(), kept })
             }

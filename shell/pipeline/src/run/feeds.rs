@@ -102,7 +102,8 @@ impl Run<'_> {
         let state: MarketState = self.market_state(policy).await?;
         let history = s01::history(self.desk, &policy.name)?;
         let accepted = self.accepted(policy, feed.content).await?;
-        let (content_facts, _) = s01::content_facts(&self.desk.project, &table, &state, &history, accepted.is_some())?;
+        let limits = &self.desk.project.policy.content;
+        let content_facts = s01::content_facts(limits, &table, &state, &history, accepted.is_some())?;
         let batch = s01_intake::work::open_batch(door, &policy.name, table.rows);
         // The door's entry first: `number` finds it there. Then the entry of who accepted it, if anybody had to.
         let parents = std::iter::once(door.receipt().clone()).chain(accepted).collect();

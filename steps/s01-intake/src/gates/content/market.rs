@@ -1,11 +1,11 @@
-//! Refuses market prices that moved further than the market ever did: understated competitor prices flip churn decisions while the
+//! Stops market prices that moved further than the market ever did: understated competitor prices flip churn decisions while the
 //! model's AUC stays where it was, so only the prices themselves can tell (T1).
 
 use artifact::{Batch, Content};
-use gate::Verdict::{Pass, Refuse};
+use gate::Verdict::{Hold, Pass, Refuse};
 use gate::{Card, Clause, Finding, Gate, Maturity, Verdict};
 
-use crate::ContentFacts;
+use crate::{Certainty, ContentFacts};
 
 pub(crate) struct Market;
 
@@ -14,20 +14,33 @@ impl Gate<Content, ContentFacts> for Market {
         const CARD: Card = Card {
             id: "market-move",
             clauses: &[Clause::AnomalyDetection, Clause::SanityChecks],
-            about: "refuses market prices whose level, drift or shares break the rules learnt from accepted weeks; silent for other feeds",
+            about: "refuses market prices whose level or shares clearly break the rules learnt from accepted weeks, holds a drift, a newcomer or a move that may be honest; silent for other feeds",
             maturity: Maturity::Working,
         };
         &CARD
     }
 
     fn judge(&self, batch: Batch, facts: &ContentFacts) -> Verdict<Batch> {
-        let Some(first) = facts.market.first() else { return Pass(batch) };
+        // What is clear is said first; nobody can accept it.
+        let clear = facts.market.iter().find(|finding| finding.certainty == Certainty::Clear);
+        let Some(told) = clear.or(facts.market.first()) else { return Pass(batch) };
         let more = facts.market.len() - 1;
         let tail = if more == 0 { String::new() } else { format!(", and {more} more") };
-        Refuse(Finding::seen(
-            format!("{}: {}{tail}", first.rule, first.seen),
-            "compare with another source and ask the supplier: a mistake is delivered again with the next number",
-        ))
+        let why = format!("{}: {}{tail}", told.rule, told.seen);
+        match told.certainty {
+            Certainty::Clear => Refuse(Finding::seen(
+                why,
+                "compare with another source and ask the supplier: a mistake is delivered again with the next number",
+            )),
+            Certainty::Doubtful if facts.delivery_accepted => Pass(batch),
+            Certainty::Doubtful => Hold(
+                batch,
+                Finding::seen(
+                    why,
+                    "compare with another source; if the market did so, accept it by hand with `stayward feed accept` before the next one is taken",
+                ),
+            ),
+        }
     }
 }
 
@@ -37,13 +50,27 @@ mod tests {
     use crate::MarketFinding;
     use crate::work::tests::batch;
 
+    fn check(found: &[Certainty], delivery_accepted: bool) -> Verdict<Batch> {
+        let finding =
+            |certainty: &Certainty| MarketFinding { rule: "level".into(), seen: "region 3 fell".into(), certainty: *certainty };
+        let market = found.iter().map(finding).collect();
+        Market.judge(batch(9), &ContentFacts { market, delivery_accepted, ..ContentFacts::ordinary() })
+    }
+
     #[test]
     fn a_quiet_market_passes() {
-        assert!(Market.judge(batch(9), &ContentFacts::ordinary()).passes());
+        assert!(check(&[], false).passes());
     }
     #[test]
-    fn a_fallen_price_is_refused() {
-        let market = vec![MarketFinding { rule: "level".into(), seen: "region 3 fell by 20 % in a week".into() }];
-        assert!(Market.judge(batch(9), &ContentFacts { market, ..ContentFacts::ordinary() }).refuses());
+    fn a_clear_fall_is_refused_whoever_accepts_it() {
+        for accepted in [false, true] {
+            assert!(check(&[Certainty::Clear], accepted).refuses());
+            assert!(check(&[Certainty::Doubtful, Certainty::Clear], accepted).refuses());
+        }
+    }
+    #[test]
+    fn a_doubtful_move_waits_for_a_person() {
+        assert!(check(&[Certainty::Doubtful], false).holds());
+        assert!(check(&[Certainty::Doubtful, Certainty::Doubtful], true).passes());
     }
 }

@@ -7,7 +7,7 @@ use artifact::{Batch, Content};
 use gate::Verdict::{Hold, Pass};
 use gate::{Card, Clause, Finding, Gate, Maturity, Verdict};
 
-use super::schema::rows_with;
+use super::schema::{rows_with, share};
 use crate::{ContentFacts, RowReason};
 
 pub(crate) struct Outliers;
@@ -24,8 +24,13 @@ impl Gate<Content, ContentFacts> for Outliers {
     }
 
     fn judge(&self, mut batch: Batch, facts: &ContentFacts) -> Verdict<Batch> {
-        batch.hold_rows(rows_with(facts, RowReason::Joint));
-        // A person who looked at the delivery answers for it as a whole, not for its strange rows.
+        let strange = rows_with(facts, RowReason::Joint);
+        // A person who looked at the delivery answers for it as a whole, not for a few strange rows in it; but where the strange rows
+        // are more than quarantine takes, they are what was held and looked at.
+        if facts.delivery_accepted && share(strange.len(), batch.rows) > facts.policy.quarantine_share_max {
+            return Pass(batch);
+        }
+        batch.hold_rows(strange);
         if facts.delivery_accepted {
             return Pass(batch);
         }
@@ -81,6 +86,12 @@ mod tests {
         let facts =
             ContentFacts { tests, flags: flags(3, RowReason::Joint), delivery_accepted: true, ..ContentFacts::ordinary() };
         assert_eq!(check(&facts), Pass(Batch { held: vec![0, 1, 2], ..batch(100) }));
+    }
+    #[test]
+    fn many_strange_rows_come_in_when_a_person_accepted_them() {
+        let facts = ContentFacts { flags: flags(6, RowReason::Joint), ..ContentFacts::ordinary() };
+        assert_eq!(check(&ContentFacts { delivery_accepted: true, ..facts.clone() }), Pass(batch(100)));
+        assert_eq!(check(&facts), Pass(Batch { held: (0..6).collect(), ..batch(100) }));
     }
     #[test]
     fn a_test_that_could_not_be_made_is_held() {
