@@ -58,13 +58,42 @@ pub struct Forest {
 impl Forest {
     /// Grows trees on filled rows. Same forest for any number of threads.
     pub fn fit(rows: &Matrix, labels: &[bool], spec: &ForestSpec, seed: u64) -> Result<Self, LearnError> {
+        Self::grow(rows, labels, None, spec, seed)
+    }
+
+    /// The same where rows count more or less: each tree draws as many rows as there are, each as often, on average, as its
+    /// weight asks for; a row of weight 0 takes no part. Leaves need the same number of distinct rows. (scikit-learn draws evenly
+    /// and weighs afterwards: equal on average, with more chance in it for heavy rows.)
+    ///
+    /// # Errors
+    /// Weights that are not as many as rows, negative, not finite, or all 0.
+    pub fn fit_weighted(
+        rows: &Matrix,
+        labels: &[bool],
+        weights: &[f64],
+        spec: &ForestSpec,
+        seed: u64,
+    ) -> Result<Self, LearnError> {
+        if weights.len() != labels.len() {
+            return Err(LearnError::Count { what: "weights of rows", expected: labels.len(), seen: weights.len() });
+        }
+        let sum: f64 = weights.iter().sum();
+        let wrong = weights.iter().find(|weight| !(0.0..=f64::MAX).contains(*weight));
+        if wrong.is_some() || !(sum > 0.0) || !sum.is_finite() {
+            let seen = wrong.unwrap_or(&sum).to_string();
+            return Err(LearnError::Setting { name: "weights of rows", seen, allowed: "0 and above, finite, not all 0" });
+        }
+        Self::grow(rows, labels, Some(weights), spec, seed)
+    }
+
+    fn grow(rows: &Matrix, labels: &[bool], weights: Option<&[f64]>, spec: &ForestSpec, seed: u64) -> Result<Self, LearnError> {
         if rows.rows() != labels.len() {
             return Err(LearnError::Count { what: "labels", expected: rows.rows(), seen: labels.len() });
         }
         if rows.rows() == 0 || rows.rows() > ROWS_MAX {
             return Err(LearnError::Size { what: "training rows", seen: rows.rows(), least: 1, most: ROWS_MAX });
         }
-        let table = grow::Table::new(rows, labels);
+        let table = grow::Table::new(rows, labels, weights);
         let trees: Vec<Vec<Node>> = (0..u64::from(spec.trees))
             .into_par_iter()
             .map(|tree| grow::tree(&table, spec, derive(seed, SEED_USE, tree)))
@@ -276,6 +305,26 @@ mod tests {
         assert!((0..400).all(|row| forest.chance(train.row(row)).to_bits() == batch[row].to_bits()));
         assert_eq!(Forest::from_bytes(&forest.to_bytes().unwrap(), 5).unwrap(), forest);
         assert!(Forest::from_bytes(&forest.to_bytes().unwrap(), 6).is_err());
+    }
+
+    #[test]
+    fn heavy_rows_decide() {
+        let (rows, labels) = ring(600, 1);
+        // Labels of the second half are turned round, but weigh nothing.
+        let turned: Vec<bool> = labels.iter().enumerate().map(|(row, label)| *label != (row >= 300)).collect();
+        let spec = ForestSpec { trees: 60, ..ForestSpec::default() };
+        let weigh = |second: f64| -> Vec<f64> { (0..600).map(|row| if row < 300 { 2.5 } else { second }).collect() };
+        let (test, truth) = ring(1_000, 2);
+        let auc = |second: f64| {
+            let forest = Forest::fit_weighted(&rows, &turned, &weigh(second), &spec, 7).unwrap();
+            roc_auc(&forest.chances(&test), &truth)
+        };
+        assert!(auc(0.0) > 0.9 && auc(25.0) < 0.2, "{} {}", auc(0.0), auc(25.0));
+        for wrong in [-1.0, f64::NAN, f64::INFINITY] {
+            assert!(matches!(Forest::fit_weighted(&rows, &labels, &weigh(wrong), &spec, 7), Err(LearnError::Setting { .. })));
+        }
+        assert!(matches!(Forest::fit_weighted(&rows, &labels, &[0.0; 600], &spec, 7), Err(LearnError::Setting { .. })));
+        assert!(matches!(Forest::fit_weighted(&rows, &labels, &[1.0], &spec, 7), Err(LearnError::Count { .. })));
     }
 
     #[test]

@@ -10,8 +10,12 @@ pub const ROWS_MAX: usize = 2_000_000;
 pub const ROWS_MIN: usize = 20;
 /// Most trees of the booster or the forest.
 pub const TREES_MAX: u32 = 5_000;
-/// Most rows of the support vector machine: its kernel matrix takes `4 * rows * rows` bytes, 576 MB at this limit.
-pub const SVM_ROWS_MAX: usize = 12_000;
+/// Most rows of the exact support vector machine: its kernel matrix takes `4 * rows * rows` bytes, 1.6 GB at this limit.
+pub const SVM_ROWS_MAX: usize = 20_000;
+/// Most rows of the machine with landmarks, whose places take `4 * rows * landmarks` bytes, 512 MB for the 512 landmarks of this limit.
+pub const NYSTROEM_ROWS_MAX: usize = 250_000;
+/// Fewest and most landmarks.
+pub const NYSTROEM_LANDMARKS: (usize, usize) = (256, 1_024);
 
 /// Everything that decides what is trained, apart from the rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -140,6 +144,20 @@ pub enum Gamma {
     Value(f64),
 }
 
+/// What a support vector machine's boundary looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kernel {
+    /// `Rbf` up to `rows_max` rows, `Nystroem` beyond.
+    Auto,
+    /// A plane, by Newton's steps on the squared hinge loss (dual descent on the hinge loss beyond 512 columns).
+    Linear,
+    /// Gaussian, solved exactly; rows beyond `rows_max` are left out by a seeded, stratified draw.
+    Rbf,
+    /// Gaussian, in the space of landmarks; rows beyond [`NYSTROEM_ROWS_MAX`] are left out in the same way.
+    Nystroem,
+}
+
 /// Settings of the support vector machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -148,15 +166,32 @@ pub struct SvmSpec {
     pub cost: f64,
     /// Width of the kernel.
     pub gamma: Gamma,
-    /// Most training rows; more are thinned by a seeded, stratified draw. 20 to [`SVM_ROWS_MAX`].
+    /// What the boundary looks like.
+    pub kernel: Kernel,
+    /// Most rows of an exact fit, 20 to [`SVM_ROWS_MAX`]: its time grows with about the square of the rows.
     pub rows_max: usize,
+    /// Landmarks of `Nystroem`, 16 to 1,024; `None` takes the square root of the rows, from 256 to 1,024.
+    pub landmarks: Option<usize>,
     /// Folds whose decision values the sigmoid is fitted on, 2 to 20.
     pub platt_folds: u32,
 }
 
 impl Default for SvmSpec {
     fn default() -> Self {
-        Self { cost: 1.0, gamma: Gamma::Scale, rows_max: 8_000, platt_folds: 5 }
+        Self { cost: 1.0, gamma: Gamma::Scale, kernel: Kernel::Auto, rows_max: SVM_ROWS_MAX, landmarks: None, platt_folds: 5 }
+    }
+}
+
+impl SvmSpec {
+    /// The kernel for so many rows, and how many of them it takes. The one place where this is decided.
+    pub fn chosen(&self, rows: usize) -> (Kernel, usize) {
+        let exact = self.rows_max.min(SVM_ROWS_MAX);
+        match self.kernel {
+            Kernel::Auto if rows <= exact => (Kernel::Rbf, rows),
+            Kernel::Auto | Kernel::Nystroem => (Kernel::Nystroem, rows.min(NYSTROEM_ROWS_MAX)),
+            Kernel::Rbf => (Kernel::Rbf, rows.min(exact)),
+            Kernel::Linear => (Kernel::Linear, rows),
+        }
     }
 }
 
@@ -183,7 +218,10 @@ impl TrainSpec {
         if let Gamma::Value(gamma) = self.svm.gamma {
             in_range("svm.gamma", gamma, 1e-9, 1e4, "0.000000001 to 10000")?;
         }
-        in_range("svm.rows_max", self.svm.rows_max as f64, ROWS_MIN as f64, SVM_ROWS_MAX as f64, "20 to 12000")?;
+        in_range("svm.rows_max", self.svm.rows_max as f64, ROWS_MIN as f64, SVM_ROWS_MAX as f64, "20 to 20000")?;
+        if let Some(landmarks) = self.svm.landmarks {
+            in_range("svm.landmarks", landmarks as f64, 16.0, NYSTROEM_LANDMARKS.1 as f64, "16 to 1024")?;
+        }
         in_range("svm.platt_folds", f64::from(self.svm.platt_folds), 2.0, 20.0, "2 to 20")?;
         in_range("inner_folds", f64::from(self.inner_folds), 2.0, 20.0, "2 to 20")?;
         in_range("threshold", self.threshold, 0.0, 1.0, "0 to 1")
@@ -223,6 +261,17 @@ mod tests {
     fn a_kernel_beyond_memory_is_refused() {
         check(|spec| spec.svm.rows_max = 1_000_000, Some("svm.rows_max"));
         check(|spec| spec.svm.rows_max = SVM_ROWS_MAX, None);
+    }
+
+    #[test]
+    fn the_kernel_follows_the_rows() {
+        let spec = |kernel| SvmSpec { kernel, rows_max: 100, ..SvmSpec::default() };
+        assert_eq!(spec(Kernel::Auto).chosen(100), (Kernel::Rbf, 100));
+        assert_eq!(spec(Kernel::Auto).chosen(101), (Kernel::Nystroem, 101));
+        assert_eq!(spec(Kernel::Rbf).chosen(101), (Kernel::Rbf, 100));
+        assert_eq!(spec(Kernel::Nystroem).chosen(ROWS_MAX), (Kernel::Nystroem, NYSTROEM_ROWS_MAX));
+        assert_eq!(spec(Kernel::Linear).chosen(ROWS_MAX), (Kernel::Linear, ROWS_MAX));
+        check(|spec| spec.svm.landmarks = Some(2_000), Some("svm.landmarks"));
     }
 
     #[test]

@@ -1,11 +1,15 @@
-//! A support vector machine with a Gaussian kernel and calibrated probabilities: the member whose errors are smooth where trees
-//! jump (T5). Its file holds rows of training customers, scaled: treat it as personal data (T3).
+//! A support vector machine with calibrated probabilities: the member whose errors are smooth where trees jump (T5).
 //!
-//! Sequential minimal optimisation with second-order working sets (Fan, Chen and Lin 2005), as libsvm, without shrinking: the
-//! kernel matrix is kept whole (`4 * rows^2` bytes) and serves the final fit and every calibration fold.
+//! [`SvmSpec::chosen`] says which machine is fitted to so many rows. Exact: sequential minimal optimisation with second-order
+//! working sets (Fan, Chen and Lin 2005), as libsvm, without shrinking; the kernel matrix is kept whole and serves the final fit
+//! and every calibration fold. Its file holds rows of training customers, scaled: treat it as personal data (T3). With landmarks:
+//! a plane in the space of kernel values with centres of groups, written as weights of those centres, so that it is served like the
+//! exact one. Linear: a plane.
 
 mod kernel;
+mod landmarks;
 mod solve;
+mod straight;
 
 use rayon::prelude::*;
 
@@ -14,24 +18,46 @@ use crate::error::{LearnError, ModelError};
 use crate::modelfile::SVM_FILE;
 use crate::preprocess::{COLUMNS_MAX, Matrix};
 use crate::rng::{Rng, derive};
-use crate::spec::{Gamma, SVM_ROWS_MAX, SvmSpec};
+use crate::spec::{Gamma, Kernel, SVM_ROWS_MAX, SvmSpec};
 use crate::tensors::{Pack, Unpack};
 use kernel::Packed;
+use landmarks::Space;
+use straight::{Padded, Plane};
 
 /// The uses of the run's seed.
 const SEED_THIN: u64 = 0x51;
 const SEED_FOLDS: u64 = 0x52;
+const SEED_LANDMARKS: u64 = 0x53;
+const SEED_DESCENT: u64 = 0x54;
 
 /// A trained machine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Svm {
     columns: usize,
+    /// Width of the kernel; 0 for a plane.
     gamma: f32,
     bias: f64,
     sigmoid: Sigmoid,
-    /// Weight of each support vector, signed.
+    /// Weight of each support vector or landmark, signed; of each column for a plane.
     weights: Vec<f32>,
+    /// The same as the kernel sums take them.
+    lanes: Vec<[f32; kernel::LANES]>,
+    /// None for a plane.
     vectors: Packed,
+}
+
+/// What a machine consists of, as other formats read and write it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Parts {
+    pub(crate) columns: usize,
+    /// Width of the kernel; 0 for a plane.
+    pub(crate) gamma: f32,
+    pub(crate) bias: f64,
+    pub(crate) sigmoid: Sigmoid,
+    /// Weight of each support vector, signed; of each column for a plane.
+    pub(crate) weights: Vec<f32>,
+    /// Support vectors, row after row; none for a plane.
+    pub(crate) vectors: Vec<f32>,
 }
 
 /// At most so many rows, with the classes' shares kept; sorted.
@@ -73,7 +99,8 @@ impl Svm {
         if rows.rows() != labels.len() {
             return Err(LearnError::Count { what: "labels", expected: rows.rows(), seen: labels.len() });
         }
-        let chosen = thin(labels, spec.rows_max.min(SVM_ROWS_MAX), derive(seed, SEED_THIN, 0));
+        let (kernel, most) = spec.chosen(labels.len());
+        let chosen = thin(labels, most, derive(seed, SEED_THIN, 0));
         let rows = rows.take(&chosen);
         let labels: Vec<bool> = chosen.iter().map(|&row| labels[row]).collect();
         if !labels.contains(&true) || !labels.contains(&false) {
@@ -83,46 +110,85 @@ impl Svm {
             Gamma::Value(gamma) => gamma as f32,
             Gamma::Scale => scale(&rows),
         };
-        let packed = Packed::new(rows.values(), rows.columns());
-        let kernel = kernel::matrix(&packed, &rows, gamma);
-        let count = spec.platt_folds as usize;
-        let fold = folds(&labels, count, derive(seed, SEED_FOLDS, 0));
-        // Task `count` is the final fit; the others each leave one fold out.
-        let solved: Vec<solve::Solution> = (0..=count)
-            .into_par_iter()
-            .map(|task| {
-                let cost: Vec<f64> = fold.iter().map(|&fold| if fold == task { 0.0 } else { spec.cost }).collect();
-                solve::solve(&kernel, &labels, &cost)
-            })
-            .collect();
-        let decisions: Vec<f64> = fold.iter().enumerate().map(|(row, &fold)| solved[fold].decisions[row]).collect();
-        let sigmoid = Sigmoid::fit(&decisions, &labels);
-        let last = &solved[count];
-        let support: Vec<usize> = (0..labels.len()).filter(|&row| last.weights[row] != 0.0).collect();
-        Ok(Self {
-            columns: rows.columns(),
-            gamma,
-            bias: last.bias,
-            sigmoid,
-            weights: support.iter().map(|&row| last.weights[row] as f32).collect(),
-            vectors: Packed::new(rows.take(&support).values(), rows.columns()),
-        })
+        let fold = folds(&labels, spec.platt_folds as usize, derive(seed, SEED_FOLDS, 0));
+        let parts = match kernel {
+            Kernel::Linear => linear(&rows, &labels, &fold, spec, seed),
+            Kernel::Nystroem => {
+                let count = spec.landmarks.unwrap_or_else(|| landmarks::count(labels.len()));
+                match Space::new(&rows, count, gamma, derive(seed, SEED_LANDMARKS, 0)) {
+                    Some(space) => spanned(&space, &rows, &labels, &fold, spec, gamma, seed),
+                    None => return Err(LearnError::Write("landmarks that are too much alike".to_owned())),
+                }
+            }
+            Kernel::Auto | Kernel::Rbf => exact(&rows, &labels, &fold, spec, gamma),
+        };
+        Self::from_parts(parts).map_err(|why| LearnError::Write(why.to_owned()))
     }
 
-    /// How many support vectors.
+    /// How many support vectors, or landmarks; for a plane, how many columns.
     pub fn support(&self) -> usize {
         self.weights.len()
     }
 
-    /// Signed distance of a scaled row from the boundary, in units of the margin.
-    pub fn decision(&self, row: &[f32]) -> f64 {
-        let mut sum = self.bias;
-        let mut near = [0.0f32; kernel::LANES];
-        for (block, weights) in self.weights.chunks(kernel::LANES).enumerate() {
-            self.vectors.block(block, row, self.gamma, &mut near);
-            sum += weights.iter().zip(&near).map(|(&weight, &near)| f64::from(weight) * f64::from(near)).sum::<f64>();
+    /// Whether it has no support vectors: the weights are those of the columns.
+    pub fn is_plane(&self) -> bool {
+        self.gamma == 0.0
+    }
+
+    pub(crate) fn parts(&self) -> Parts {
+        Parts {
+            columns: self.columns,
+            gamma: self.gamma,
+            bias: self.bias,
+            sigmoid: self.sigmoid,
+            weights: self.weights.clone(),
+            vectors: self.vectors(),
         }
-        sum
+    }
+
+    fn vectors(&self) -> Vec<f32> {
+        if self.is_plane() { Vec::new() } else { self.vectors.rows(self.weights.len()) }
+    }
+
+    /// A machine of given parts; says why it would be none.
+    pub(crate) fn from_parts(parts: Parts) -> Result<Self, &'static str> {
+        let Parts { columns, gamma, bias, sigmoid, weights, vectors } = parts;
+        if columns > COLUMNS_MAX || weights.is_empty() || weights.len() > SVM_ROWS_MAX {
+            return Err("support vectors are none or too many");
+        }
+        let plane = gamma == 0.0;
+        if plane && (weights.len() != columns || !vectors.is_empty()) || !plane && vectors.len() != weights.len() * columns {
+            return Err("support vectors do not fit the encoding");
+        }
+        let finite = vectors.iter().chain(&weights).all(|value| value.is_finite())
+            && [bias, sigmoid.slope, sigmoid.offset].iter().all(|fact| fact.is_finite());
+        if !finite || !gamma.is_finite() || gamma < 0.0 {
+            return Err("a number is not finite, or the width of the kernel is not positive");
+        }
+        let vectors = Packed::new(&vectors, columns);
+        Ok(Self { columns, gamma, bias, sigmoid, lanes: Packed::weights(&weights), weights, vectors })
+    }
+
+    /// Signed distance of a scaled row from the boundary, in units of the margin; `NaN` for another number of columns.
+    pub fn decision(&self, row: &[f32]) -> f64 {
+        if row.len() != self.columns {
+            return f64::NAN;
+        }
+        let mut out = [0.0];
+        self.decisions(row, &mut out);
+        out[0]
+    }
+
+    /// Of a few rows that follow each other.
+    fn decisions(&self, rows: &[f32], out: &mut [f64]) {
+        if self.is_plane() {
+            for (out, row) in out.iter_mut().zip(rows.chunks(self.columns.max(1))) {
+                *out = row.iter().zip(&self.weights).map(|(value, weight)| f64::from(*value) * f64::from(*weight)).sum();
+            }
+        } else {
+            self.vectors.sums(&self.lanes, self.gamma, rows, out);
+        }
+        out.iter_mut().for_each(|out| *out += self.bias);
     }
 
     /// The probability of a scaled row.
@@ -135,15 +201,22 @@ impl Svm {
         if rows.columns() != self.columns {
             return vec![f64::NAN; rows.rows()];
         }
-        (0..rows.rows()).into_par_iter().with_min_len(16).map(|row| self.chance(rows.row(row))).collect()
+        let mut out = vec![0.0; rows.rows()];
+        let parts = out.par_chunks_mut(kernel::ROWS).zip(rows.values().par_chunks(kernel::ROWS * self.columns.max(1)));
+        parts.with_min_len(8).for_each(|(out, rows)| {
+            self.decisions(rows, out);
+            out.iter_mut().for_each(|out| *out = self.sigmoid.at(*out));
+        });
+        out
     }
 
-    /// The machine as safetensors: `weights`, `vectors` (row after row), `facts` (gamma, bias, slope, offset), `shape`.
+    /// The machine as safetensors: `weights`, `vectors` (row after row), `facts` (gamma or 0 for a plane, bias, slope, offset),
+    /// `shape`.
     pub fn to_bytes(&self) -> Result<Vec<u8>, LearnError> {
         Pack::default()
             .f64("facts", &[f64::from(self.gamma), self.bias, self.sigmoid.slope, self.sigmoid.offset])
             .u32("shape", &[self.weights.len() as u32, self.columns as u32])
-            .f32("vectors", &self.vectors.rows(self.weights.len()))
+            .f32("vectors", &self.vectors())
             .f32("weights", &self.weights)
             .bytes()
     }
@@ -155,19 +228,100 @@ impl Svm {
         let (vectors, weights) = (file.f32("vectors")?, file.f32("weights")?);
         let wrong = |why: &str| ModelError::malformed(SVM_FILE, why);
         let &[gamma, bias, slope, offset] = facts.as_slice() else { return Err(wrong("it has not four facts")) };
-        if columns > COLUMNS_MAX || weights.is_empty() || weights.len() > SVM_ROWS_MAX {
-            return Err(wrong("support vectors are none or too many"));
-        }
-        if shape != [weights.len() as u32, columns as u32] || vectors.len() != weights.len() * columns {
-            return Err(wrong("support vectors do not fit the encoding"));
-        }
-        let finite = vectors.iter().chain(&weights).all(|value| value.is_finite()) && facts.iter().all(|fact| fact.is_finite());
         let narrow = gamma as f32;
-        if !finite || narrow <= 0.0 || f64::from(narrow) != gamma {
-            return Err(wrong("a number is not finite, or the width of the kernel is not positive"));
+        if shape != [weights.len() as u32, columns as u32] || f64::from(narrow) != gamma {
+            return Err(wrong("support vectors do not fit the encoding, or the width of the kernel is no number of 32 bits"));
         }
-        let vectors = Packed::new(&vectors, columns);
-        Ok(Self { columns, gamma: narrow, bias, sigmoid: Sigmoid { slope, offset }, weights, vectors })
+        Self::from_parts(Parts { columns, gamma: narrow, bias, sigmoid: Sigmoid { slope, offset }, weights, vectors })
+            .map_err(wrong)
+    }
+}
+
+/// The exact machine.
+fn exact(rows: &Matrix, labels: &[bool], fold: &[usize], spec: &SvmSpec, gamma: f32) -> Parts {
+    let packed = Packed::new(rows.values(), rows.columns());
+    let kernel = kernel::matrix(&packed, rows, gamma);
+    let count = spec.platt_folds as usize;
+    // Task `count` is the final fit; the others each leave one fold out.
+    let solved: Vec<solve::Solution> = (0..=count)
+        .into_par_iter()
+        .map(|task| {
+            let cost: Vec<f64> = fold.iter().map(|&fold| if fold == task { 0.0 } else { spec.cost }).collect();
+            solve::solve(&kernel, labels, &cost)
+        })
+        .collect();
+    let decisions: Vec<f64> = fold.iter().enumerate().map(|(row, &fold)| solved[fold].decisions[row]).collect();
+    let last = &solved[count];
+    let support: Vec<usize> = (0..labels.len()).filter(|&row| last.weights[row] != 0.0).collect();
+    Parts {
+        columns: rows.columns(),
+        gamma,
+        bias: last.bias,
+        sigmoid: Sigmoid::fit(&decisions, labels),
+        weights: support.iter().map(|&row| last.weights[row] as f32).collect(),
+        vectors: rows.take(&support).values().to_vec(),
+    }
+}
+
+/// Planes of all rows, and of all but each fold's: the first, and decisions of held-out rows.
+fn held_out(
+    rows: &Padded,
+    labels: &[bool],
+    fold: &[usize],
+    folds: usize,
+    fit: impl Fn(&[bool], usize) -> Plane + Sync,
+) -> Vec<f64> {
+    let planes: Vec<Plane> = (0..folds)
+        .into_par_iter()
+        .map(|task| {
+            let chosen: Vec<bool> = fold.iter().map(|&fold| fold != task).collect();
+            fit(&chosen, task)
+        })
+        .collect();
+    (0..labels.len()).into_par_iter().with_min_len(1_024).map(|row| planes[fold[row]].of(rows, row)).collect()
+}
+
+/// A plane on the columns.
+fn linear(rows: &Matrix, labels: &[bool], fold: &[usize], spec: &SvmSpec, seed: u64) -> Parts {
+    let padded = Padded::new(rows.values(), rows.columns());
+    let few = rows.columns() <= straight::NEWTON_COLUMNS_MAX;
+    let fit = |chosen: &[bool], task: usize| {
+        if few {
+            straight::newton(&padded, rows.columns(), labels, chosen, spec.cost)
+        } else {
+            straight::descend(&padded, labels, chosen, spec.cost, None, derive(seed, SEED_DESCENT, task as u64))
+        }
+    };
+    let folds = spec.platt_folds as usize;
+    let last = fit(&vec![true; labels.len()], folds);
+    let decisions = held_out(&padded, labels, fold, folds, fit);
+    let weights = last.weights[..rows.columns()].to_vec();
+    Parts {
+        columns: rows.columns(),
+        gamma: 0.0,
+        bias: last.bias,
+        sigmoid: Sigmoid::fit(&decisions, labels),
+        weights,
+        vectors: Vec::new(),
+    }
+}
+
+/// A plane in the space of the landmarks.
+fn spanned(space: &Space, rows: &Matrix, labels: &[bool], fold: &[usize], spec: &SvmSpec, gamma: f32, seed: u64) -> Parts {
+    let places = space.places(rows, gamma);
+    let draws = |task: usize| derive(seed, SEED_DESCENT, task as u64);
+    let folds = spec.platt_folds as usize;
+    let last = straight::descend(&places, labels, &vec![true; labels.len()], spec.cost, None, draws(folds));
+    // Each fold starts from the plane of all rows without the fold's part of it, which is near its own.
+    let fit = |chosen: &[bool], task: usize| straight::descend(&places, labels, chosen, spec.cost, Some(&last), draws(task));
+    let decisions = held_out(&places, labels, fold, folds, fit);
+    Parts {
+        columns: rows.columns(),
+        gamma,
+        bias: last.bias,
+        sigmoid: Sigmoid::fit(&decisions, labels),
+        weights: space.back(&last.weights),
+        vectors: space.landmarks.clone(),
     }
 }
 
@@ -217,6 +371,38 @@ mod tests {
         assert_eq!(loaded, machine);
         assert_eq!(loaded.chances(&train), machine.chances(&train));
         assert!(Svm::from_bytes(&machine.to_bytes().unwrap(), 3).is_err());
+    }
+
+    #[test]
+    fn landmarks_do_nearly_what_all_rows_do() {
+        let (train, labels) = moons(3_000, 1);
+        let (test, truth) = moons(1_000, 2);
+        let fitted = |kernel| Svm::fit(&train, &labels, &SvmSpec { kernel, ..SvmSpec::default() }, 3).unwrap();
+        let (exact, few, plane) = (fitted(Kernel::Rbf), fitted(Kernel::Nystroem), fitted(Kernel::Linear));
+        let auc = |machine: &Svm| roc_auc(&machine.chances(&test), &truth);
+        assert!((auc(&exact) - auc(&few)).abs() < 0.01, "{} {}", auc(&exact), auc(&few));
+        assert!(log_loss(&few.chances(&test), &truth) < log_loss(&exact.chances(&test), &truth) + 0.02);
+        assert!(auc(&plane) < auc(&few) - 0.03 && auc(&plane) > 0.8, "{}", auc(&plane));
+        assert_eq!((few.support(), plane.support(), plane.is_plane()), (256, 2, true));
+        for machine in [&exact, &few, &plane] {
+            assert_eq!(&Svm::from_bytes(&machine.to_bytes().unwrap(), 2).unwrap(), machine);
+            let batch = machine.chances(&test);
+            assert!((0..1_000).all(|row| machine.chance(test.row(row)).to_bits() == batch[row].to_bits()));
+            assert!(machine.decision(&[1.0]).is_nan());
+        }
+    }
+
+    #[test]
+    fn machines_do_not_depend_on_the_number_of_threads() {
+        let (train, labels) = moons(1_500, 1);
+        for kernel in [Kernel::Linear, Kernel::Rbf, Kernel::Nystroem] {
+            let spec = SvmSpec { kernel, ..SvmSpec::default() };
+            let on = |threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| Svm::fit(&train, &labels, &spec, 3).unwrap().to_bytes().unwrap())
+            };
+            assert!(on(1) == on(2) && on(1) == on(5), "{kernel:?}");
+        }
     }
 
     #[test]

@@ -35,11 +35,6 @@ impl Grove {
         Self { columns, both_ways, roots: Vec::new(), steps: Vec::new() }
     }
 
-    /// How many trees.
-    pub(crate) fn trees(&self) -> usize {
-        self.roots.len()
-    }
-
     /// Adds a tree whose first node is the root; says why it is none.
     pub(crate) fn plant(&mut self, tree: &[Found]) -> Result<(), &'static str> {
         let root = u32::try_from(self.steps.len()).map_err(|_| "trees have too many nodes")?;

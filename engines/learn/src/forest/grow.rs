@@ -19,12 +19,19 @@ pub(super) struct Table {
     bins: Vec<Vec<u8>>,
     cuts: Vec<Vec<f32>>,
     labels: Vec<bool>,
+    /// Sums of the rows' weights up to each row; empty where all count the same.
+    reach: Vec<f64>,
 }
 
 impl Table {
-    /// Cuts every column.
-    pub(super) fn new(rows: &Matrix, labels: &[bool]) -> Self {
-        let mut out = Self { bins: Vec::new(), cuts: Vec::new(), labels: labels.to_vec() };
+    /// Cuts every column. Weights, where there are any, are as many as rows, finite, not negative, and not all 0.
+    pub(super) fn new(rows: &Matrix, labels: &[bool], weights: Option<&[f64]>) -> Self {
+        let mut sum = 0.0;
+        let reach = weights.unwrap_or_default().iter().map(|weight| {
+            sum += weight;
+            sum
+        });
+        let mut out = Self { bins: Vec::new(), cuts: Vec::new(), labels: labels.to_vec(), reach: reach.collect() };
         for at in 0..rows.columns() {
             let column: Vec<f32> = rows.values().iter().skip(at).step_by(rows.columns()).copied().collect();
             let cuts = cuts(&column);
@@ -33,6 +40,15 @@ impl Table {
             out.cuts.push(cuts);
         }
         out
+    }
+
+    /// A row, drawn by its weight.
+    fn draw(&self, rng: &mut Rng) -> usize {
+        let Some(&all) = self.reach.last() else { return rng.below(self.labels.len()) };
+        let at = rng.unit() * all;
+        // The first row beyond: one of weight 0 ends where the row before it ends. Rounding up to the end gives the last with weight.
+        let row = self.reach.partition_point(|&sum| sum <= at);
+        if row < self.reach.len() { row } else { self.reach.partition_point(|&sum| sum < all) }
     }
 }
 
@@ -94,7 +110,7 @@ pub(super) fn tree(table: &Table, spec: &ForestSpec, seed: u64) -> Vec<Node> {
     let all = table.labels.len();
     let mut weights = vec![0u64; all];
     for _ in 0..all {
-        weights[rng.below(all)] += 1;
+        weights[table.draw(&mut rng)] += 1;
     }
     let cell = |(&weight, &label): (&u64, &bool)| 1 | (weight << BITS) | (if label { weight } else { 0 } << (2 * BITS));
     let columns = table.bins.len();
@@ -237,9 +253,20 @@ mod tests {
     }
 
     #[test]
+    fn rows_are_drawn_by_their_weight() {
+        let (rows, labels) = super::super::tests::ring(4, 4);
+        let mut rng = Rng::new(2);
+        let mut seen = [0u32; 4];
+        let table = Table::new(&rows, &labels, Some(&[0.0, 3.0, 1.0, 0.0]));
+        (0..4_000).for_each(|_| seen[table.draw(&mut rng)] += 1);
+        assert_eq!((seen[0], seen[3]), (0, 0));
+        assert!((2_850..3_150).contains(&seen[1]), "{seen:?}");
+    }
+
+    #[test]
     fn leaves_hold_enough_distinct_rows() {
         let (rows, labels) = super::super::tests::ring(300, 4);
-        let table = Table::new(&rows, &labels);
+        let table = Table::new(&rows, &labels, None);
         let nodes = tree(&table, &ForestSpec { min_leaf: 10, ..ForestSpec::default() }, 1);
         let mut rng = Rng::new(1);
         let mut drawn = vec![false; 300];

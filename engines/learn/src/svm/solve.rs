@@ -1,5 +1,9 @@
 //! Solves the support vector machine's dual problem, always by the same steps, so that a fit can be repeated (T4).
 
+use pulp::NullaryFnOnce;
+
+use crate::wide::widest;
+
 /// Largest violation of the optimality conditions that ends the fit; libsvm's and scikit-learn's `tol`.
 const TOLERANCE: f64 = 1e-3;
 /// Least curvature of a pair; libsvm's `TAU`.
@@ -8,6 +12,8 @@ const CURVATURE_MIN: f64 = 1e-12;
 const STEPS_MAX: usize = 2_000_000;
 /// Values compared together, so that the search becomes vector instructions.
 const LANES: usize = 8;
+/// Values that are searched together.
+const GROUP: usize = 32;
 
 /// A solved machine.
 pub(super) struct Solution {
@@ -32,47 +38,91 @@ struct State {
 
 /// Solves for a kernel matrix, row after row; rows with cost 0 are left out.
 pub(super) fn solve(kernel: &[f32], labels: &[bool], cost: &[f64]) -> Solution {
-    let count = labels.len();
-    let mut state = State {
-        alpha: vec![0.0; count],
-        miss: labels.iter().map(|&label| if label { 1.0 } else { -1.0 }).collect(),
-        rise: vec![0.0; count],
-        fall: vec![0.0; count],
-    };
-    for row in 0..count {
-        state.bound(row, labels, cost);
-    }
-    let most = |row: usize| if labels[row] { cost[row] } else { 0.0 };
-    let least = |row: usize| if labels[row] { 0.0 } else { -cost[row] };
-    for _ in 0..STEPS_MAX {
-        let (Some((up, high)), Some((_, low))) =
-            (largest(&state.miss, &state.rise, 1.0), largest(&state.miss, &state.fall, -1.0))
-        else {
-            break;
+    widest(Solve { kernel, labels, cost })
+}
+
+struct Solve<'a> {
+    kernel: &'a [f32],
+    labels: &'a [bool],
+    cost: &'a [f64],
+}
+
+impl NullaryFnOnce for Solve<'_> {
+    type Output = Solution;
+
+    #[inline(always)]
+    fn call(self) -> Solution {
+        let Self { kernel, labels, cost } = self;
+        let count = labels.len();
+        let mut state = State {
+            alpha: vec![0.0; count],
+            miss: labels.iter().map(|&label| if label { 1.0 } else { -1.0 }).collect(),
+            rise: vec![0.0; count],
+            fall: vec![0.0; count],
         };
-        // `low` is the largest of minus the misses.
-        if high + low <= TOLERANCE {
-            break;
+        for row in 0..count {
+            state.bound(row, labels, cost);
         }
-        let up_row = &kernel[up * count..(up + 1) * count];
-        let Some(down) = partner(&state.miss, &state.fall, up_row, high) else { break };
-        let down_row = &kernel[down * count..(down + 1) * count];
-        let curvature = (2.0 - 2.0 * f64::from(up_row[down])).max(CURVATURE_MIN);
-        let (room_up, room_down) = (most(up) - state.alpha[up], state.alpha[down] - least(down));
-        let step = ((high - state.miss[down]) / curvature).min(room_up).min(room_down);
-        // Landing exactly on a bound keeps the row out of the next search.
-        state.alpha[up] = if step < room_up { state.alpha[up] + step } else { most(up) };
-        state.alpha[down] = if step < room_down { state.alpha[down] - step } else { least(down) };
-        for ((miss, &near_up), &near_down) in state.miss.iter_mut().zip(up_row).zip(down_row) {
-            *miss -= step * (f64::from(near_up) - f64::from(near_down));
+        let most = |row: usize| if labels[row] { cost[row] } else { 0.0 };
+        let least = |row: usize| if labels[row] { 0.0 } else { -cost[row] };
+        let mut ends = state.ends();
+        for _ in 0..STEPS_MAX {
+            let (high, low) = ends;
+            // `low` is the largest of minus the misses; both are infinite where no row may move.
+            if !(high + low > TOLERANCE) {
+                break;
+            }
+            let Some(up) = place(&state.miss, &state.rise, high) else { break };
+            let up_row = &kernel[up * count..(up + 1) * count];
+            let Some(down) = partner(&state.miss, &state.fall, up_row, high) else { break };
+            let down_row = &kernel[down * count..(down + 1) * count];
+            let curvature = (2.0 - 2.0 * f64::from(up_row[down])).max(CURVATURE_MIN);
+            let (room_up, room_down) = (most(up) - state.alpha[up], state.alpha[down] - least(down));
+            let step = ((high - state.miss[down]) / curvature).min(room_up).min(room_down);
+            // Landing exactly on a bound keeps the row out of the next search.
+            state.alpha[up] = if step < room_up { state.alpha[up] + step } else { most(up) };
+            state.alpha[down] = if step < room_down { state.alpha[down] - step } else { least(down) };
+            state.bound(up, labels, cost);
+            state.bound(down, labels, cost);
+            ends = state.step(up_row, down_row, step);
         }
-        state.bound(up, labels, cost);
-        state.bound(down, labels, cost);
+        state.finish(labels)
     }
-    state.finish(labels)
 }
 
 impl State {
+    /// Largest miss of a row that may rise, and largest negative miss of one that may fall.
+    fn ends(&self) -> (f64, f64) {
+        let most = |sign: f64, penalty: &[f64]| {
+            self.miss.iter().zip(penalty).map(|(miss, penalty)| sign * miss + penalty).fold(f64::NEG_INFINITY, f64::max)
+        };
+        (most(1.0, &self.rise), most(-1.0, &self.fall))
+    }
+
+    /// Changes all misses after a step, and says [`Self::ends`] on the way.
+    #[inline(always)]
+    fn step(&mut self, up: &[f32], down: &[f32], step: f64) -> (f64, f64) {
+        let (mut high, mut low) = ([f64::NEG_INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+        let (misses, miss_rest) = self.miss.as_chunks_mut::<LANES>();
+        let ((rises, rise_rest), (falls, fall_rest)) = (self.rise.as_chunks::<LANES>(), self.fall.as_chunks::<LANES>());
+        let ((ups, up_rest), (downs, down_rest)) = (up.as_chunks::<LANES>(), down.as_chunks::<LANES>());
+        for ((((miss, up), down), rise), fall) in misses.iter_mut().zip(ups).zip(downs).zip(rises).zip(falls) {
+            for lane in 0..LANES {
+                let now = miss[lane] - step * (f64::from(up[lane]) - f64::from(down[lane]));
+                miss[lane] = now;
+                let (rising, falling) = (now + rise[lane], fall[lane] - now);
+                high[lane] = if rising > high[lane] { rising } else { high[lane] };
+                low[lane] = if falling > low[lane] { falling } else { low[lane] };
+            }
+        }
+        for ((((miss, up), down), rise), fall) in miss_rest.iter_mut().zip(up_rest).zip(down_rest).zip(rise_rest).zip(fall_rest) {
+            *miss -= step * (f64::from(*up) - f64::from(*down));
+            high[0] = high[0].max(*miss + rise);
+            low[0] = low[0].max(fall - *miss);
+        }
+        (high.into_iter().fold(f64::NEG_INFINITY, f64::max), low.into_iter().fold(f64::NEG_INFINITY, f64::max))
+    }
+
     fn bound(&mut self, row: usize, labels: &[bool], cost: &[f64]) {
         let (least, most) = if labels[row] { (0.0, cost[row]) } else { (-cost[row], 0.0) };
         self.rise[row] = if self.alpha[row] < most { 0.0 } else { f64::NEG_INFINITY };
@@ -84,9 +134,9 @@ impl State {
         let free: Vec<f64> =
             (0..labels.len()).filter(|&row| self.rise[row] == 0.0 && self.fall[row] == 0.0).map(|row| self.miss[row]).collect();
         let bias = if free.is_empty() {
-            let high = largest(&self.miss, &self.rise, 1.0).map_or(0.0, |found| found.1);
-            let low = largest(&self.miss, &self.fall, -1.0).map_or(0.0, |found| -found.1);
-            f64::midpoint(high, low)
+            let (high, low) = self.ends();
+            let known = |value: f64| if value.is_finite() { value } else { 0.0 };
+            f64::midpoint(known(high), -known(low))
         } else {
             free.iter().sum::<f64>() / free.len() as f64
         };
@@ -96,27 +146,23 @@ impl State {
     }
 }
 
-/// First place of the largest `sign * value` among rows whose penalty is 0.
-fn largest(values: &[f64], penalty: &[f64], sign: f64) -> Option<(usize, f64)> {
-    let mut best = [f64::NEG_INFINITY; LANES];
-    let (value_groups, value_rest) = values.as_chunks::<LANES>();
-    let (penalty_groups, penalty_rest) = penalty.as_chunks::<LANES>();
-    for (group, penalties) in value_groups.iter().zip(penalty_groups) {
-        for lane in 0..LANES {
-            let score = sign * group[lane] + penalties[lane];
-            best[lane] = if score > best[lane] { score } else { best[lane] };
+/// First place where `value + penalty` is a given number.
+#[inline(always)]
+fn place(values: &[f64], penalty: &[f64], wanted: f64) -> Option<usize> {
+    let ((groups, _), (penalties, _)) = (values.as_chunks::<GROUP>(), penalty.as_chunks::<GROUP>());
+    let here = |(values, penalties): (&[f64; GROUP], &[f64; GROUP])| {
+        let mut found = false;
+        for lane in 0..GROUP {
+            found |= values[lane] + penalties[lane] == wanted;
         }
-    }
-    let rest = value_rest.iter().zip(penalty_rest).map(|(value, penalty)| sign * value + penalty);
-    let most = best.into_iter().chain(rest).fold(f64::NEG_INFINITY, |left, right| if right > left { right } else { left });
-    if most == f64::NEG_INFINITY {
-        return None;
-    }
-    let at = values.iter().zip(penalty).position(|(value, penalty)| sign * value + penalty == most)?;
-    Some((at, most))
+        found
+    };
+    let start = groups.iter().zip(penalties).position(here).unwrap_or(groups.len()) * GROUP;
+    (start..values.len()).find(|&row| values[row] + penalty[row] == wanted)
 }
 
 /// Largest gain of the pair with a row whose miss is `high` (second-order choice of Fan, Chen and Lin 2005, equation 9).
+#[inline(always)]
 fn partner(miss: &[f64], fall: &[f64], near: &[f32], high: f64) -> Option<usize> {
     let gain = |miss: f64, fall: f64, near: f32| {
         let gap = high - miss;
@@ -140,7 +186,15 @@ fn partner(miss: &[f64], fall: &[f64], near: &[f32], high: f64) -> Option<usize>
     if most == f64::NEG_INFINITY {
         return None;
     }
-    (0..miss.len()).find(|&row| gain(miss[row], fall[row], near[row]) == most)
+    let group = (0..miss_groups.len()).find(|&group| {
+        let mut found = false;
+        for lane in 0..LANES {
+            found |= gain(miss_groups[group][lane], fall_groups[group][lane], near_groups[group][lane]) == most;
+        }
+        found
+    });
+    let start = group.unwrap_or(miss_groups.len()) * LANES;
+    (start..miss.len()).find(|&row| gain(miss[row], fall[row], near[row]) == most)
 }
 
 #[cfg(test)]

@@ -62,6 +62,8 @@ pub struct SegmentsState {
     pub segmentation: artifact::Segmentation,
     /// The entry that cleared them.
     pub receipt: Receipt,
+    /// Digest of everything else that they follow from: labels, policy, program.
+    pub under: Digest,
 }
 
 impl Pointer for SegmentsState {
@@ -78,6 +80,8 @@ pub struct TrainedState {
     pub receipt: Receipt,
     /// The entry that says how it was made.
     pub made: Receipt,
+    /// Digest of everything else that it follows from: policy, program.
+    pub under: Digest,
 }
 
 impl Pointer for TrainedState {
@@ -121,6 +125,11 @@ impl Run<'_> {
         };
         let value = self.desk.pointer(P::NAME).await?.ok_or_else(missing)?;
         serde_json::from_value(value).map_err(PipelineError::internal)
+    }
+
+    /// The same, where there may be none, or one that an earlier version of this program left in another form.
+    pub(crate) async fn left<P: Pointer>(&self) -> Result<Option<P>, PipelineError> {
+        Ok(self.desk.pointer(P::NAME).await?.and_then(|value| serde_json::from_value(value).ok()))
     }
 
     pub(crate) async fn leave<P: Pointer>(&self, pointer: &P) -> Result<(), PipelineError> {

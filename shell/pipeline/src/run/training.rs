@@ -18,7 +18,7 @@ use super::labels::LabelRows;
 use super::source::source_proved;
 use super::state::{LabelsState, SegmentsState, Settled, TrainedState};
 use super::{Rows, Run};
-use crate::evidence::{Artefact, Links, LogWitness};
+use crate::evidence::{Artefact, Links, LogWitness, proof};
 use crate::policy::SplitMode;
 use crate::{PipelineError, Project, crash};
 
@@ -26,6 +26,8 @@ use crate::{PipelineError, Project, crash};
 pub(crate) const MODELS: &str = "models";
 /// Seed of the input guard's reference; any would do, it must only stay the same.
 const GUARD_SEED: u64 = 9;
+/// Largest file of a model.
+const FILE_BYTES_MAX: u64 = 2 << 30;
 const DAY_SECONDS: f64 = 86_400.0;
 
 /// What was measured of one model, kept beside it.
@@ -91,12 +93,20 @@ pub fn environment() -> BTreeMap<String, String> {
 }
 
 impl Run<'_> {
+    /// `again`: also where nothing has changed.
     pub(crate) async fn training(
         &mut self,
-        source: &Settled,
-        labels: &LabelsState,
-        segments: &SegmentsState,
+        (source, labels, segments): (&Settled, &LabelsState, &SegmentsState),
+        again: bool,
     ) -> Result<TrainedState, PipelineError> {
+        let under = Digest::of_json(&(self.desk.project.policy_digest, environment()));
+        let known: Option<TrainedState> = self.left().await?;
+        let made_of = (source.digest, labels.content, segments.segmentation.content, under);
+        if let Some(known) = known.filter(|known| !again && self.still(known, made_of)) {
+            let note = "nothing that it learns from has changed; `stayward train` trains again";
+            self.unchanged("s05-training", "ensemble", note, &known.receipt).await?;
+            return Ok(known);
+        }
         self.progress.begin("s05-training", "ensemble");
         let began = Instant::now();
         let prepared = self.prepare(source, labels)?;
@@ -138,9 +148,22 @@ impl Run<'_> {
         let rows = Rows { came: count, went: count, began: Some(began), note, ..Rows::default() };
         let passed = self.pass(&self.houses.training, "ensemble", (candidate, &facts), links, rows).await?;
         crash::point("model:judged");
-        let state = TrainedState { candidate: passed.cleared.subject().clone(), receipt: passed.cleared.receipt().clone(), made };
+        let (candidate, receipt) = (passed.cleared.subject().clone(), passed.cleared.receipt().clone());
+        let state = TrainedState { candidate, receipt, made, under };
         self.leave(&state).await?;
         Ok(state)
+    }
+
+    /// Whether a candidate would come out as this one: made of the same, its files whole, its clearance in the log.
+    fn still(&self, known: &TrainedState, (source, labels, segments, under): (Digest, Digest, Digest, Digest)) -> bool {
+        let of = &known.candidate;
+        let folder = self.desk.project.path(&model_folder(of.model()));
+        let whole = |(name, digest): (&String, &Digest)| {
+            store::disk::read_limited(&folder.join(name), FILE_BYTES_MAX).is_ok_and(|bytes| Digest::of(&bytes) == *digest)
+        };
+        (of.source, of.labels, of.segments, known.under) == (source, labels, segments, under)
+            && of.files.iter().all(whole)
+            && proof::cleared::<artifact::Training>(self.desk, &known.receipt).is_ok_and(|proved| proved == *of)
     }
 
     fn prepare(&self, source: &Settled, labels: &LabelsState) -> Result<Prepared, PipelineError> {
