@@ -97,7 +97,7 @@ impl<S: Step, F: Serialize> Gatehouse<S, F> {
                 return Outcome::Unrecorded(LedgerError(format!("subject or facts cannot be archived: {error}")));
             }
         };
-        let judged = self.judge(subject, facts);
+        let judged = judge(self.gates, subject, facts);
         let receipt = match ledger.record(judged.ruling, archived) {
             Ok(receipt) => receipt,
             Err(error) => return Outcome::Unrecorded(error),
@@ -110,7 +110,9 @@ impl<S: Step, F: Serialize> Gatehouse<S, F> {
     }
 
     /// Judges archived subject and facts again, without a ledger and without making a [`Cleared`]: the ruling must equal the logged one.
-    pub fn replay(&self, subject: &[u8], facts: &[u8]) -> Result<Ruling, LedgerError>
+    /// The gates are those that the logged ruling names, so a gate that was added since does not make the past look wrong; one that
+    /// is no longer there is an error, since nobody can say what it would say.
+    pub fn replay(&self, logged: &Ruling, subject: &[u8], facts: &[u8]) -> Result<Ruling, LedgerError>
     where
         F: serde::de::DeserializeOwned,
     {
@@ -118,7 +120,12 @@ impl<S: Step, F: Serialize> Gatehouse<S, F> {
             |what: &str, error: serde_json::Error| LedgerError(format!("the archived {what} cannot be read: {error}"));
         let subject: S::Subject = serde_json::from_slice(subject).map_err(|error| unreadable("subject", error))?;
         let facts: F = serde_json::from_slice(facts).map_err(|error| unreadable("facts", error))?;
-        Ok(self.judge(subject, &facts).ruling)
+        let find = |ruled: &GateRuling| {
+            let found = self.gates.iter().find(|gate| gate.card().id == ruled.gate).copied();
+            found.ok_or_else(|| LedgerError(format!("step `{}` has no gate `{}` any more", S::ID, ruled.gate)))
+        };
+        let gates: Vec<_> = logged.gates.iter().map(find).collect::<Result<_, _>>()?;
+        Ok(judge(&gates, subject, &facts).ruling)
     }
 
     /// Opens a [`Cleared`] again after a restart: the witness must prove the receipt, and the subject must be the one that was cleared.
@@ -136,37 +143,38 @@ impl<S: Step, F: Serialize> Gatehouse<S, F> {
         }
         Ok(Cleared::new(subject, receipt))
     }
+}
 
-    fn judge(&self, subject: S::Subject, facts: &F) -> Judged<S> {
-        let arrived = subject.digest();
-        let (mut rulings, mut findings) = (Vec::new(), Vec::new());
-        let (mut subject, mut digest) = (subject, arrived);
-        let outcome = |findings: &[_]| if findings.is_empty() { RulingOutcome::Cleared } else { RulingOutcome::Held };
-        for gate in self.gates {
-            let id = gate.card().id;
-            let (left, decision, finding) = match gate.judge(subject, facts) {
-                Verdict::Pass(left) => (left, Decision::Pass, None),
-                Verdict::Hold(left, finding) => (left, Decision::Hold, Some(finding)),
-                Verdict::Refuse(finding) => {
-                    let ruled = Some(finding.clone());
-                    rulings.push(GateRuling { gate: id.to_owned(), decision: Decision::Refuse, finding: ruled, changed: None });
-                    let step = S::ID.to_owned();
-                    let outcome = RulingOutcome::Refused;
-                    let ruling = Ruling { step, subject: arrived, cleared: None, gates: rulings, outcome };
-                    return Judged { ruling, left: Left::Stopped(id, finding) };
-                }
-            };
-            let after = left.digest();
-            let changed = (after != digest).then_some(after);
-            findings.extend(finding.clone().map(|finding| (id, finding)));
-            rulings.push(GateRuling { gate: id.to_owned(), decision, finding, changed });
-            (subject, digest) = (left, after);
-        }
-        let outcome = outcome(&findings);
-        let ruling = Ruling { step: S::ID.to_owned(), subject: arrived, cleared: Some(digest), gates: rulings, outcome };
-        let left = if findings.is_empty() { Left::Through(subject) } else { Left::Waiting(subject, findings) };
-        Judged { ruling, left }
+/// Asks gate after gate; a refusal ends it.
+fn judge<S: Step, F>(gates: &[&'static dyn Gate<S, F>], subject: S::Subject, facts: &F) -> Judged<S> {
+    let arrived = subject.digest();
+    let (mut rulings, mut findings) = (Vec::new(), Vec::new());
+    let (mut subject, mut digest) = (subject, arrived);
+    let outcome = |findings: &[_]| if findings.is_empty() { RulingOutcome::Cleared } else { RulingOutcome::Held };
+    for gate in gates {
+        let id = gate.card().id;
+        let (left, decision, finding) = match gate.judge(subject, facts) {
+            Verdict::Pass(left) => (left, Decision::Pass, None),
+            Verdict::Hold(left, finding) => (left, Decision::Hold, Some(finding)),
+            Verdict::Refuse(finding) => {
+                let ruled = Some(finding.clone());
+                rulings.push(GateRuling { gate: id.to_owned(), decision: Decision::Refuse, finding: ruled, changed: None });
+                let step = S::ID.to_owned();
+                let outcome = RulingOutcome::Refused;
+                let ruling = Ruling { step, subject: arrived, cleared: None, gates: rulings, outcome };
+                return Judged { ruling, left: Left::Stopped(id, finding) };
+            }
+        };
+        let after = left.digest();
+        let changed = (after != digest).then_some(after);
+        findings.extend(finding.clone().map(|finding| (id, finding)));
+        rulings.push(GateRuling { gate: id.to_owned(), decision, finding, changed });
+        (subject, digest) = (left, after);
     }
+    let outcome = outcome(&findings);
+    let ruling = Ruling { step: S::ID.to_owned(), subject: arrived, cleared: Some(digest), gates: rulings, outcome };
+    let left = if findings.is_empty() { Left::Through(subject) } else { Left::Waiting(subject, findings) };
+    Judged { ruling, left }
 }
 
 enum Left<T> {
@@ -234,9 +242,15 @@ mod tests {
         let mut tray = Tray::default();
         house().clear("milk".into(), &7, &mut tray);
         let (ruling, archived) = &tray.rulings[0];
-        assert_eq!(house().replay(&archived.subject, &archived.facts), Ok(ruling.clone()));
-        assert_ne!(house().replay(&archived.subject, b"8"), Ok(ruling.clone()));
-        assert!(house().replay(b"{", b"7").is_err());
+        assert_eq!(house().replay(ruling, &archived.subject, &archived.facts), Ok(ruling.clone()));
+        assert_ne!(house().replay(ruling, &archived.subject, b"8"), Ok(ruling.clone()));
+        assert!(house().replay(ruling, b"{", b"7").is_err());
+        // A ruling from before the gate was there comes out as it was; one of a gate that is gone does not.
+        let early = Ruling { gates: Vec::new(), cleared: Some(ruling.subject), ..ruling.clone() };
+        assert_eq!(house().replay(&early, &archived.subject, &archived.facts), Ok(early.clone()));
+        let mut gone = ruling.clone();
+        gone.gates[0].gate = "no-cork".into();
+        assert!(house().replay(&gone, &archived.subject, &archived.facts).is_err());
     }
 
     #[test]

@@ -59,6 +59,12 @@ pub enum PipelineError {
 }
 
 impl PipelineError {
+    /// A denial with words before its reason and after its help; any other error as it is.
+    pub(crate) fn in_need(self, before: &str, after: &str) -> Self {
+        let Self::NotAllowed { why, help } = self else { return self };
+        Self::NotAllowed { why: format!("{before}{why}"), help: format!("{help}{after}") }
+    }
+
     /// The documented exit code.
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -101,21 +101,21 @@ impl Houses {
     }
 
     /// Judges archived subject and facts of a step again.
-    pub fn replay(&self, step: &str, subject: &[u8], facts: &[u8]) -> Result<Ruling, LedgerError> {
-        match step {
-            Door::ID => self.door.replay(subject, facts),
-            Content::ID => self.content.replay(subject, facts),
-            Source::ID => self.source.replay(subject, facts),
-            Labels::ID => self.labels.replay(subject, facts),
-            Segments::ID => self.segments.replay(subject, facts),
-            Training::ID => self.training.replay(subject, facts),
-            Dependencies::ID => self.dependencies.replay(subject, facts),
-            ReleaseStep::ID => self.release.replay(subject, facts),
-            QueryGuard::ID => self.query.replay(subject, facts),
-            InputGuard::ID => self.input.replay(subject, facts),
-            Predicting::ID => self.predicting.replay(subject, facts),
-            AnswerGuard::ID => self.answer.replay(subject, facts),
-            Monitoring::ID => self.monitoring.replay(subject, facts),
+    pub fn replay(&self, logged: &Ruling, subject: &[u8], facts: &[u8]) -> Result<Ruling, LedgerError> {
+        match logged.step.as_str() {
+            Door::ID => self.door.replay(logged, subject, facts),
+            Content::ID => self.content.replay(logged, subject, facts),
+            Source::ID => self.source.replay(logged, subject, facts),
+            Labels::ID => self.labels.replay(logged, subject, facts),
+            Segments::ID => self.segments.replay(logged, subject, facts),
+            Training::ID => self.training.replay(logged, subject, facts),
+            Dependencies::ID => self.dependencies.replay(logged, subject, facts),
+            ReleaseStep::ID => self.release.replay(logged, subject, facts),
+            QueryGuard::ID => self.query.replay(logged, subject, facts),
+            InputGuard::ID => self.input.replay(logged, subject, facts),
+            Predicting::ID => self.predicting.replay(logged, subject, facts),
+            AnswerGuard::ID => self.answer.replay(logged, subject, facts),
+            Monitoring::ID => self.monitoring.replay(logged, subject, facts),
             other => Err(LedgerError(format!("there is no step `{other}`"))),
         }
     }

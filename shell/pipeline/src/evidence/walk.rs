@@ -308,7 +308,7 @@ fn replay_link(houses: &Houses, evidence: &Published, objects: &store::objects::
     }
     for (ruling, (subject, facts)) in part.rulings.iter().zip(&file.judged) {
         let bytes = |value| serde_json::to_vec(value).map_err(|error: serde_json::Error| error.to_string());
-        let again = houses.replay(&ruling.step, &bytes(subject)?, &bytes(facts)?).map_err(|error| error.to_string())?;
+        let again = houses.replay(ruling, &bytes(subject)?, &bytes(facts)?).map_err(|error| error.to_string())?;
         if again != *ruling {
             return Err(format!("step `{}` rules differently today", ruling.step));
         }

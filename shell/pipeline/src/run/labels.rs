@@ -186,7 +186,15 @@ pub async fn review_labels(project: &Project, control: &Control, most: usize) ->
         .map(|(row, _)| row)
         .collect();
     let (frame, labels) = super::training::labelled(&customers, &rows, project);
-    let (qa, beliefs) = quality(&frame, &labels)?;
+    let few = |error: PipelineError| {
+        let why = error.to_string();
+        let why = why.strip_prefix("internal error: ").unwrap_or(&why);
+        PipelineError::wrong(
+            format!("the labels cannot be compared with a model: {why}"),
+            "bring more customers, and enough of both kinds: churned and stayed",
+        )
+    };
+    let (qa, beliefs) = quality(&frame, &labels).map_err(few)?;
     let mut order: Vec<(usize, f64)> = beliefs.into_iter().enumerate().collect();
     order.sort_by(|left, right| left.1.total_cmp(&right.1).then(left.0.cmp(&right.0)));
     let suspect = |(at, believed): (usize, f64)| {
@@ -315,12 +323,11 @@ impl Run<'_> {
         if let Some((_, deed)) = proposed(self.desk, content).await? {
             return Ok(deed.person);
         }
-        propose_labels(self.desk, &self.session).await.map_err(|error| match error {
-            PipelineError::NotAllowed { why, help } => PipelineError::NotAllowed {
-                why: format!("nobody has proposed these labels, and {why}"),
-                help: format!("{help}; then `stayward label propose`, and others `stayward label approve`"),
-            },
-            other => other,
+        propose_labels(self.desk, &self.session).await.map_err(|error| {
+            error.in_need(
+                "nobody has proposed these labels, and ",
+                "; then `stayward label propose`, and others `stayward label approve`",
+            )
         })?;
         if self.desk.project.policy.labels.author_may_approve && self.session.authorise(Action::ApproveLabels, now()).is_ok() {
             approve_labels(self.desk, &self.session).await?;
