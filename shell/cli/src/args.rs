@@ -10,7 +10,7 @@ const EXIT_CODES: &str = "Exit codes:
   1  a check or gate said no       6  waiting for a person
   2  usage, or a file is wrong     7  limit or budget used up
   3  could not check; counts as no 70 internal error
-  4  not logged in or not allowed
+  4  not logged in or not allowed  130 interrupted (Ctrl-C)
 Nothing is sent anywhere: no telemetry. Everything of a project lies in its one folder.";
 
 /// A secured customer-churn pipeline: from a supplier's signed feed to a served, evidenced answer.

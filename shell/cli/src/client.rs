@@ -72,8 +72,7 @@ impl Client {
         response: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
         url: &str,
     ) -> Result<Answer, PipelineError> {
-        let unreachable =
-            |why: String| PipelineError::Internal(format!("{url} gives no answer: {why}; is `stayward serve` running?"));
+        let unreachable = |why: String| PipelineError::Internal(format!("{url} gives no answer: {why}"));
         let mut response = response.map_err(|error| unreachable(error.to_string()))?;
         let status = response.status().as_u16();
         let text = response

@@ -8,6 +8,7 @@ use console::view::model::ModelView;
 use console::view::pipeline::{PipelineView, RunView};
 use identity::{Action, IdentityError, Session, matrix};
 use pipeline::desk::now;
+use pipeline::office::within;
 use pipeline::serving::Service;
 use pipeline::{PipelineError, view};
 use server::{ConsoleSource, Entry, Seen, SessionCookie, Signed};
@@ -53,6 +54,27 @@ impl Console {
         }
     }
 
+    /// A session is as long as the policy says.
+    fn entry(&self, result: Result<Session, IdentityError>) -> Entry {
+        match result {
+            Ok(session) => match within(&self.service.desk().project.policy.secrets, session, now()) {
+                None => Entry::Refused,
+                Some(session) => {
+                    let seconds = u32::try_from(session.expires.saturating_sub(now())).unwrap_or_default();
+                    Entry::In(SessionCookie { value: session.id.reveal().to_owned(), seconds })
+                }
+            },
+            Err(IdentityError::LockedOut { seconds }) => {
+                Entry::LockedOut { retry_after_seconds: u32::try_from(seconds).unwrap_or(u32::MAX) }
+            }
+            Err(IdentityError::LoginRefused | IdentityError::NotValid(_)) => Entry::Refused,
+            Err(error) => {
+                Output::log(&format!("a login could not be looked at: {error}"));
+                Entry::Refused
+            }
+        }
+    }
+
     /// Roles are those of this moment, not of the login.
     async fn allow(&self, who: &Signed, rights: Rights) -> Result<(), Box<RefusedView>> {
         let person = self.service.desk().identity.person(&who.person).await.map_err(|error| of_error(&error.into()))?;
@@ -82,26 +104,9 @@ fn refused(kind: RefusedKind, why: &str, help: &str, rule: &str) -> Box<RefusedV
     Box::new(RefusedView { kind, finding: Some(finding), ..RefusedView::default() })
 }
 
-fn entry(result: Result<Session, IdentityError>) -> Entry {
-    match result {
-        Ok(session) => {
-            let seconds = u32::try_from(session.expires.saturating_sub(now())).unwrap_or_default();
-            Entry::In(SessionCookie { value: session.id.reveal().to_owned(), seconds })
-        }
-        Err(IdentityError::LockedOut { seconds }) => {
-            Entry::LockedOut { retry_after_seconds: u32::try_from(seconds).unwrap_or(u32::MAX) }
-        }
-        Err(IdentityError::LoginRefused | IdentityError::NotValid(_)) => Entry::Refused,
-        Err(error) => {
-            Output::log(&format!("a login could not be looked at: {error}"));
-            Entry::Refused
-        }
-    }
-}
-
 impl ConsoleSource for Console {
     async fn login(&self, name: &str, password: &str, code: &str) -> Entry {
-        entry(self.service.desk().identity.verify_password_and_code(name, password, code, now()).await)
+        self.entry(self.service.desk().identity.verify_password_and_code(name, password, code, now()).await)
     }
 
     async fn link_person(&self, token: &str) -> Option<String> {
@@ -113,7 +118,7 @@ impl ConsoleSource for Console {
         let identity = &self.service.desk().identity;
         let session = match identity.use_login_link(token, now()).await {
             Ok(session) => session,
-            Err(error) => return entry(Err(error)),
+            Err(error) => return self.entry(Err(error)),
         };
         let confirmed = identity.step_up(session.id.reveal(), code, now()).await;
         if confirmed.is_err()
@@ -121,12 +126,13 @@ impl ConsoleSource for Console {
         {
             Output::log(&format!("the session of a link without its code could not be ended: {error}"));
         }
-        entry(confirmed)
+        self.entry(confirmed)
     }
 
     /// A session without a second factor opens no page, whatever made it.
     async fn session(&self, cookie: &str) -> Option<Signed> {
         let session = self.service.desk().identity.session(cookie, now()).await.ok()?;
+        let session = within(&self.service.desk().project.policy.secrets, session, now())?;
         session.second_factor_at?;
         let roles: Vec<&str> = session.roles.iter().map(|role| role.as_str()).collect();
         Some(Signed { person: session.person, role: roles.join(", ") })

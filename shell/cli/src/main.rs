@@ -1,10 +1,12 @@
 //! The command line: one program for supplier, data scientist, operator and auditor. Data goes to standard output, progress and
 //! messages to standard error; exit codes are documented in `--help`.
 
+mod address;
 mod args;
 mod client;
 mod commands;
 mod console;
+mod interrupt;
 mod output;
 
 use std::process::ExitCode;

@@ -9,6 +9,7 @@ use pipeline::PipelineError;
 use pipeline::progress::{Progress, StepReport, StepState};
 use serde::Serialize;
 
+use crate::address::addressed;
 use crate::args::{Args, Format};
 
 /// Where and how to print.
@@ -30,7 +31,7 @@ impl Output {
     pub(crate) fn result<T: Serialize>(&self, value: &T, table: impl FnOnce() -> String) {
         let failed = |error: serde_json::Error| format!("{{\"error\":\"{error}\"}}");
         match self.format {
-            Format::Table => print_line(table().trim_end()),
+            Format::Table => print_line(addressed(&table()).trim_end()),
             Format::Json => print_line(&serde_json::to_string_pretty(value).unwrap_or_else(failed)),
             Format::Ndjson => print_line(&serde_json::to_string(value).unwrap_or_else(failed)),
         }
@@ -44,26 +45,26 @@ impl Output {
 
     /// A line of the operator's log.
     pub(crate) fn log(text: &str) {
-        eprintln!("{text}");
+        eprintln!("{}", addressed(text));
     }
 
     /// A word for people; not in quiet mode.
     pub(crate) fn say(&self, text: &str) {
         if !self.quiet {
-            eprintln!("{text}");
+            eprintln!("{}", addressed(text));
         }
     }
 
     /// A word that must be seen, such as a secret that is shown once.
     pub(crate) fn tell(&self, text: &str) {
-        eprintln!("{text}");
+        eprintln!("{}", addressed(text));
     }
 
     /// What went wrong and what to do.
     pub(crate) fn error(&self, why: &str, help: &str) {
-        eprintln!("{} {why}", self.paint("error:", Paint::Red));
+        eprintln!("{} {}", self.paint("error:", Paint::Red), addressed(why));
         if !help.is_empty() {
-            eprintln!("{} {help}", self.paint("help:", Paint::Cyan));
+            eprintln!("{} {}", self.paint("help:", Paint::Cyan), addressed(help));
         }
     }
 
@@ -84,7 +85,7 @@ impl Output {
             }
         }
         if self.format != Format::Table {
-            let value = serde_json::json!({ "error": error.to_string(), "help": error.help(), "evidence": error.evidence(), "exit": error.exit_code() });
+            let value = serde_json::json!({ "error": error.to_string(), "help": addressed(&error.help()), "evidence": error.evidence(), "exit": error.exit_code() });
             print_line(&value.to_string());
         }
     }
@@ -92,8 +93,10 @@ impl Output {
     fn verdict(&self, word: &str, step: &str, gate: &str, finding: &Finding, evidence: &str) {
         let word = self.paint(word, Paint::Red);
         eprintln!(
-            "{word}\n  step      {step}\n  rule      {gate}\n  reason    {}{evidence}\n  next      {}",
-            finding.why, finding.help
+            "{word}\n  step      {step}\n  rule      {gate}\n  reason    {}{}\n  next      {}",
+            finding.why,
+            addressed(evidence),
+            addressed(&finding.help)
         );
     }
 
@@ -126,6 +129,7 @@ pub(crate) struct Live<'a> {
 
 impl Progress for Live<'_> {
     fn begin(&mut self, step: &str, about: &str) {
+        crate::interrupt::at(step);
         if self.out.colour && !self.out.quiet {
             eprint!("  {step:<18} {about} ...\r");
         }
@@ -154,26 +158,35 @@ fn line(out: &Output, report: &StepReport) -> String {
         (came, 0) => format!("{came} rows"),
         (came, held) => format!("{came} rows, {held} set aside"),
     };
-    let gates = report.gates.iter().filter(|gate| gate.decision == Decision::Pass).count();
+    let passed = report.gates.iter().filter(|gate| gate.decision == Decision::Pass).count();
+    // A refused step counts against all its gates, also those that were not asked any more; a step without gates says nothing.
+    let gates = match gates_of(&report.step).max(report.gates.len()) {
+        _ if report.gates.is_empty() => String::new(),
+        all => format!("{passed}/{all} gates"),
+    };
     let seconds = format!("{:.2} s", std::time::Duration::from_millis(report.milliseconds).as_secs_f64());
     let head = format!(
-        "  {:<17} {:<26} {} {:>8}  {:<28} {}/{} gates  {}",
+        "  {:<17} {:<26} {} {:>8}  {:<28} {:<11} {}",
         report.step,
         shorten(&report.about, 26),
         out.paint(&format!("{word:<9}"), paint),
         seconds,
         rows,
         gates,
-        report.gates.len(),
         out.paint(&report.evidence, Paint::Dim)
     );
     let note = if report.note.is_empty() { String::new() } else { format!("\n{:20}{}", "", report.note) };
     let finding = report
         .finding
         .as_ref()
-        .map(|(gate, finding)| format!("\n{:20}{gate}: {}\n{:20}next: {}", "", finding.why, "", finding.help))
+        .map(|(gate, finding)| format!("\n{:20}{gate}: {}\n{:20}next: {}", "", finding.why, "", addressed(&finding.help)))
         .unwrap_or_default();
     format!("{head}{note}{finding}")
+}
+
+/// How many gates a step has.
+fn gates_of(step: &str) -> usize {
+    pipeline::Houses::open().map_or(0, |houses| houses.placed().iter().filter(|placed| placed.step == step).count())
 }
 
 fn shorten(text: &str, most: usize) -> String {
@@ -202,4 +215,67 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let mut lines = vec![render(&mut head.iter().copied())];
     lines.extend(rows.iter().map(|row| render(&mut row.iter().map(String::as_str))));
     lines.join("\n")
+}
+
+/// A count with its noun: `1 version`, `2 versions`.
+pub(crate) fn many(count: u64, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
+/// A text in lines of at most `most` letters. What stands in backticks stays on one line, so that it can be copied.
+pub(crate) fn wrapped(text: &str, most: usize) -> Vec<String> {
+    let (mut lines, mut line) = (Vec::new(), String::new());
+    for word in words(text) {
+        let fits = line.chars().count() + 1 + word.chars().count() <= most;
+        if !line.is_empty() && !fits {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(&word);
+    }
+    lines.push(line);
+    lines
+}
+
+/// Words between blanks; a quotation in backticks is part of one word.
+fn words(text: &str) -> Vec<String> {
+    let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
+    for letter in text.chars() {
+        quoted ^= letter == '`';
+        if letter.is_whitespace() && !quoted {
+            words.extend((!word.is_empty()).then(|| std::mem::take(&mut word)));
+        } else {
+            word.push(letter);
+        }
+    }
+    words.extend((!word.is_empty()).then_some(word));
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_not_many() {
+        let check = |count, text: &str| assert_eq!(many(count, "entry", "entries"), text);
+        check(0, "0 entries");
+        check(1, "1 entry");
+        check(2, "2 entries");
+    }
+
+    #[test]
+    fn lines_are_short_and_commands_stay_whole() {
+        let lines = wrapped("see it with `stayward evidence verify` and mend it", 20);
+        assert_eq!(lines, ["see it with", "`stayward evidence verify`", "and mend it"]);
+        assert_eq!(wrapped("", 20), [""]);
+    }
+
+    #[test]
+    fn a_refused_step_counts_against_all_its_gates() {
+        assert!(gates_of("s03-labels") > 3);
+        assert_eq!(gates_of("deployment"), 0);
+    }
 }

@@ -6,7 +6,7 @@ mod layout;
 
 use maud::{Markup, html};
 
-use crate::part::{count, gate_count, sign};
+use crate::part::{count, gate_count, open_count, sign};
 use crate::view::State;
 use crate::view::pipeline::{Place, StepView};
 use layout::{Arrow, At, Flow, Layout, NARROW, Node, WIDE, Zone};
@@ -85,7 +85,9 @@ fn outside(at: &At, lines: &[&str]) -> Markup {
 fn step_box(at: &At, step: &StepView) -> Markup {
     let (x, y) = (at.x, at.y);
     let name = step.place.name();
-    let label = format!("{} {name}: {}, {}{}", step.place.number(), step.state.word(), gate_count(step), rows_in_words(step));
+    let open = if step.open.is_empty() { String::new() } else { format!(", {}", open_count(step)) };
+    let label =
+        format!("{} {name}: {}, {}{open}{}", step.place.number(), step.state.word(), gate_count(step), rows_in_words(step));
     // A sign and a word at the right end of the first line; the sign stands left of the longest word, 12 units high.
     let word_left = x + at.w - 14 - word_width(step.state);
     html! {
@@ -99,7 +101,10 @@ fn step_box(at: &At, step: &StepView) -> Markup {
                 text class="step-name" x=(x + 16) y=(top) { (line) }
             }
             text class="step-count" x=(x + 16) y=(y + at.h - 10) { (gate_count(step)) }
-            @if let Some(rows) = step.rows {
+            // What no gate keeps is said before the rows, which the section below has as well.
+            @if !step.open.is_empty() {
+                text class="step-open is-hold" x=(x + at.w - 12) y=(y + at.h - 10) text-anchor="end" { (open_count(step)) }
+            } @else if let Some(rows) = step.rows {
                 text class="step-count" x=(x + at.w - 12) y=(y + at.h - 10) text-anchor="end" { (format!("{} rows", compact(rows.passed))) }
             }
         }
@@ -143,6 +148,16 @@ fn in_words(steps: &[StepView]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_box_says_what_no_gate_keeps() {
+        let open = vec![crate::view::pipeline::OpenClause { id: "adversarial-training".into(), reason: "not yet".into() }];
+        let drawn = |open| {
+            let step = StepView { place: Place::Train, state: State::Pass, open, ..StepView::default() };
+            diagram(&[step]).into_string()
+        };
+        assert!(drawn(open).contains("1 clause open") && !drawn(Vec::new()).contains("clause open"));
+    }
 
     fn places(layout: &Layout) -> Vec<Place> {
         let mut places: Vec<Place> =

@@ -209,6 +209,15 @@ pub(crate) fn gate_count(step: &StepView) -> String {
     }
 }
 
+/// Clauses without a gate: `1 clause open`; empty where there is none.
+pub(crate) fn open_count(step: &StepView) -> String {
+    match step.open.len() {
+        0 => String::new(),
+        1 => "1 clause open".to_owned(),
+        all => format!("{all} clauses open"),
+    }
+}
+
 /// Rows in a short line: `7,043 in · 7,002 out · 41 quarantined`.
 pub(crate) fn row_line(rows: RowCounts) -> String {
     format!("{} in · {} out · {} quarantined", count(rows.taken), count(rows.passed), count(rows.quarantined))

@@ -7,6 +7,7 @@ use arrow_array::RecordBatch;
 use frame::{Column, Frame};
 use tabular::contract::{ColumnRule, Kind, Missing, Outsider, Role};
 use tabular::csv::Options;
+use tabular::typed::{Rule, Violation};
 use tabular::{Contract, Decimal, TypedTable};
 
 use crate::PipelineError;
@@ -122,6 +123,26 @@ pub fn latest_rows(table: &TypedTable) -> BTreeMap<String, usize> {
 pub fn fill_ids(table: &mut TypedTable) {
     for (row, id) in table.ids.iter_mut().enumerate().filter(|(_, id)| id.is_empty()) {
         *id = format!("row-{}", row + 1);
+    }
+}
+
+/// A broken rule of the contract as a sentence.
+pub(crate) fn in_words(found: &Violation) -> String {
+    let Violation { column, seen, .. } = found;
+    match found.rule {
+        Rule::ColumnMissing => format!("column `{column}` is missing"),
+        Rule::ColumnExtra => format!("column `{column}` is not in the contract"),
+        Rule::ColumnRenamed => format!("column `{column}` is missing; the file has `{seen}` instead"),
+        Rule::Type => format!("`{seen}` in column `{column}` is of another kind"),
+        Rule::Whole => format!("`{seen}` in column `{column}` is no whole number"),
+        Rule::Range => format!("`{seen}` in column `{column}` is outside of its range"),
+        Rule::Level => format!("`{seen}` in column `{column}` is no level of the contract"),
+        Rule::Missing => format!("a value of column `{column}` is missing"),
+        Rule::MissingShare => format!("too many values of column `{column}` are missing: `{seen}`"),
+        Rule::LabelRate => format!("the share of positive labels in column `{column}` is outside of its range: `{seen}`"),
+        Rule::Duplicate => "a row equals an earlier one".to_owned(),
+        Rule::IdTwice => format!("`{seen}` in column `{column}` names two different rows of one moment"),
+        Rule::ForeignMark => format!("a value of column `{column}` holds the mark of an unsettled merge, or a control character"),
     }
 }
 

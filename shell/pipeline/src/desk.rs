@@ -115,7 +115,7 @@ impl Desk {
 
     /// The session that `login` (or `init`) left in the project folder.
     pub async fn session(&self) -> Result<Session, PipelineError> {
-        office::session(&self.vault, &self.identity).await
+        office::session(&self.vault, &self.identity, &self.project.policy.secrets).await
     }
 
     /// Keeps a session for the commands that follow, sealed in the vault.

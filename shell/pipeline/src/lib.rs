@@ -32,5 +32,5 @@ pub use desk::Desk;
 pub use error::PipelineError;
 pub use houses::Houses;
 pub use office::Office;
-pub use policy::{Policy, SplitMode, template};
+pub use policy::{Policy, SecretPolicy, SplitMode, template};
 pub use project::Project;

@@ -8,6 +8,7 @@ use store::control::Control;
 use vault::Vault;
 
 use crate::desk::{SESSION_SECRET, now};
+use crate::policy::SecretPolicy;
 use crate::setup::{self, IssuedKey};
 use crate::{PipelineError, Project};
 
@@ -36,7 +37,7 @@ impl Office {
 
     /// The session that `login` left in the project.
     pub async fn session(&self) -> Result<Session, PipelineError> {
-        session(&self.vault, &self.identity).await
+        session(&self.vault, &self.identity, &self.project.policy.secrets).await
     }
 
     /// The current session, if it may do this now; else an error that names the login that may.
@@ -70,13 +71,31 @@ impl Office {
     }
 }
 
+/// Whether a process works on the project now: it holds the log's lock while it does.
+pub fn is_held(project: &Project) -> Result<bool, PipelineError> {
+    let lock = project.path("evidence/log/lock");
+    let Ok(lock) = std::fs::File::open(&lock) else { return Ok(false) };
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(true),
+        Err(std::fs::TryLockError::Error(error)) => Err(PipelineError::internal(error)),
+    }
+}
+
 /// The session that the vault keeps, if it still lives.
-pub(crate) async fn session(vault: &Vault, identity: &Identity) -> Result<Session, PipelineError> {
+pub(crate) async fn session(vault: &Vault, identity: &Identity, policy: &SecretPolicy) -> Result<Session, PipelineError> {
     let not_allowed =
         |why: &str| PipelineError::NotAllowed { why: why.to_owned(), help: "log in with `stayward login`".to_owned() };
     let token = vault.get(SESSION_SECRET).map_err(|_| not_allowed("nobody is logged in"))?;
     let token = String::from_utf8_lossy(&token).into_owned();
-    identity.session(&token, now()).await.map_err(|_| not_allowed("the session has ended"))
+    let session = identity.session(&token, now()).await.map_err(|_| not_allowed("the session has ended"))?;
+    within(policy, session, now()).ok_or_else(|| not_allowed("the session has ended"))
+}
+
+/// The session with the end that the policy gives it; none where that is over.
+pub fn within(policy: &SecretPolicy, session: Session, now: i64) -> Option<Session> {
+    let expires = policy.session_ends(&session);
+    (expires > now).then_some(Session { expires, ..session })
 }
 
 pub(crate) fn keep_session(vault: &Vault, session: &Session) -> Result<(), PipelineError> {

@@ -232,8 +232,8 @@ policy!(
     SecretPolicy {
         /// Days after which a key must be new.
         age_days_max: i64 = 90,
-        /// A second factor counts for so long.
-        session_hours: i64 = 12,
+        /// Hours after which a person logs in again; the program gives no more than 8.
+        session_hours: i64 = 8,
     }
 );
 
@@ -274,22 +274,85 @@ impl Policy {
     pub fn parse(text: &str) -> Result<Self, String> {
         let policy: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         policy.train.check().map_err(|error| error.to_string())?;
-        let shares = [
-            ("content.contract_share_max", policy.content.contract_share_max),
-            ("content.quarantine_share_max", policy.content.quarantine_share_max),
-            ("content.batch_alpha", policy.content.batch_alpha),
-            ("labels.change_share_max", policy.labels.change_share_max),
-            ("labels.suspect_share_max", policy.labels.suspect_share_max),
-            ("segments.stability_min", policy.segments.stability_min),
-            ("quality.auc_min", policy.quality.auc_min),
-            ("quality.brier_max", policy.quality.brier_max),
-            ("quality.leak_auc", policy.quality.leak_auc),
-            ("api.input_alpha", policy.api.input_alpha),
-        ];
-        match shares.iter().find(|(_, share)| !(0.0..=1.0).contains(share)) {
-            Some((key, share)) => Err(format!("`{key}` is `{share}`; it must be from 0 to 1")),
-            None => Ok(policy),
+        let ranges = policy.shares().into_iter().chain(policy.counts());
+        for (key, value, least, most) in ranges {
+            // What is not a number is in no range.
+            if !(least..=most).contains(&value) {
+                return Err(format!("`{key}` is `{value}`; it must be from {least} to {most}"));
+            }
         }
+        if policy.segments.k_min > policy.segments.k_max {
+            let (least, most) = (policy.segments.k_min, policy.segments.k_max);
+            return Err(format!("`segments.k_min` is `{least}`, which is more than `segments.k_max`, `{most}`"));
+        }
+        let feeds = policy.feeds.iter().map(|feed| ("feeds.name", &feed.name));
+        if let Some((key, _)) = feeds.chain([("project.name", &policy.project.name)]).find(|(_, name)| name.trim().is_empty()) {
+            return Err(format!("`{key}` is empty; give it a name"));
+        }
+        Ok(policy)
+    }
+
+    /// Key, value, least and most of every share.
+    fn shares(&self) -> [Range; 14] {
+        let share = |key, value| (key, value, 0.0, 1.0);
+        [
+            share("content.contract_share_max", self.content.contract_share_max),
+            share("content.quarantine_share_max", self.content.quarantine_share_max),
+            share("content.batch_alpha", self.content.batch_alpha),
+            share("labels.change_share_max", self.labels.change_share_max),
+            share("labels.suspect_share_max", self.labels.suspect_share_max),
+            share("segments.stability_min", self.segments.stability_min),
+            share("quality.auc_min", self.quality.auc_min),
+            share("quality.brier_max", self.quality.brier_max),
+            share("quality.leak_auc", self.quality.leak_auc),
+            share("api.input_alpha", self.api.input_alpha),
+            share("monitor.coverage_max", self.monitor.coverage_max),
+            share("monitor.near_pairs_max", self.monitor.near_pairs_max),
+            share("monitor.refused_share_max", self.monitor.refused_share_max),
+            // Evidence grows from one; a limit below it would call people for nothing.
+            ("monitor.drift_evidence_max", self.monitor.drift_evidence_max, 1.0, 1e12),
+        ]
+    }
+
+    /// The same of every count.
+    #[expect(clippy::cast_precision_loss, reason = "every limit is far below 2^53; a larger value stays out of range")]
+    fn counts(&self) -> Vec<Range> {
+        let mut counts = vec![
+            // Nobody needs more signatures than a committee has members.
+            ("labels.approvals_needed", f64::from(self.labels.approvals_needed), 1.0, 20.0),
+            ("segments.k_min", self.segments.k_min as f64, 2.0, SEGMENTS_MAX),
+            ("segments.k_max", self.segments.k_max as f64, 2.0, SEGMENTS_MAX),
+            ("segments.customers_min", self.segments.customers_min as f64, 1.0, 1e9),
+            ("split.folds", self.split.folds as f64, 2.0, FOLDS_MAX),
+            ("split.horizon_days", self.split.horizon_days as f64, 0.0, DAYS_MAX),
+            ("api.per_minute", f64::from(self.api.per_minute), 1.0, f64::from(identity::PER_MINUTE_MAX)),
+            ("api.distinct_customers_per_day", f64::from(self.api.distinct_customers_per_day), 1.0, 1e6),
+            ("api.rows_max", f64::from(self.api.rows_max), 1.0, 100_000.0),
+            ("secrets.age_days_max", self.secrets.age_days_max as f64, 1.0, DAYS_MAX),
+            ("secrets.session_hours", self.secrets.session_hours as f64, 1.0, 24.0),
+            ("monitor.requests_min", self.monitor.requests_min as f64, 1.0, 1e9),
+        ];
+        counts.extend(self.feeds.iter().map(|feed| ("feeds.size_max_bytes", feed.size_max_bytes as f64, 1.0, FEED_BYTES_MAX)));
+        counts
+    }
+}
+
+/// Key, value, least, most.
+type Range = (&'static str, f64, f64, f64);
+
+/// More than the K-Means part makes.
+const SEGMENTS_MAX: f64 = 16.0;
+/// Folds of a test.
+const FOLDS_MAX: f64 = 20.0;
+/// Ten years.
+const DAYS_MAX: f64 = 3_650.0;
+/// Four gibibytes: the largest file that is read.
+const FEED_BYTES_MAX: f64 = 4_294_967_296.0;
+
+impl SecretPolicy {
+    /// When a session that began then ends by this policy; no session lives longer than the program's own maximum.
+    pub(crate) fn session_ends(&self, session: &identity::Session) -> i64 {
+        session.expires.min(session.auth_time.saturating_add(self.session_hours.saturating_mul(3600)))
     }
 }
 
@@ -313,7 +376,7 @@ pub fn template(name: &str, data: &str, labels: &str, one_person: bool, auc_min:
          [quality]\n# The floor below which no model is released.\nauc_min = {auc_min}\nbrier_max = 0.25\n\n\
          [train]\nseed = 20261122\nweights = \"equal\"\ncalibration = \"none\"\n\n\
          [api]\ngranularity = \"class-only\"\nper_minute = 60\ndistinct_customers_per_day = 500\nrows_max = 100\n\n\
-         [secrets]\nage_days_max = 90\nsession_hours = 12\n",
+         [secrets]\nage_days_max = 90\nsession_hours = 8\n",
         name = quoted(name),
         data = quoted(data),
         labels = quoted(labels),
@@ -350,5 +413,29 @@ mod tests {
         assert!(Policy::parse(&text).unwrap_err().contains("per_minutes"));
         let text = template("a", "x", "", true, 0.65).replace("auc_min = 0.65", "auc_min = 65");
         assert!(Policy::parse(&text).unwrap_err().contains("quality.auc_min"));
+    }
+
+    fn check(from: &str, to: &str, key: &str) {
+        let text = template("a", "x", "", true, 0.65) + "\n[monitor]\nrequests_min = 50\ndrift_evidence_max = 100.0\n";
+        assert!(Policy::parse(&text).is_ok() && text.contains(from), "{from}");
+        let refused = Policy::parse(&text.replace(from, to)).unwrap_err();
+        assert!(refused.contains(key), "{to}: {refused}");
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_refused_when_it_is_read() {
+        check("folds = 5", "folds = 1", "split.folds");
+        check("k_min = 2", "k_min = 0", "segments.k_min");
+        check("k_min = 2", "k_min = 7", "segments.k_min");
+        check("k_max = 6", "k_max = 1000", "segments.k_max");
+        check("horizon_days = 90", "horizon_days = -1", "split.horizon_days");
+        check("approvals_needed = 1", "approvals_needed = 0", "labels.approvals_needed");
+        check("per_minute = 60", "per_minute = 0", "api.per_minute");
+        check("rows_max = 100", "rows_max = 0", "api.rows_max");
+        check("session_hours = 8", "session_hours = 0", "secrets.session_hours");
+        check("age_days_max = 90", "age_days_max = -3", "secrets.age_days_max");
+        check("requests_min = 50", "requests_min = 0", "monitor.requests_min");
+        check("drift_evidence_max = 100.0", "drift_evidence_max = nan", "monitor.drift_evidence_max");
+        check("name = \"a\"", "name = \" \"", "project.name");
     }
 }

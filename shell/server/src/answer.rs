@@ -12,7 +12,7 @@ use pipeline::serving::Reply;
 use serde::Serialize;
 
 /// Random bytes of a reference that the server makes by itself.
-const REFERENCE_BYTES: usize = 6;
+const REFERENCE_BYTES: usize = 4;
 /// Two years, as browsers' preload lists ask for.
 const STRICT_TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
@@ -31,11 +31,30 @@ pub(crate) struct Refusal {
     pub(crate) retry_after_seconds: Option<u32>,
     /// The methods that there are, for 405.
     pub(crate) allow: Option<String>,
+    /// Columns that a what-if lacks or that the model does not have: names only, and only for whom may see them in the metadata.
+    pub(crate) columns: Columns,
+}
+
+/// Names of columns with which a what-if did not fit.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Columns {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) missing: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unknown: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct RefusedJson<'a> {
+    error: String,
+    #[serde(flatten)]
+    columns: &'a Columns,
 }
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, why: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, why: why.into(), reference: None, retry_after_seconds: None, allow: None }
+        let columns = Columns::default();
+        Self { status, why: why.into(), reference: None, retry_after_seconds: None, allow: None, columns }
     }
 
     pub(crate) fn bad(why: impl Into<Cow<'static, str>>) -> Self {
@@ -73,8 +92,10 @@ impl Refusal {
 
     /// What the caller reads.
     pub(crate) fn told(&self, reference: &str) -> Answer {
-        let body = serde_json::json!({ "error": format!("refused, ref {reference}") });
-        let mut answer = with_body(self.status, JSON, body.to_string());
+        let body = RefusedJson { error: format!("refused, ref {reference}"), columns: &self.columns };
+        let mut body = serde_json::to_vec(&body).unwrap_or_default();
+        body.push(b'\n');
+        let mut answer = with_body(self.status, JSON, body);
         self.add_headers(answer.headers_mut());
         answer
     }
@@ -119,9 +140,10 @@ pub(crate) fn with_body(status: StatusCode, kind: HeaderValue, body: impl Into<B
     answer
 }
 
-/// An answer in JSON.
+/// An answer in JSON, which ends as a line of text does.
 pub(crate) fn json(value: &impl Serialize) -> Result<Answer, Refusal> {
-    let body = serde_json::to_vec(value).map_err(|_| Refusal::internal("an answer could not be written as JSON"))?;
+    let mut body = serde_json::to_vec(value).map_err(|_| Refusal::internal("an answer could not be written as JSON"))?;
+    body.push(b'\n');
     Ok(with_body(StatusCode::OK, JSON, body))
 }
 

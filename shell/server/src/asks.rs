@@ -25,11 +25,12 @@ pub trait Asks: Send + Sync + 'static {
         true
     }
 
-    /// Takes down, for the operator, why the server itself refused something. Must not block.
+    /// Takes down, for the operator, that something was refused: by the server itself with the reason, by the pipeline with the
+    /// reference of its evidence. Must not block.
     fn note(&self, _note: &Note) {}
 }
 
-/// The operator's face of a refusal that the server made by itself; the caller reads only the reference.
+/// The operator's face of a refusal; the caller reads only the reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     /// The reference that the caller was given.

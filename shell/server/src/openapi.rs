@@ -233,7 +233,11 @@ fn schemas() -> Value {
     let decile = json!({ "type": "integer", "minimum": 1, "maximum": 10 });
     let text = json!({ "type": "string" });
     json!({
-        "Refused": object(&["error"], json!({ "error": { "type": "string", "pattern": "^refused, ref [0-9A-Za-z-]+$" } })),
+        "Refused": object(&["error"], json!({
+            "error": { "type": "string", "pattern": "^refused, ref [0-9A-Za-z-]+$" },
+            "missing": { "type": "array", "items": text, "description": "columns that a what-if lacks" },
+            "unknown": { "type": "array", "items": text, "description": "columns of a what-if that the model does not have" }
+        })),
         "Churn": {
             "type": "object", "required": ["customer", "evidence"], "additionalProperties": false,
             "properties": { "customer": text, "churn": churn, "decile": decile, "evidence": text },

@@ -140,10 +140,11 @@ impl<A: Asks, C: ConsoleSource> App<A, C> {
     /// Takes a refusal down for the operator and tells the caller its reference.
     pub(crate) fn refuse(&self, refusal: &Refusal, is_page: bool) -> Answer {
         let reference = refusal.settled_reference();
-        if refusal.reference.is_none() {
-            let why = refusal.why.clone().into_owned();
-            self.asks.note(&Note { reference: reference.clone(), status: refusal.status.as_u16(), why });
-        }
+        let why = match &refusal.reference {
+            Some(_) => format!("{}; see `stayward evidence show {reference}`", refusal.why),
+            None => refusal.why.clone().into_owned(),
+        };
+        self.asks.note(&Note { reference: reference.clone(), status: refusal.status.as_u16(), why });
         if is_page { pages::refused(refusal, &reference) } else { refusal.told(&reference) }
     }
 }

@@ -1,21 +1,25 @@
 //! Our own routes (T2, T3): customers or rows in, yes or no out, and the id under which the evidence is found.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use artifact::{Asking, Granularity, Shown};
-use pipeline::serving::{Call, Reply, Told};
+use hyper::StatusCode;
+use pipeline::serving::{Call, PublicColumn, PublicModel, Reply, Told};
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::answer::{self, Answer, Refusal};
+use crate::answer::{self, Answer, Columns, Refusal};
 use crate::asks::Asks;
 use crate::body::{self, Kind, Pending};
 use crate::caller;
 use crate::config::{COLUMN_CHARS_MAX, COLUMNS_MAX, CUSTOMER_CHARS_MAX, CUSTOMERS_MAX, ROWS_MAX, VALUE_CHARS_MAX, fits};
 use crate::form::{self, Fields, Plus};
 use crate::serve::{App, Asked};
+
+/// Unknown columns that a refusal names.
+const COLUMNS_NAMED: usize = 20;
 
 /// `GET /v1/customers/{id}/churn`.
 pub(crate) async fn churn<A: Asks, C>(app: &App<A, C>, asked: &Asked<'_>) -> Result<Answer, Refusal> {
@@ -62,7 +66,13 @@ pub(crate) async fn what_if<A: Asks, C>(app: &App<A, C>, asked: &Asked<'_>, body
 /// Asks, and checks that the answer is no finer and no longer than the question.
 pub(crate) async fn ask<A: Asks, C>(app: &App<A, C>, call: Call) -> Result<Answered, Refusal> {
     let (wished, expected) = (call.granularity.unwrap_or(Granularity::ClassOnly), call.customers.len() + call.rows.len());
-    match Refusal::of(app.asks.ask(call).await)? {
+    let unfit = if call.rows.is_empty() { Columns::default() } else { unfit(&app.asks.model(), &call.rows) };
+    let reply = Refusal::of(app.asks.ask(call).await).map_err(|refusal| match refusal.status {
+        // Only a key that may ask what-if, and so may read these names in the metadata, gets so far.
+        StatusCode::UNPROCESSABLE_ENTITY => Refusal { columns: unfit, ..refusal },
+        _ => refusal,
+    })?;
+    match reply {
         Reply::Told { rows, model, version, evidence } => {
             let too_fine = rows.iter().any(|row| row.shown.granularity() > wished);
             if too_fine || rows.len() != expected {
@@ -71,6 +81,19 @@ pub(crate) async fn ask<A: Asks, C>(app: &App<A, C>, call: Call) -> Result<Answe
             Ok(Answered { rows: rows.into_iter().map(RowJson::from).collect(), model, version, evidence })
         }
         Reply::Refused { .. } => Err(Refusal::internal("a refusal was taken for an answer")),
+    }
+}
+
+/// Columns of the model that some row lacks, and those of some row that the model does not have.
+fn unfit(model: &PublicModel, rows: &[BTreeMap<String, Option<String>>]) -> Columns {
+    // As input validation reads a row: a column that may be missing may be left out.
+    let filled = |row: &BTreeMap<String, Option<String>>, name: &str| row.get(name).is_some_and(Option::is_some);
+    let lacks = |column: &&PublicColumn| !column.optional && rows.iter().any(|row| !filled(row, &column.name));
+    let known = |name: &str| model.columns.iter().any(|column| column.name == name);
+    let unknown: BTreeSet<&String> = rows.iter().flat_map(BTreeMap::keys).filter(|name| !known(name)).collect();
+    Columns {
+        missing: model.columns.iter().filter(lacks).map(|column| column.name.clone()).collect(),
+        unknown: unknown.into_iter().take(COLUMNS_NAMED).cloned().collect(),
     }
 }
 
@@ -267,6 +290,31 @@ mod tests {
         for query in ["granularity=raw", "granularity=", "granularity=class&granularity=decile", "debug=1"] {
             assert_eq!(granularity(query).unwrap_err().status, 400, "{query}");
         }
+    }
+
+    #[test]
+    fn a_what_if_that_does_not_fit_is_told_the_names() {
+        let column = |name: &str, optional| PublicColumn { name: name.to_owned(), number: true, optional };
+        let columns = vec![column("tenure", false), column("spend", true)];
+        let model = PublicModel { name: "churn".into(), version: "1".into(), columns };
+        let check = |json: &str, missing: &[&str], unknown: &[&str]| {
+            let rows: Rows = parse(format!("{{\"rows\":[{json}]}}").as_bytes()).unwrap();
+            let rows: Vec<_> = rows.rows.into_iter().map(|Row(row)| row).collect();
+            let found = unfit(&model, &rows);
+            assert_eq!(
+                (found.missing, found.unknown),
+                (
+                    missing.iter().map(|name| (*name).to_owned()).collect(),
+                    unknown.iter().map(|name| (*name).to_owned()).collect()
+                ),
+                "{json}"
+            );
+        };
+        check(r#"{"tenure":1,"spend":2}"#, &[], &[]);
+        check(r#"{"tenure":1,"spend":null}"#, &[], &[]);
+        check(r#"{"tenure":null,"spend":2}"#, &["tenure"], &[]);
+        check(r#"{"tenur":1,"spend":2}"#, &["tenure"], &["tenur"]);
+        check(r#"{"tenure":1},{"spend":2}"#, &["tenure"], &[]);
     }
 
     #[test]

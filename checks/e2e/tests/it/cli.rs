@@ -93,10 +93,10 @@ fn deliveries_are_held_accepted_and_refused_and_the_honest_one_is_not_kept_out()
 
     // The supplier signs again: refused bytes under another signature are judged again. No history judges the first, so people do.
     deliver(&world, "history.csv", "0..100", "1", &[]);
-    assert_eq!(outcome(&receive("history.csv", 6)), "held");
     check(&world, &["feed", "accept", "market"], 4);
     std::fs::remove_dir_all(world.project().join("vault")).unwrap();
     copy(&world.path("owner"), &world.project().join("vault"));
+    assert_eq!(outcome(&receive("history.csv", 6)), "held");
     check(&world, &["feed", "accept", "market", "ffff"], 2);
     check(&world, &["feed", "accept", "market"], 0);
     check(&world, &["feed", "accept", "market"], 2);
@@ -205,6 +205,55 @@ fn generated_tables_are_the_same_for_the_same_seed_and_named_by_a_manifest() {
         json(&world, &["generate", "--table", "market", "--weeks", "10..40", "--poison", "understate", "--out", "p.csv"], 0);
     assert!(poisoned["hostile"].as_u64().unwrap() > 0);
     check(&world, &["generate", "--table", "labels", "--poison", "understate"], 2);
+}
+
+#[test]
+fn what_was_decided_is_told_and_a_changed_model_is_seen() {
+    let world = World::new();
+    let ran = json(&world, &["run"], 0);
+    let trained = ran["steps"].as_array().unwrap().iter().find(|step| step["step"] == "s05-training").unwrap();
+    let short = &trained["evidence"].as_str().unwrap()[..8];
+    let shown = text(&check(&world, &["evidence", "show", short], 0));
+    assert!(shown.contains("s05-training: cleared") && shown.contains("model-lineage") && shown.contains("rests on"), "{shown}");
+    assert!(json(&world, &["evidence", "show", short], 0)["dsseEnvelope"].is_object());
+    let models = json(&world, &["model", "ls"], 0);
+    assert_eq!((models[0]["deployed"].as_bool(), models[0]["state"].as_str()), (Some(true), Some("released")), "{models}");
+    assert!(models[0]["auc"].as_f64().unwrap() > 0.5);
+    check(&world, &["doctor"], 0);
+    check(&world, &["rollback"], 2);
+    check(&world, &["rollback", "deadbeef"], 2);
+    let proposed = text(&check(&world, &["label", "propose"], 0));
+    assert!(proposed.contains("approved already, as version 1"), "{proposed}");
+    assert_eq!(json(&world, &["status"], 0)["runs"][0]["state"], "done");
+
+    let model = models[0]["model"].as_str().unwrap();
+    let report = world.project().join("models").join(model).join("report.json");
+    let mut bytes = std::fs::read(&report).unwrap();
+    bytes.push(b' ');
+    std::fs::write(&report, bytes).unwrap();
+    let doctor = text(&check(&world, &["doctor"], 1));
+    assert!(doctor.contains("PROBLEM  deployed model") && doctor.contains("report.json"), "{doctor}");
+    check(&world, &["model", "show"], 5);
+    assert!(json(&world, &["model", "ls"], 0)[0]["auc"].is_null());
+}
+
+/// The second of the day at which the session ends.
+fn ends(world: &World) -> i64 {
+    let doctor = json(world, &["doctor"], 0);
+    let session = doctor.as_array().unwrap().iter().find(|check| check["check"] == "session").unwrap();
+    let time = session["seen"].as_str().unwrap().rsplit_once('T').unwrap().1.trim_end_matches('Z').to_owned();
+    time.split(':').fold(0, |seconds, part| seconds * 60 + part.parse::<i64>().unwrap())
+}
+
+#[test]
+fn a_login_lasts_as_long_as_the_policy_says() {
+    let world = World::new();
+    let longer = ends(&world);
+    let policy = world.project().join("stayward.toml");
+    let text = std::fs::read_to_string(&policy).unwrap();
+    std::fs::write(&policy, text.replace("session_hours = 8", "session_hours = 1")).unwrap();
+    let shorter = ends(&world);
+    assert_eq!((longer - shorter).rem_euclid(86_400), 7 * 3_600);
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn who_may_not_begin_a_stage_does_not() {
         assert!(text(&output).contains(help), "{arguments:?}: {}", text(&output));
     };
     denied(&["run", "--to", "data-source"], "stayward login owner");
-    let both = world.stayward(&["user", "roles", "tara", "trainer,release-manager"]);
+    let both = world.stayward(&["user", "roles", "tara", "--roles", "trainer,release-manager"]);
     assert_ne!(both.status.code(), Some(0), "{}", text(&both));
     for (name, denied_stages) in [
         ("lena", &[("data-source", "data-source"), ("training", "training")][..]),

@@ -129,7 +129,7 @@ impl Demo {
             .replace("auc_min = 0.75", "auc_min = 0.55");
         std::fs::write(&policy, edited + ONE_PERSON).unwrap();
         demo.log_in("admin");
-        let roles = demo.stayward(&["user", "roles", "ada", "data-steward,label-approver,release-manager"]);
+        let roles = demo.stayward(&["user", "roles", "ada", "--roles", "data-steward,label-approver,release-manager"]);
         assert!(roles.status.success(), "{}", text(&roles));
         demo.log_in("ada");
         demo

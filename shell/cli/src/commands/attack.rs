@@ -171,6 +171,6 @@ fn verdict(duel: &Duel) -> &'static str {
         (true, false, _) => "BROKEN",
         (true, true, Bar::KnownGap) => "known gap",
         (true, true, Bar::AtMost(_)) if duel.on.succeeded == 0 => "stopped",
-        (true, true, Bar::AtMost(_)) => "below its bar",
+        (true, true, Bar::AtMost(_)) => "within its limit",
     }
 }

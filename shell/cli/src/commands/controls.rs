@@ -167,7 +167,8 @@ fn spell(controls: &[Control], project: bool) -> String {
     let count = |kept: Kept| controls.iter().filter(|control| control.kept == kept).count();
     let policy = if project { String::new() } else { "; no project here, so no policy was judged".to_owned() };
     parts.push(format!(
-        "{} clauses: {} measured, {} working, {} weak, {} open{policy}",
+        "{} clauses: {} measured, {} working, {} weak, {} open{policy}\n`measured` means that the error rates of all gates of a clause \
+         stand in this program; attacks are measured on this machine with `stayward attack all`, and their figures are not kept",
         controls.len(),
         count(Kept::Measured),
         count(Kept::Working),

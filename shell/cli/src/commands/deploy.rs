@@ -18,7 +18,7 @@ pub(crate) async fn deploy(root: &Path, out: &Output) -> Ended {
     let desk = Desk::open(root).await?;
     let deployed = desk.deploy_released(&Houses::open()?).await?;
     out.result(&deployed, || {
-        format!("model {} is deployed (evidence {})\nnext: stayward serve", deployed.model.short(), deployed.deployment.id)
+        format!("model {} is deployed (evidence {})\nnext:\n  stayward serve", deployed.model.short(), deployed.deployment.id)
     });
     Ok(0)
 }
@@ -28,7 +28,7 @@ pub(crate) async fn rollback(args: RollbackArgs, root: &Path, out: &Output) -> E
     let deployed = desk.roll_back(&Houses::open()?, args.model.as_deref()).await?;
     out.result(&deployed, || {
         format!(
-            "model {} is deployed again (evidence {})\nnext: restart stayward serve",
+            "model {} is deployed again (evidence {})\nnext: start the service again, if it runs\n  stayward serve",
             deployed.model.short(),
             deployed.deployment.id
         )

@@ -10,13 +10,15 @@ use pipeline::{Office, PipelineError, Project};
 use serde::Serialize;
 
 use super::Ended;
-use crate::output::{Output, table};
+use crate::output::{Output, many, table, wrapped};
 
 /// Free space below which runs may fail: a model, a table's version and their evidence.
 const FREE_KIB_MIN: u64 = 1 << 20;
 /// No release of this program is older: a clock before it is wrong. 2026-01-01.
 const CLOCK_MIN: i64 = 1_767_225_600;
 const DAY_SECONDS: u64 = 86_400;
+/// Letters of a line of what was seen, so that the table fits a terminal of 100.
+const CELL_LETTERS: usize = 70;
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
@@ -71,15 +73,27 @@ pub(crate) async fn run(args: DoctorArgs, root: &Path, out: &Output) -> Ended {
             checks.push(folder(root));
             checks.push(log(&project));
             checks.extend(office(root).await);
+            checks.push(model(&project).await);
         }
     }
     out.result(&checks, || {
-        let row = |one: &Check| {
-            vec![if one.ok { "ok" } else { "PROBLEM" }.to_owned(), one.check.to_owned(), one.seen.clone(), one.mend.clone()]
-        };
-        table(&["", "check", "seen", "what mends it"], &checks.iter().map(row).collect::<Vec<_>>())
+        let rows: Vec<Vec<String>> = checks.iter().flat_map(lines).collect();
+        table(&["", "check", "seen"], &rows)
     });
     Ok(u8::from(checks.iter().any(|check| !check.ok)))
+}
+
+/// A check in lines that fit a terminal: what was seen, then what mends it.
+fn lines(one: &Check) -> Vec<Vec<String>> {
+    let mend = if one.mend.is_empty() { Vec::new() } else { wrapped(&format!("mend it: {}", one.mend), CELL_LETTERS) };
+    let cells = wrapped(&one.seen, CELL_LETTERS).into_iter().chain(mend).enumerate();
+    let word = if one.ok { "ok" } else { "PROBLEM" };
+    cells
+        .map(|(at, cell)| match at {
+            0 => vec![word.to_owned(), one.check.to_owned(), cell],
+            _ => vec![String::new(), String::new(), cell],
+        })
+        .collect()
 }
 
 /// The policy as TOML; every key that may be left out is there.
@@ -155,13 +169,31 @@ fn log(project: &Project) -> Check {
     match published(project) {
         Err(error) => failed(CHECK, &error),
         Ok(published) => match published.reader.check_all(&published.statements) {
-            Ok(report) => fine(CHECK, format!("{} entries, all signatures and hashes hold", report.head.size)),
+            Ok(report) => fine(CHECK, format!("{}, all signatures and hashes hold", many(report.head.size, "entry", "entries"))),
             Err(error) => bad(
                 CHECK,
                 error.to_string(),
                 "see which links hold with `stayward evidence verify`; restore the folder from a backup",
             ),
         },
+    }
+}
+
+/// The model that answers must be the one that was released, file by file, and its signature must hold.
+async fn model(project: &Project) -> Check {
+    const CHECK: &str = "deployed model";
+    let control = match store::control::Control::open(&project.path("control.db")).await {
+        Ok(control) => control,
+        Err(error) => return bad(CHECK, error.to_string(), "restore the folder from a backup"),
+    };
+    let proved = pipeline::view::deployed_proved(project, &control).await;
+    let proved = proved.and_then(|known| {
+        known.map(|(name, _)| super::model::verified(project, &name).map(|(files, _)| (name, files.len()))).transpose()
+    });
+    match proved {
+        Ok(None) => fine(CHECK, "none yet: `stayward run` makes one"),
+        Ok(Some((name, files))) => fine(CHECK, format!("{name}: {files} files are as they were released, the signature holds")),
+        Err(error) => failed(CHECK, &error),
     }
 }
 
@@ -177,7 +209,7 @@ async fn office(root: &Path) -> Vec<Check> {
             Err(error) => bad("signing keys", error.to_string(), "restore the vault from a backup"),
             Ok(age) => {
                 let days = age / DAY_SECONDS;
-                let seen = format!("`{name}` is {days} days old, {most} are allowed");
+                let seen = format!("`{name}` is {} old, {most} are allowed", many(days, "day", "days"));
                 if i64::try_from(days).is_ok_and(|days| days <= most) {
                     fine("signing keys", seen)
                 } else {

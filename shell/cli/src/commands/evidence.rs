@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use gate::{Decision, RulingOutcome};
 use ledger::IdPrefix;
 use pipeline::desk::published;
 use pipeline::evidence::{Chain, Link, LinkState, replay_all, verify};
 use serde::Serialize;
 
 use super::{Ended, wrong};
-use crate::output::{Output, table};
+use crate::output::{Output, many, table};
 
 #[derive(Debug, Args)]
 pub(crate) struct EvidenceArgs {
@@ -19,13 +20,16 @@ pub(crate) struct EvidenceArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Print the signed statement of an entry as a Sigstore bundle.
+    /// Say what an entry decided, gate by gate, and why. With `--output json` or `--file`, its signed statement as a Sigstore bundle.
     Show {
         /// Evidence id, or its first digits (4 or more); a refusal's reference works too.
         id: String,
         /// The in-toto statement inside, instead of the bundle.
         #[arg(long)]
         statement: bool,
+        /// Write the bundle here.
+        #[arg(long)]
+        file: Option<PathBuf>,
     },
     /// Walk from an entry to the feeds and check every link; without an id, check the whole log.
     Verify {
@@ -53,7 +57,7 @@ enum What {
 
 pub(crate) fn run(args: EvidenceArgs, root: &Path, out: &Output) -> Ended {
     match args.what {
-        What::Show { id, statement } => show(&id, statement, root, out),
+        What::Show { id, statement, file } => show(&id, statement, file.as_deref(), root, out),
         What::Verify { id, replay } => check(id.as_deref(), replay, root, out),
         What::Log { number } => log(number, root, out),
         What::Prove { id, file } => prove(&id, file.as_deref(), root, out),
@@ -66,14 +70,13 @@ fn prefix(id: &str) -> Result<IdPrefix, pipeline::PipelineError> {
 
 fn find(id: &str, root: &Path) -> Result<(pipeline::desk::Published, u64), pipeline::PipelineError> {
     let evidence = published(&super::open(root)?)?;
-    let found = evidence
-        .reader
-        .find(&prefix(id)?)
-        .map_err(|error| wrong(error.to_string(), "list entries with `stayward evidence log`"))?;
+    let help = "list entries with `stayward evidence log`; what the service refused before it asked the pipeline stands only in its \
+                own log, on standard error";
+    let found = evidence.reader.find(&prefix(id)?).map_err(|error| wrong(error.to_string(), help))?;
     Ok((evidence, found.index))
 }
 
-fn show(id: &str, statement: bool, root: &Path, out: &Output) -> Ended {
+fn show(id: &str, statement: bool, file: Option<&Path>, root: &Path, out: &Output) -> Ended {
     let (evidence, index) = find(id, root)?;
     let bundle = evidence.reader.bundle(index)?;
     let verified = bundle.verify(&evidence.statements).map_err(|error| broken(error.to_string()))?;
@@ -82,9 +85,102 @@ fn show(id: &str, statement: bool, root: &Path, out: &Output) -> Ended {
     } else {
         bundle.to_canonical_json().map_err(|error| broken(error.to_string()))?
     };
+    if let Some(path) = file {
+        store::disk::write_atomic(path, &text)?;
+        out.say(&format!("wrote {}", path.display()));
+        return Ok(0);
+    }
     let value: serde_json::Value = serde_json::from_slice(&text).map_err(|error| broken(error.to_string()))?;
-    out.result(&value, || serde_json::to_string_pretty(&value).unwrap_or_default());
+    if statement && out.format == crate::args::Format::Table {
+        // Byte for byte what was signed, but for blanks: no word of it is for this reader alone.
+        let text = serde_json::to_string_pretty(&value).map_err(|error| broken(error.to_string()))?;
+        super::raw(out, format!("{text}\n").as_bytes())?;
+        return Ok(0);
+    }
+    let words = told(&evidence, index)?;
+    out.result(&value, || words);
     Ok(0)
+}
+
+/// An entry in words.
+fn told(evidence: &pipeline::desk::Published, index: u64) -> Result<String, pipeline::PipelineError> {
+    let brief = brief(evidence, index)?;
+    let result = match brief.passed {
+        Some(true) => "passed",
+        Some(false) => "not passed",
+        None => "made",
+    };
+    let Brief { id, kind, name, at, part, .. } = brief;
+    let mut lines =
+        vec![format!("{kind}   {name}\nid        {id}   (entry {index} of the log)\nwhen      {at}\nresult    {result}")];
+    lines.extend(part.rulings.iter().map(ruling));
+    let mut parents = Vec::new();
+    for parent in &part.parents {
+        let found = prefix(&parent.hex()).and_then(|prefix| {
+            let found = evidence.reader.find(&prefix).map_err(|error| broken(error.to_string()))?;
+            self::brief(evidence, found.index)
+        });
+        parents.push(match found {
+            Ok(found) => format!("  {}  {:<10} {}", found.id, found.kind, found.name),
+            Err(error) => format!("  {}  BROKEN: {error}", parent.short()),
+        });
+    }
+    let artefacts = part.artefacts.iter().map(|one| format!("  {:<9} {}   {}", one.role, one.path, one.digest.short()));
+    for (title, all) in [("rests on", parents), ("answers for", artefacts.collect())] {
+        if !all.is_empty() {
+            lines.push(format!("\n{title}\n{}", all.join("\n")));
+        }
+    }
+    let archive = part.archive.map_or_else(|| "none".to_owned(), |archive| archive.to_string());
+    lines.push(format!("\narchive   {archive}\nnext:\n  stayward evidence verify {id} --replay"));
+    Ok(lines.join("\n"))
+}
+
+/// What one step ruled: each gate, and for those that did not pass the reason and the way out.
+fn ruling(ruling: &gate::Ruling) -> String {
+    let outcome = match ruling.outcome {
+        RulingOutcome::Cleared => "cleared",
+        RulingOutcome::Held => "held",
+        RulingOutcome::Refused => "refused; gates behind the one that refused were not asked",
+    };
+    let gates = ruling.gates.iter().map(|ruled| {
+        let word = match ruled.decision {
+            Decision::Pass => "pass",
+            Decision::Hold => "HELD",
+            Decision::Refuse => "REFUSED",
+        };
+        let finding = ruled.finding.as_ref();
+        let finding = finding.map(|finding| format!("\n            why   {}\n            help  {}", finding.why, finding.help));
+        format!("\n  {word:<8}  {}{}", ruled.gate, finding.unwrap_or_default())
+    });
+    format!("\n{}: {outcome}{}", ruling.step, gates.collect::<String>())
+}
+
+/// One entry, its signature checked.
+struct Brief {
+    id: String,
+    kind: String,
+    name: String,
+    at: String,
+    passed: Option<bool>,
+    part: pipeline::evidence::StaywardPart,
+}
+
+fn brief(evidence: &pipeline::desk::Published, index: u64) -> Result<Brief, pipeline::PipelineError> {
+    let bundle = evidence.reader.bundle(index)?;
+    let statement = bundle.verify(&evidence.statements).map_err(|error| broken(error.to_string()))?;
+    let part = pipeline::evidence::StaywardPart::of(&statement).unwrap_or_default();
+    let text =
+        |pointer: &str| statement.predicate.pointer(pointer).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+    let verified = text("/timeVerified");
+    Ok(Brief {
+        id: bundle.id().to_string(),
+        kind: part.kind.clone(),
+        name: statement.subject.first().map_or_else(String::new, |subject| subject.name.clone()),
+        at: if verified.is_empty() { text("/runDetails/metadata/finishedOn") } else { verified },
+        passed: statement.predicate.get("verificationResult").and_then(|value| value.as_str()).map(|value| value == "PASSED"),
+        part,
+    })
 }
 
 fn broken(why: String) -> pipeline::PipelineError {
@@ -147,11 +243,13 @@ fn spell(verified: &Verified<'_>, walk: bool) -> String {
             lines.push(format!("       {:indent$}  {} {}", "", artefact.role, artefact.path, indent = link.depth.min(8) * 2));
         }
     }
-    lines.push(format!("{} links, log of {} entries, root {}", chain.links.len(), chain.log_entries, chain.log_root));
+    let links = many(u64::try_from(chain.links.len()).unwrap_or(u64::MAX), "link", "links");
+    let entries = many(chain.log_entries, "entry", "entries");
+    lines.push(format!("{links}, log of {entries}, root {}", chain.log_root));
     if let Some(replay) = &verified.replay {
         lines.push(format!(
-            "{} rulings were judged again and came out the same, {} did not",
-            replay.same,
+            "{} judged again and came out the same, {} did not",
+            many(replay.same, "ruling was", "rulings were"),
             replay.different.len()
         ));
     }
@@ -181,20 +279,8 @@ fn log(number: u64, root: &Path, out: &Output) -> Ended {
     let size = evidence.reader.head()?.size;
     let mut entries = Vec::new();
     for index in size.saturating_sub(number)..size {
-        let bundle = evidence.reader.bundle(index)?;
-        let statement = bundle.verify(&evidence.statements).map_err(|error| broken(error.to_string()))?;
-        let part = pipeline::evidence::StaywardPart::of(&statement).unwrap_or_default();
-        let text =
-            |pointer: &str| statement.predicate.pointer(pointer).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
-        let verified = text("/timeVerified");
-        entries.push(Entry {
-            index,
-            id: bundle.id().to_string(),
-            at: if verified.is_empty() { text("/runDetails/metadata/finishedOn") } else { verified },
-            kind: part.kind,
-            name: statement.subject.first().map_or_else(String::new, |subject| subject.name.clone()),
-            passed: statement.predicate.get("verificationResult").and_then(|value| value.as_str()).map(|value| value == "PASSED"),
-        });
+        let Brief { id, kind, name, at, passed, .. } = brief(&evidence, index)?;
+        entries.push(Entry { index, id, at, kind, name, passed });
     }
     out.result(&entries, || {
         let word = |passed: Option<bool>| match passed {

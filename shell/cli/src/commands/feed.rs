@@ -286,8 +286,8 @@ async fn accept(feed: &str, digest: &str, root: &Path, out: &Output) -> Ended {
     if out.format != Format::Ndjson {
         let value = serde_json::json!({ "stopped_deliveries": played.stopped, "steps": played.steps });
         out.result(&value, || match played.stopped {
-            0 => "accepted, and every delivery came through\nnext: stayward run".to_owned(),
-            stopped => format!("accepted; deliveries that were stopped again: {stopped}\nnext: stayward feed ls"),
+            0 => "accepted, and every delivery came through\nnext:\n  stayward run".to_owned(),
+            stopped => format!("accepted; deliveries that were stopped again: {stopped}\nnext:\n  stayward feed ls"),
         });
     }
     Ok(u8::from(played.stopped > 0))
@@ -319,7 +319,7 @@ async fn receive(file: &Path, feed: &str, root: &Path, out: &Output) -> Ended {
 /// Exit code, and what to do.
 fn next_of(outcome: DeliveryOutcome, feed: &str, digest: &str) -> (u8, String) {
     match outcome {
-        DeliveryOutcome::Cleared => (0, "stayward run".to_owned()),
+        DeliveryOutcome::Cleared => (0, "`stayward run`".to_owned()),
         DeliveryOutcome::Held => (6, format!("have a data steward look at it, then `stayward feed accept {feed} {digest}`")),
         DeliveryOutcome::Refused => {
             (1, "ask the supplier for another delivery; the reason is above, or in the evidence".to_owned())

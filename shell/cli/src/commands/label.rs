@@ -11,7 +11,7 @@ use pipeline::{Desk, Office, PipelineError};
 use serde::Serialize;
 
 use super::{Ended, wrong};
-use crate::output::{Output, table};
+use crate::output::{Output, many, table};
 
 /// Labels that `review` shows.
 const REVIEWED: usize = 20;
@@ -52,8 +52,23 @@ async fn propose(root: &Path, out: &Output) -> Ended {
     let session = desk.session().await?;
     let content = propose_labels(&desk, &session).await?;
     let needed = desk.project.policy.labels.approvals_needed;
-    let value = serde_json::json!({ "content": content, "author": session.person, "approvals_needed": needed });
-    out.result(&value, || format!("labels {} are proposed by {}; they need {needed} signatures\nnext: stayward label review, then stayward label approve", content.short(), session.person));
+    let versions = desk.control.label_versions().await.map_err(internal)?;
+    let last = versions.iter().max_by_key(|known| known.version).filter(|last| last.what.content == content);
+    let approved = last.map(|last| last.version);
+    let value =
+        serde_json::json!({ "content": content, "author": session.person, "approvals_needed": needed, "approved_as": approved });
+    out.result(&value, || match approved {
+        Some(version) => format!(
+            "labels {} are approved already, as version {version}\nnext:\n  stayward run --from label-qa",
+            content.short()
+        ),
+        None => format!(
+            "labels {} are proposed by {}; they need {}\nnext:\n  stayward label review\n  stayward label approve",
+            content.short(),
+            session.person,
+            many(u64::from(needed), "signature", "signatures")
+        ),
+    });
     Ok(0)
 }
 
@@ -80,15 +95,16 @@ async fn approve(root: &Path, out: &Output) -> Ended {
     let value = serde_json::json!({ "content": content, "person": session.person, "signatures": signed.len(), "approvals_needed": needed, "evidence": evidence });
     out.result(&value, || {
         let next = if signed.len() >= usize::try_from(needed).unwrap_or(usize::MAX) {
-            "stayward run --from label-qa"
+            "\n  stayward run --from label-qa"
         } else {
-            "have another person log in and sign"
+            " have another person log in and sign"
         };
         format!(
-            "{} signed labels {} ({} of {needed} signatures, evidence {})\nnext: {next}",
+            "{} signed labels {} ({} of {}, evidence {})\nnext:{next}",
             session.person,
             content.short(),
             signed.len(),
+            many(u64::from(needed), "signature", "signatures"),
             evidence.as_deref().unwrap_or("-")
         )
     });

@@ -36,6 +36,8 @@ pub(crate) async fn run(args: LoginArgs, root: &Path, out: &Output) -> Ended {
         }
     };
     office.keep_session(&session)?;
+    // As long as the policy says: shorter than the login's own session.
+    let session = office.session().await?;
     let until = pipeline::desk::rfc3339(session.expires);
     out.result(&serde_json::json!({ "person": session.person, "until": until }), || {
         format!("{} is logged in until {until}", session.person)

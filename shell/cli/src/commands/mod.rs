@@ -23,7 +23,7 @@ pub(crate) mod user;
 pub(crate) mod validate;
 pub(crate) mod vault;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pipeline::{PipelineError, Project};
 
@@ -38,13 +38,16 @@ const PROJECTS: [&str; 3] = [".", "churn-project", "churn-demo"];
 
 pub(crate) async fn run(args: Args, out: &Output) -> u8 {
     let project = args.project.clone();
+    if let Some(named) = project.as_deref().filter(|named| !found_by_itself(named)) {
+        crate::address::name_project(named);
+    }
     let ended = match args.command {
         Command::Demo(demo) => demo::run(demo, project, out).await,
         Command::Init(init) => init::run(init, project, out).await,
         Command::Run(run) => run::run(run, &found(project), out).await,
         Command::Status => status::run(&found(project), out).await,
         Command::Serve(serve) => serve::run(serve, &found(project), out).await,
-        Command::Model(model) => model::run(model, &found(project), out),
+        Command::Model(model) => model::run(model, &found(project), out).await,
         Command::Deploy => deploy::deploy(&found(project), out).await,
         Command::Rollback(rollback) => deploy::rollback(rollback, &found(project), out).await,
         Command::Evidence(evidence) => evidence::run(evidence, &found(project), out),
@@ -77,6 +80,18 @@ fn found(project: Option<PathBuf>) -> PathBuf {
         let known = PROJECTS.iter().map(PathBuf::from).find(|folder| folder.join("stayward.toml").is_file());
         known.unwrap_or_else(|| PathBuf::from("."))
     })
+}
+
+/// Whether the next command finds this project although nobody names it.
+fn found_by_itself(named: &Path) -> bool {
+    match std::env::var_os("STAYWARD_PROJECT") {
+        Some(known) => Path::new(&known) == named,
+        None => match (std::fs::canonicalize(found(None)), std::fs::canonicalize(named)) {
+            (Ok(known), Ok(named)) => known == named,
+            // A project that is to be made: `init` and `demo` name it themselves.
+            (_, _) => false,
+        },
+    }
 }
 
 /// Reads a project for commands that only look.

@@ -8,6 +8,7 @@ use learn::Member;
 use ledger::Bundle;
 use pipeline::desk::published;
 use pipeline::run::Report;
+use pipeline::view::{self, ModelState};
 use pipeline::{PipelineError, Project};
 use serde::Serialize;
 
@@ -39,12 +40,11 @@ enum What {
     },
 }
 
-pub(crate) fn run(args: ModelArgs, root: &Path, out: &Output) -> Ended {
-    let project = super::open(root)?;
+pub(crate) async fn run(args: ModelArgs, root: &Path, out: &Output) -> Ended {
     match args.what {
-        What::Ls => list(&project, out),
-        What::Show { model } => show(&project, model.as_deref(), out),
-        What::Verify { model } => verify(&project, model.as_deref(), out),
+        What::Ls => list(&super::open(root)?, out).await,
+        What::Show { model } => show(&super::open(root)?, model.as_deref(), out),
+        What::Verify { model } => verify(&super::open(root)?, model.as_deref(), out),
     }
 }
 
@@ -72,10 +72,32 @@ fn pick(project: &Project, model: Option<&str>) -> Result<String, PipelineError>
         .ok_or_else(|| wrong("there is no such model", "make one with `stayward run`, or list them with `stayward model ls`"))
 }
 
-fn list(project: &Project, out: &Output) -> Ended {
-    let names = models(project)?;
-    out.result(&names, || if names.is_empty() { "no model yet: run `stayward run`".to_owned() } else { names.join("\n") });
+async fn list(project: &Project, out: &Output) -> Ended {
+    let control = store::control::Control::open(&project.path("control.db")).await;
+    let control = control.map_err(|error| PipelineError::Internal(error.to_string()))?;
+    let models = view::models(project, &control).await?;
+    out.result(&models, || {
+        if models.is_empty() {
+            return "no model yet: run `stayward run`".to_owned();
+        }
+        let rows: Vec<Vec<String>> = models.iter().map(row).collect();
+        table(&["model", "judged", "vote AUC", "state", "", "evidence"], &rows)
+    });
     Ok(0)
+}
+
+fn row(line: &view::ModelLine) -> Vec<String> {
+    let state = match line.state {
+        ModelState::Refused => "REFUSED",
+        ModelState::Held => "HELD",
+        ModelState::Trained => "trained",
+        ModelState::Released => "released",
+        ModelState::Unknown => "unknown",
+    };
+    let auc = line.auc.map_or_else(|| "-".to_owned(), |auc| format!("{auc:.4}"));
+    let mark = if line.deployed { "deployed" } else { "" };
+    let evidence = line.evidence.clone().unwrap_or_default();
+    vec![line.model.clone(), line.at.clone(), auc, state.to_owned(), mark.to_owned(), evidence]
 }
 
 #[derive(Serialize)]
@@ -87,8 +109,10 @@ struct Shown {
 /// Prints a model; the newest where none is named.
 pub(crate) fn show(project: &Project, model: Option<&str>, out: &Output) -> Ended {
     let model = pick(project, model)?;
-    let bytes = store::disk::read_limited(&project.path(&format!("models/{model}/report.json")), FILE_BYTES_MAX)?;
-    let report: Report = serde_json::from_slice(&bytes).map_err(|error| PipelineError::Broken {
+    // No figure of a model whose files are not the signed ones.
+    let (files, _) = verified(project, &model)?;
+    let report = files.get("report.json").map(Vec::as_slice).unwrap_or_default();
+    let report: Report = serde_json::from_slice(report).map_err(|error| PipelineError::Broken {
         why: format!("report.json of model {model} cannot be read: {error}"),
         help: "check the model with `stayward model verify`".into(),
     })?;
@@ -127,9 +151,10 @@ fn spell(shown: &Shown) -> String {
         })
         .collect();
     format!(
-        "model {}\ntested {} on {} labelled rows, {:.1} % churn; {} columns\n\n{}\n\n{}\n\nprotected columns, not used: {}",
+        "model {}\ntested {}: {}\nlearnt from all {} labelled rows, {:.1} % churn; {} columns\n\n{}\n\n{}\n\nprotected columns, not used: {}",
         shown.model,
         report.split,
+        tested(report),
         report.rows,
         report.churn_rate * 100.0,
         report.columns.len(),
@@ -137,6 +162,15 @@ fn spell(shown: &Shown) -> String {
         segments_table(&report.segments),
         if report.protected.is_empty() { "none".to_owned() } else { report.protected.join(", ") },
     )
+}
+
+/// The rows behind the figures, in words.
+fn tested(report: &Report) -> String {
+    let churn = report.test_churn_rate * 100.0;
+    match report.sizes.as_slice() {
+        [(trained, tested)] => format!("trained on {trained} rows, tested on {tested} later ones, {churn:.1} % churn"),
+        folds => format!("{} rows, each tested once, {churn:.1} % churn", folds.iter().map(|(_, tested)| tested).sum::<usize>()),
+    }
 }
 
 /// Segments as people read them.
@@ -157,23 +191,32 @@ struct Checked {
     root: String,
 }
 
-fn verify(project: &Project, model: Option<&str>, out: &Output) -> Ended {
-    let model = pick(project, model)?;
+/// Files of a model, whose signature holds over exactly these bytes, and the signed root.
+pub(crate) fn verified(project: &Project, model: &str) -> Result<(BTreeMap<String, Vec<u8>>, String), PipelineError> {
     let broken = |why: String| PipelineError::Broken {
         why,
         help: "restore the model's folder from a backup, or train again with `stayward run`".into(),
     };
     let folder = project.path(&format!("models/{model}"));
-    let mut files: ledger::modelsig::ModelFiles = BTreeMap::new();
-    for name in store::disk::list(&folder)? {
+    let mut files = BTreeMap::new();
+    // What a killed run left half-written is no part of the model.
+    for name in store::disk::list(&folder)?.into_iter().filter(|name| !name.starts_with(".tmp-")) {
         let bytes = store::disk::read_limited(&folder.join(&name), FILE_BYTES_MAX)?;
-        files.insert(name, gate::Digest::of(&bytes));
+        files.insert(name, bytes);
     }
-    let signature = store::disk::read_limited(&project.path(&format!("models/{model}.sig")), FILE_BYTES_MAX)?;
+    let found: ledger::modelsig::ModelFiles = files.iter().map(|(name, bytes)| (name.clone(), gate::Digest::of(bytes))).collect();
+    let signature = store::disk::read_limited(&project.path(&format!("models/{model}.sig")), FILE_BYTES_MAX);
+    let signature = signature.map_err(|error| broken(error.to_string()))?;
     let bundle = Bundle::parse(&signature).map_err(|error| broken(error.to_string()))?;
     let keys = published(project)?.statements;
-    let signed = ledger::modelsig::verify(&bundle, &keys, &files).map_err(|error| broken(error.to_string()))?;
-    let checked = Checked { model, files: files.len(), root: signed.root.to_string() };
+    let signed = ledger::modelsig::verify(&bundle, &keys, &found).map_err(|error| broken(error.to_string()))?;
+    Ok((files, signed.root.to_string()))
+}
+
+fn verify(project: &Project, model: Option<&str>, out: &Output) -> Ended {
+    let model = pick(project, model)?;
+    let (files, root) = verified(project, &model)?;
+    let checked = Checked { model, files: files.len(), root };
     out.result(&checked, || {
         format!("model {}: signature holds over {} files, root {}", checked.model, checked.files, checked.root)
     });

@@ -43,8 +43,9 @@ pub(crate) fn run(args: PredictArgs, root: &Path, out: &Output) -> Ended {
         }
         Ok(answer) => refused(&answer, out),
         Err(PipelineError::Internal(why)) => {
-            out.error(&why, "start it with `stayward serve`");
-            Ok(70)
+            // Nobody could be asked, which is no fault of this program.
+            out.error(&why, "start it with `stayward serve`, or name another with --url");
+            Ok(3)
         }
         Err(error) => Err(error),
     }

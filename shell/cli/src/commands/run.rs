@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use super::{Ended, wrong};
 use crate::args::Format;
-use crate::output::{Live, Output};
+use crate::interrupt;
+use crate::output::{Live, Output, many};
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -40,8 +41,10 @@ pub(crate) async fn run(args: RunArgs, root: &Path, out: &Output) -> Ended {
     let houses = Houses::open()?;
     let mut live = Live { out, reports: Vec::new() };
     let mut run = Run::begin(&desk, &houses, &mut live).await?;
+    let watched = interrupt::watch(*out);
     let result = run.refresh(from, to).await;
     run.finish(&result).await?;
+    watched.abort();
     let (id, stopped) = (run.id.clone(), run.stopped_deliveries);
     let deployed = result?;
     let ran = Ran {
@@ -61,11 +64,12 @@ fn summary(ran: &Ran) -> String {
     let stopped = if ran.stopped_deliveries == 0 {
         String::new()
     } else {
-        format!("\n{} deliveries were stopped; the run went on without them", ran.stopped_deliveries)
+        let were = many(ran.stopped_deliveries, "delivery was", "deliveries were");
+        format!("\n{were} stopped; the run went on without {}", if ran.stopped_deliveries == 1 { "it" } else { "them" })
     };
     match (&ran.model, &ran.evidence) {
         (Some(model), Some(evidence)) => format!(
-            "model {model} is deployed{stopped}\nnext: stayward model show | stayward serve | stayward evidence verify {evidence}"
+            "model {model} is deployed{stopped}\nnext:\n  stayward model show\n  stayward serve\n  stayward evidence verify {evidence}"
         ),
         _ => format!("run {} is done{stopped}", ran.run),
     }

@@ -12,7 +12,7 @@ use server::{Asks, Config, Identification, Note, Running, Server};
 
 use super::{Ended, wrong};
 use crate::console::Console;
-use crate::output::Output;
+use crate::output::{Output, many};
 
 /// How often keys that were made or revoked are taken up.
 const KEYS_EVERY: Duration = Duration::from_secs(2);
@@ -116,8 +116,17 @@ pub(crate) async fn run(args: ServeArgs, root: &Path, out: &Output) -> Ended {
     let drained = up.running.shutdown().await;
     up.service.note_key_uses().await?;
     up.service.watch().await?;
-    out.say(&format!("stopped ({drained:?})"));
+    out.say(&format!("stopped: {}", drained_words(drained)));
     Ok(0)
+}
+
+fn drained_words(drained: server::Drained) -> String {
+    let count = |connections: usize| many(u64::try_from(connections).unwrap_or(u64::MAX), "connection", "connections");
+    match (drained.finished, drained.cut) {
+        (0, 0) => "no connection was open".to_owned(),
+        (finished, 0) => format!("{} ended in time", count(finished)),
+        (finished, cut) => format!("{} ended in time, {} cut off at the deadline", count(finished), cut),
+    }
 }
 
 /// Waits for ctrl-c or a request to terminate.

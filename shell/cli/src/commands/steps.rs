@@ -7,6 +7,7 @@ use pipeline::run::{Run, STAGES, current_segments};
 use pipeline::{Desk, Houses, Office, PipelineError};
 
 use super::{Ended, model, wrong};
+use crate::interrupt;
 use crate::output::{Live, Output};
 
 /// What a part of the diagram left.
@@ -27,6 +28,7 @@ pub(crate) async fn play(
     let houses = Houses::open()?;
     let mut live = Live { out, reports: Vec::new() };
     let mut run = Run::begin(desk, &houses, &mut live).await?;
+    let watched = interrupt::watch(*out);
     let accepted = match accept {
         Some((feed, content)) => run.accept_delivery(feed, content).await,
         None => Ok(()),
@@ -36,6 +38,7 @@ pub(crate) async fn play(
         Err(error) => Err(error),
     };
     run.finish(&result).await?;
+    watched.abort();
     let stopped = run.stopped_deliveries;
     result?;
     Ok(Played { stopped, steps: live.reports })
@@ -64,6 +67,6 @@ pub(crate) async fn train(root: &Path, out: &Output) -> Ended {
     let desk = Desk::open(root).await?;
     play(&desk, (at, at), None, out).await?;
     drop(desk);
-    out.say("\nnext: stayward run --from staging");
+    out.say("\nnext:\n  stayward run --from staging\n");
     model::show(&super::open(root)?, None, out)
 }

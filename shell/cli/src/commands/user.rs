@@ -42,7 +42,7 @@ enum What {
         /// Login name.
         name: Option<String>,
         /// The roles from now on, with a comma between.
-        #[arg(value_delimiter = ',')]
+        #[arg(long, value_delimiter = ',', requires = "name")]
         roles: Vec<String>,
     },
     /// Admin: switch a person off, with all sessions. Nobody is deleted: the evidence still names them.

@@ -81,7 +81,7 @@ async fn rotate(name: &str, root: &Path, out: &Output) -> Ended {
             "keys stay published, so what they signed stays verifiable"
         };
         format!(
-            "{} has a new key; {} earlier {kept}\nevidence {}\n{}\nnext: stayward evidence verify",
+            "{} has a new key; {} earlier {kept}\nevidence {}\n{}\nnext:\n  stayward evidence verify",
             rotated.key,
             rotated.earlier,
             rotated.evidence,

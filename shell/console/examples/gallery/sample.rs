@@ -8,7 +8,7 @@ use console::view::evidence::{CheckpointView, EvidenceView, Integrity, LinkKind,
 use console::view::model::{
     Better, Curve, EvidenceRef, MetricColumn, MetricOf, MetricRow, MetricTable, ModelDetail, ModelView, SegmentView, TrainedOn,
 };
-use console::view::pipeline::{GateView, PipelineView, Place, RowCounts, RunBrief, RunView, StepView};
+use console::view::pipeline::{GateView, OpenClause, PipelineView, Place, RowCounts, RunBrief, RunView, StepView};
 use console::view::{Chrome, Fact, FindingView, MeanSd, State};
 
 /// Every page by name.
@@ -113,7 +113,13 @@ fn step(place: Place, state: State, rows: Option<(u64, u64)>, seconds: f64, gate
         rows,
         seconds: ran.then_some(seconds),
         evidence: ran.then(|| format!("01JD9Q4T7Z{:016X}", place as u64 * 104_729 + 77)),
+        open: open(place),
     }
+}
+
+fn open(place: Place) -> Vec<OpenClause> {
+    let clause = OpenClause { id: "adversarial-training".into(), reason: "the model is not trained against attacks yet".into() };
+    if place == Place::Train { vec![clause] } else { Vec::new() }
 }
 
 pub(crate) fn steps() -> Vec<StepView> {

@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use crate::diagram::{anchor, diagram, step_at};
 use crate::frame::{Live, Tab, inside, settled};
 use crate::part::{
-    Table, badge, badge_with, command_line, duration, empty, evidence_link, finding, gate_count, gate_finding, owed, prose,
-    row_line, run_line,
+    Table, badge, badge_with, command_line, duration, empty, evidence_link, finding, gate_count, gate_finding, open_count, owed,
+    prose, row_line, run_line,
 };
 use crate::view::State;
 use crate::view::pipeline::{GateView, PipelineView, Place, StepView};
@@ -104,12 +104,25 @@ pub(super) fn step_section(id: &str, step: &StepView) -> Markup {
                 @if step.evidence.is_some() { span { "receipt " (evidence_link(step.evidence.as_deref())) } }
             }
             (blame(step))
+            (open_clauses(step))
             @if step.gates.is_empty() {
                 @if step.state == State::NotRun { p class="unread" { "No gate has judged here yet; fill it with " (command_line(command::RUN)) } }
                 @else { p class="none" { "This step has no gate of its own." } }
             } @else {
                 (Table { caption: &format!("Gates of {}, in order", step.place.name()), class: "gates",
                     columns: &["Gate", "Verdict", "Clauses", "Evidence"], rows: step.gates.iter().map(gate_row).collect() }.draw())
+            }
+        }
+    }
+}
+
+/// Clauses of the threat model that belong to the step and that none of its gates keeps.
+fn open_clauses(step: &StepView) -> Markup {
+    html! {
+        @if !step.open.is_empty() {
+            div class="open" {
+                p { strong { (open_count(step)) } ": no gate keeps this yet, whatever the gates below say." }
+                ul { @for clause in &step.open { li { code { (clause.id) } " · " (prose(&clause.reason)) } } }
             }
         }
     }

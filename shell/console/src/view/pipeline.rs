@@ -139,6 +139,16 @@ pub struct RowCounts {
     pub quarantined: u64,
 }
 
+/// A clause of the threat model that no gate of its step keeps yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OpenClause {
+    /// The clause's id.
+    pub id: String,
+    /// Why no gate keeps it.
+    pub reason: String,
+}
+
 /// One step of the diagram with its gates, in the order in which they judge.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -157,6 +167,8 @@ pub struct StepView {
     pub seconds: Option<f64>,
     /// The ledger entry of the step's receipt.
     pub evidence: Option<String>,
+    /// Clauses that belong here and that no gate keeps: what the step's name promises and its state does not cover.
+    pub open: Vec<OpenClause>,
 }
 
 /// One run of the pipeline, in a line.

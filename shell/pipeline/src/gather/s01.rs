@@ -58,7 +58,7 @@ pub(crate) fn read_market(bytes: &[u8], contract: &Contract, name: &str) -> Resu
                 &violation.column,
                 format!("`{}` in `{}`", violation.seen, violation.column),
             )),
-            (_, None) => out.missing.push(format!("{} ({:?})", violation.column, violation.rule)),
+            (_, None) => out.missing.push(data::in_words(violation)),
         }
     }
     for (at, what) in

@@ -9,6 +9,7 @@ use super::state::{Deployed, Released};
 use crate::desk::{Desk, now, now_ms};
 use crate::evidence::{Artefact, Links, LogWitness};
 use crate::houses::Houses;
+use crate::office::allow;
 use crate::progress::StepState;
 use crate::{PipelineError, crash, run::training::model_folder};
 
@@ -34,9 +35,8 @@ async fn deploy(
         DeploymentKind::Deploy => (Action::Release, "deploy"),
         DeploymentKind::Rollback => (Action::Rollback, "rollback"),
     };
-    session
-        .authorise(action, now())
-        .map_err(|denial| PipelineError::NotAllowed { why: denial.to_string(), help: denial.help() })?;
+    let then = if kind == DeploymentKind::Deploy { "; then `stayward deploy`" } else { "; then the rollback again" };
+    allow(&desk.identity, session, action).await.map_err(|error| error.in_need("", then))?;
     let keys = desk.statement_keys();
     let witness = LogWitness { reader: &desk.reader, keys: &keys };
     // Only what the log proves to have been cleared can be deployed.
@@ -84,24 +84,88 @@ impl Desk {
     pub async fn roll_back(&self, houses: &Houses, to: Option<&str>) -> Result<Deployed, PipelineError> {
         let session = self.session().await?;
         let all = self.control.deployments().await.map_err(PipelineError::internal)?;
-        let current = all.iter().max_by_key(|deployment| deployment.seq).map(|deployment| deployment.what.model);
-        // Back along the line of deployments: after A, B, C and one rollback to B the next one goes to A, not to C again.
-        let entered = all.iter().filter(|known| Some(known.what.model) == current && known.what.kind == DeploymentKind::Deploy);
-        let before = entered.max_by_key(|known| known.seq).and_then(|known| known.previous);
-        let fits = |deployment: &&Deployment| match to {
-            Some(prefix) => deployment.what.model.hex().starts_with(prefix),
-            None => Some(deployment.what.model) == before,
-        };
-        let earlier = all.iter().filter(fits).max_by_key(|deployment| deployment.seq);
-        let earlier = earlier.ok_or_else(|| {
-            PipelineError::wrong("there is no earlier deployment to go back to", "list them with `stayward model ls`")
-        })?;
+        let earlier = earlier(&all, to)?;
         let known = read(earlier)?;
         let released = Released { release: known.release, receipt: known.receipt };
         deploy(self, houses, &released, &session, "", DeploymentKind::Rollback).await
     }
 }
 
+/// The deployment to go back to, of all of them.
+fn earlier<'a>(all: &'a [Deployment], to: Option<&str>) -> Result<&'a Deployment, PipelineError> {
+    let help = "list models with `stayward model ls`";
+    let newest = |found: &mut dyn Iterator<Item = &'a Deployment>| found.max_by_key(|deployment| deployment.seq);
+    let current = newest(&mut all.iter()).map(|deployment| deployment.what.model);
+    if let Some(prefix) = to {
+        let found = newest(&mut all.iter().filter(|known| !prefix.is_empty() && known.what.model.hex().starts_with(prefix)));
+        return match found {
+            None => Err(PipelineError::wrong(format!("no such model was ever deployed: `{prefix}`"), help)),
+            Some(known) if Some(known.what.model) == current => {
+                Err(PipelineError::wrong(format!("model `{}` is deployed already", known.what.model.short()), help))
+            }
+            Some(known) => Ok(known),
+        };
+    }
+    // Back along the line of deployments: after A, B, C and one rollback to B the next one goes to A, not to C again. A deployment
+    // of what was deployed already is no step of that line.
+    let entered = newest(&mut all.iter().filter(|known| {
+        let model = Some(known.what.model);
+        model == current && known.what.kind == DeploymentKind::Deploy && known.previous != model
+    }));
+    let before = entered.and_then(|known| known.previous);
+    let found = before.and_then(|before| newest(&mut all.iter().filter(|known| known.what.model == before)));
+    found.ok_or_else(|| PipelineError::wrong("there is nothing earlier to go back to", help))
+}
+
 fn read(deployment: &Deployment) -> Result<Deployed, PipelineError> {
     serde_json::from_value(deployment.what.receipt.clone()).map_err(PipelineError::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use gate::Digest;
+
+    use super::*;
+
+    /// Deployments by letters, an upper-case one is a rollback; what one goes back to, or nothing.
+    fn check(deployed: &str, to: Option<&str>, expected: Option<&str>) {
+        let model = |letter: char| Digest::of(letter.to_ascii_lowercase().to_string().as_bytes());
+        let letters: Vec<char> = deployed.chars().collect();
+        let of = |(at, letter): (usize, &char)| Deployment {
+            seq: u64::try_from(at).unwrap() + 1,
+            what: NewDeployment {
+                model: model(*letter),
+                receipt: serde_json::Value::Null,
+                kind: if letter.is_uppercase() { DeploymentKind::Rollback } else { DeploymentKind::Deploy },
+                by: "ada".into(),
+                at_ms: 0,
+            },
+            previous: at.checked_sub(1).map(|before| model(letters[before])),
+        };
+        let all: Vec<Deployment> = letters.iter().enumerate().map(of).collect();
+        let to = to.map(|to| to.chars().next().map_or(String::new(), |letter| model(letter).short()));
+        let found = earlier(&all, to.as_deref()).ok().map(|deployment| deployment.what.model);
+        assert_eq!(found, expected.and_then(|letter| letter.chars().next()).map(model), "{deployed}");
+    }
+
+    #[test]
+    fn a_rollback_goes_back_along_the_line_and_no_further() {
+        check("", None, None);
+        check("a", None, None);
+        check("aa", None, None);
+        check("ab", None, Some("a"));
+        check("abb", None, Some("a"));
+        check("abA", None, None);
+        check("abAA", None, None);
+        check("abcB", None, Some("a"));
+        check("abAc", None, Some("a"));
+    }
+
+    #[test]
+    fn a_named_model_was_deployed_and_is_not() {
+        check("abc", Some("a"), Some("a"));
+        check("abc", Some("c"), None);
+        check("abc", Some("z"), None);
+        check("abc", Some(""), None);
+    }
 }

@@ -12,7 +12,7 @@ pub(crate) mod training;
 use std::time::Instant;
 
 use gate::{Finding, Outcome, Step};
-use identity::{Action, Session};
+use identity::{Action, Denial, Session, matrix};
 use serde::Serialize;
 use store::control::{NewRunStep, RunState, StepState as Booked};
 
@@ -70,7 +70,7 @@ impl<'a> Run<'a> {
     /// Nothing is begun that the person may not do to its end.
     pub async fn refresh(&mut self, from: usize, to: usize) -> Result<Option<Deployed>, PipelineError> {
         for action in STAGE_ACTIONS.iter().take(to.saturating_add(1)).skip(from) {
-            self.may(*action).await?;
+            self.may(*action).await.map_err(|error| self.with_ways(error))?;
         }
         if from == 0 {
             self.feeds().await?; //                                                          s01  T1  who sent them? are they sane?
@@ -86,11 +86,12 @@ impl<'a> Run<'a> {
         if to < 3 {
             return Ok(None);
         }
-        let segments = if from <= 3 { self.segments(&source, &labels).await? } else { self.known().await? }; //  s04  T1
+        let segments = if from <= 3 { self.segments(&source, &labels, from == 3).await? } else { self.known().await? }; //  s04  T1
         if to < 4 {
             return Ok(None);
         }
-        let trained = if from <= 4 { self.training(&source, &labels, &segments).await? } else { self.known().await? }; //  s05  T4 T5
+        let trained =
+            if from <= 4 { self.training((&source, &labels, &segments), from == 4).await? } else { self.known().await? }; //  s05  T4 T5
         if to < 5 {
             return Ok(None);
         }
@@ -100,9 +101,29 @@ impl<'a> Run<'a> {
 
     /// Whether the person of this run may do it: a component does the work, but somebody with the right must have asked for it.
     async fn may(&self, action: Action) -> Result<(), PipelineError> {
+        match self.session.authorise(self.needed(action), now()) {
+            // The factor is asked for when it comes to that: a run may take longer than a code is fresh.
+            Err(Denial::SecondFactorTooOld { .. }) if action == Action::Release => Ok(()),
+            _ => allow(&self.desk.identity, &self.session, self.needed(action)).await,
+        }
+    }
+
+    /// In a one-person project who brings the data trains, too.
+    fn needed(&self, action: Action) -> Action {
         let one_person = self.desk.project.policy.people.one_person;
-        let action = if one_person && matches!(action, Action::Segment | Action::Train) { Action::BringData } else { action };
-        allow(&self.desk.identity, &self.session, action).await
+        if one_person && matches!(action, Action::Segment | Action::Train) { Action::BringData } else { action }
+    }
+
+    /// A denial that names the part of the diagram that this person may run.
+    fn with_ways(&self, error: PipelineError) -> PipelineError {
+        let PipelineError::NotAllowed { why, help } = error else { return error };
+        let mine = STAGE_ACTIONS.map(|action| matrix::any_allowed(&self.session.roles, self.needed(action)));
+        let ways: Vec<String> = ways(mine).iter().map(|way| format!("`{way}`")).collect();
+        if ways.is_empty() || mine.iter().all(|mine| *mine) {
+            return PipelineError::NotAllowed { why, help };
+        }
+        let help = format!("{help}; `{}` may run {}", self.session.person, ways.join(" and "));
+        PipelineError::NotAllowed { why, help }
     }
 
     /// Books how the run ended.
@@ -217,4 +238,34 @@ pub(crate) struct Rows {
     pub(crate) held: u64,
     pub(crate) note: String,
     pub(crate) began: Option<Instant>,
+}
+
+/// The commands that run the stages somebody may run, each an unbroken part of the diagram.
+fn ways(mine: [bool; STAGES.len()]) -> Vec<String> {
+    let mut parts: Vec<(usize, usize)> = Vec::new();
+    for at in (0..mine.len()).filter(|at| mine.get(*at) == Some(&true)) {
+        match parts.last_mut() {
+            Some((_, to)) if *to + 1 == at => *to = at,
+            Some(_) | None => parts.push((at, at)),
+        }
+    }
+    let end = |option: &str, at: usize, left_out: usize| match STAGES.get(at) {
+        Some(stage) if at != left_out => format!(" --{option} {stage}"),
+        Some(_) | None => String::new(),
+    };
+    let way = |(from, to): (usize, usize)| format!("stayward run{}{}", end("from", from, 0), end("to", to, STAGES.len() - 1));
+    parts.into_iter().map(way).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_is_told_the_stages_of_each_role() {
+        let check = |mine: [u8; 7], expected: &[&str]| assert_eq!(ways(mine.map(|one| one == 1)), expected);
+        check([1, 1, 1, 0, 0, 1, 1], &["stayward run --to label-qa", "stayward run --from staging"]);
+        check([0, 0, 0, 1, 1, 0, 0], &["stayward run --from segmentation --to training"]);
+        check([0; 7], &[]);
+    }
 }

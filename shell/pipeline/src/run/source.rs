@@ -240,7 +240,6 @@ pub(crate) fn read_customers(project: &crate::Project, source: &Settled) -> Resu
 
 fn check_table(typed: &TypedTable) -> Result<(), PipelineError> {
     let Some(first) = typed.violations.iter().find(|found| found.row.is_none()) else { return Ok(()) };
-    let why =
-        format!("the file as a whole breaks contract.toml: {:?} in column `{}`, seen `{}`", first.rule, first.column, first.seen);
+    let why = format!("the file as a whole breaks contract.toml: {}", data::in_words(first));
     Err(PipelineError::wrong(why, "mend the file, or change contract.toml"))
 }

@@ -9,6 +9,7 @@ mod entry;
 mod evidence;
 mod lit;
 mod model;
+mod models;
 mod origin;
 mod pipeline;
 #[cfg(test)]
@@ -17,4 +18,5 @@ pub(crate) mod tests;
 pub use controls::controls_view;
 pub use evidence::evidence_view;
 pub use model::model_view;
+pub use models::{ModelLine, ModelState, deployed_proved, models};
 pub use pipeline::{pipeline_view, run_view};

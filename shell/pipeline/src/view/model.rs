@@ -163,10 +163,10 @@ fn figures(detail: ModelDetail, report: &Report) -> ModelDetail {
 
 fn name(member: Member) -> &'static str {
     match member {
-        Member::Booster => "gradient booster",
-        Member::Svm => "support vector machine",
-        Member::Forest => "random forest",
-        Member::Vote => "ensemble",
+        Member::Booster => "XGBoost",
+        Member::Svm => "SVM (RBF)",
+        Member::Forest => "Random Forest",
+        Member::Vote => "vote",
     }
 }
 
@@ -184,7 +184,7 @@ fn metrics(report: &Report) -> MetricTable {
         over: report.split.clone(),
         columns: vec![
             column("ROC AUC", Better::Higher),
-            column("average precision", Better::Higher),
+            column("PR AUC", Better::Higher),
             MetricColumn { unit: "nats".to_owned(), ..column("log loss", Better::Lower) },
             column("Brier score", Better::Lower),
             column("accuracy", Better::Higher),

@@ -2,7 +2,8 @@
 
 use console::view::Chrome;
 use console::view::State;
-use console::view::pipeline::{GateView, PipelineView, Place, RunBrief, RunView, StepView};
+use console::view::pipeline::{GateView, OpenClause, PipelineView, Place, RunBrief, RunView, StepView};
+use gate::{CLAUSES, Clause, EXCEPTIONS};
 use store::control::{Run, RunState, RunStep};
 
 use super::lit::{Judged, LEDGER, Lit, booked, gate_view, judged, lit, place_of, weight, worst};
@@ -47,7 +48,18 @@ fn place_view(place: Place, placed: &[Placed], lit: &Lit) -> StepView {
         rows: judged.iter().rev().find_map(|judged| judged.rows),
         seconds: (seconds > 0.0).then_some(seconds),
         evidence: shown.and_then(|judged| judged.evidence.clone()),
+        open: open(place, placed),
     }
+}
+
+/// Clauses of a place that no gate keeps, with the reason.
+fn open(place: Place, placed: &[Placed]) -> Vec<OpenClause> {
+    let here = CLAUSES.into_iter().filter(|clause| place_of(clause.home()) == Some(place));
+    let kept = |clause: &Clause| placed.iter().any(|placed| placed.card.clauses.contains(clause));
+    let reason = |clause: Clause| EXCEPTIONS.iter().find(|(excepted, _)| *excepted == clause).map(|(_, why)| (*why).to_owned());
+    here.filter(|clause| !kept(clause))
+        .map(|clause| OpenClause { id: clause.id().to_owned(), reason: reason(clause).unwrap_or_default() })
+        .collect()
 }
 
 /// What the last verdicts were about; by part, where a place has two steps.
@@ -113,7 +125,8 @@ fn step_view(desk: &Desk, step: &RunStep, placed: &[Placed]) -> Option<StepView>
     let several = placed.iter().any(|placed| placed.step != step.what.step && place_of(placed.step) == Some(place));
     let Judged { state, about, rows, seconds, evidence, .. } = judged;
     let about = if several && step.what.step != "deployment" { format!("{}: {about}", part_of(&step.what.step)) } else { about };
-    Some(StepView { place, about, state, gates, rows, seconds, evidence })
+    // The run's page is about what happened; what no gate keeps stands on the pipeline's.
+    Some(StepView { place, about, state, gates, rows, seconds, evidence, open: Vec::new() })
 }
 
 /// A run in a line. The register's words for its steps are enough here; the run's own page asks the log.

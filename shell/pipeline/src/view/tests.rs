@@ -105,6 +105,13 @@ async fn after_the_run(small: &Small) {
         assert!(step.state == State::NotRun && step.gates.iter().all(|gate| gate.state == State::NotRun), "{place:?}");
     }
     let page = console::pipeline(&view);
+    // A green box does not hide what no gate keeps.
+    let open = |place| step(&view, place).open.iter().map(|clause| clause.id.clone()).collect::<Vec<_>>();
+    for clause in gate::EXCEPTIONS.iter().map(|(clause, _)| clause) {
+        let place = super::lit::place_of(clause.home()).unwrap();
+        assert!(open(place).iter().any(|id| id == clause.id()) && page.contains(clause.id()), "{}", clause.id());
+    }
+    assert!(open(Place::Intake).is_empty() && page.contains("clause open"));
     assert!(houses.placed().iter().all(|placed| page.contains(placed.card.id)));
     assert!(console::pipeline_fragment(&view).contains(&small.run));
 

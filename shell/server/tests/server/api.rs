@@ -139,10 +139,22 @@ async fn the_operator_finds_why_under_the_reference() {
     assert_eq!(notes.len(), 1);
     assert_eq!(got.json()["error"], format!("refused, ref {}", notes[0].reference));
     assert!(notes[0].why.contains("line 1 column 1"), "{notes:?}");
-    // What the pipeline refused, it has taken down itself.
+    assert_eq!(notes[0].reference.len(), 8);
+    // Of what the pipeline refused, its own reference.
     let got = server.get("/v1/customers/unknown/churn", &[ASK]).await;
     assert_eq!(got.json()["error"], "refused, ref 8c21");
-    assert_eq!(server.fake.notes.lock().unwrap().len(), 1);
+    let notes = server.fake.notes.lock().unwrap().clone();
+    assert_eq!((notes.len(), notes[1].reference.as_str(), notes[1].status), (2, "8c21", got.status.as_u16()));
+}
+
+#[tokio::test]
+async fn a_what_if_that_does_not_fit_is_told_which_columns() {
+    let server = ordinary().await;
+    let got = server.post("/v1/what-if", &[ALL, JSON], r#"{"rows":[{"tenure":3,"tenurs":4}]}"#).await;
+    assert!(got.status == 422 && got.is_refusal(), "{}", got.text());
+    assert_eq!(got.json()["unknown"], serde_json::json!(["tenurs"]));
+    let got = server.post("/v1/what-if", &[ASK, JSON], r#"{"rows":[{"tenurs":4}]}"#).await;
+    assert!(got.status == 403 && got.json().as_object().unwrap().len() == 1, "{}", got.text());
 }
 
 #[tokio::test]

@@ -58,10 +58,16 @@ impl Got {
     /// Exactly the one shape that a refusal has.
     pub(crate) fn is_refusal(&self) -> bool {
         let body = self.json();
-        let members = body.as_object().unwrap();
+        let mut members = body.as_object().unwrap().clone();
+        // A what-if that does not fit is told the names of columns.
+        let named = |value: Option<serde_json::Value>| value.is_none_or(|value| value.is_array());
+        let columns = self.status == 422 || !["missing", "unknown"].iter().any(|name| members.contains_key(*name));
+        let columns = columns && named(members.remove("missing")) && named(members.remove("unknown"));
         let reference =
             members.get("error").and_then(|error| error.as_str()).and_then(|error| error.strip_prefix("refused, ref "));
         self.header("content-type") == "application/json"
+            && self.text().ends_with('\n')
+            && columns
             && members.len() == 1
             && reference.is_some_and(|reference| !reference.is_empty() && reference.bytes().all(|byte| byte.is_ascii_hexdigit()))
     }
