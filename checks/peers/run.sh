@@ -77,6 +77,7 @@ call() {
 log_made() { "$BUILT/examples/make_log" "$work/log"; }
 table_made() { "$BUILT/examples/make_table" "$work/table"; }
 learn_made() { "$BUILT/examples/export_for_peers" "$work/model"; }
+interchange_made() { "$BUILT/examples/export_interchange" "$work/interchange"; }
 
 environment
 if [ "${1:-}" = --environment ]; then
@@ -117,9 +118,12 @@ fi
 
 call learn_peer.py
 call generate_peer.py
+call interchange_peer.py
 if [ -z "$smoke" ]; then
     peer export-model learn_made
     peer xgboost-scikit-learn python "$here/learn_peer.py" "$work/model"
+    peer export-interchange interchange_made
+    peer onnxruntime-xgboost-libsvm python "$here/interchange_peer.py" "$work/interchange"
     peer xgboost-on-synthetic python "$here/generate_peer.py" "$BUILT/examples/table"
 fi
 
