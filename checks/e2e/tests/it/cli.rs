@@ -165,6 +165,30 @@ fn only_an_admin_manages_keys_and_the_signing_keys_rotate_without_losing_evidenc
 }
 
 #[test]
+fn a_model_goes_out_if_its_signature_holds_and_is_explained_to_people_only() {
+    let world = World::new();
+    check(&world, &["run"], 0);
+    let file = world.project().join("model.onnx");
+    let exported = json(&world, &["model", "export", "--out", file.to_str().unwrap()], 0);
+    assert_eq!(exported["bytes"].as_u64(), Some(std::fs::metadata(&file).unwrap().len()));
+    for format in ["xgboost", "xgboost-ubj", "xgboost-forest", "libsvm"] {
+        assert!(!check(&world, &["model", "export", "--format", format], 0).stdout.is_empty());
+    }
+    let explained = json(&world, &["model", "explain"], 0);
+    assert!(explained["columns"][0]["drop"].as_f64() > Some(0.0), "{explained}");
+    check(&world, &["model", "explain", "--customer", "nobody"], 2);
+    // Another byte in a file: nothing goes out.
+    let folder = world.project().join("models").join(explained["model"].as_str().unwrap());
+    let mut booster = std::fs::read(folder.join("booster.json")).unwrap();
+    booster.push(b' ');
+    std::fs::write(folder.join("booster.json"), booster).unwrap();
+    check(&world, &["model", "export", "--out", file.to_str().unwrap()], 5);
+    check(&world, &["model", "explain"], 5);
+    check(&world, &["logout"], 0);
+    check(&world, &["model", "explain"], 4);
+}
+
+#[test]
 fn labels_segments_and_controls_are_shown() {
     let world = World::new();
     check(&world, &["label", "review"], 2);

@@ -8,6 +8,8 @@ pub(crate) mod demo;
 pub(crate) mod deploy;
 pub(crate) mod doctor;
 pub(crate) mod evidence;
+pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod feed;
 pub(crate) mod generate;
 pub(crate) mod init;

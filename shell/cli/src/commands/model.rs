@@ -1,10 +1,11 @@
-//! `stayward model`: list, show, verify.
+//! `stayward model`: list, show, verify, export, explain.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use clap::{Args, Subcommand};
 use learn::Member;
+use learn::modelfile::{BOOSTER_FILE, FOREST_FILE, MANIFEST_FILE, PREPROCESS_FILE, SEGMENTS_FILE, SVM_FILE};
 use ledger::Bundle;
 use pipeline::desk::published;
 use pipeline::run::Report;
@@ -17,6 +18,8 @@ use crate::output::{Output, table};
 
 /// Largest file of a model that is read here.
 const FILE_BYTES_MAX: u64 = 2 << 30;
+/// Files of the model itself; others of its folder say what ordinary inputs and scores are.
+const OF_MODEL: [&str; 6] = [BOOSTER_FILE, FOREST_FILE, MANIFEST_FILE, PREPROCESS_FILE, SEGMENTS_FILE, SVM_FILE];
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelArgs {
@@ -38,6 +41,10 @@ enum What {
         /// First digits of the model's digest; the newest where absent.
         model: Option<String>,
     },
+    /// Write a model in another program's format, once its signature holds.
+    Export(super::export::ExportArgs),
+    /// Say which columns move a model's answers, or one customer's; for people who may read the data source.
+    Explain(super::explain::ExplainArgs),
 }
 
 pub(crate) async fn run(args: ModelArgs, root: &Path, out: &Output) -> Ended {
@@ -45,6 +52,8 @@ pub(crate) async fn run(args: ModelArgs, root: &Path, out: &Output) -> Ended {
         What::Ls => list(&super::open(root)?, out).await,
         What::Show { model } => show(&super::open(root)?, model.as_deref(), out),
         What::Verify { model } => verify(&super::open(root)?, model.as_deref(), out),
+        What::Export(args) => super::export::run(args, root, out),
+        What::Explain(args) => super::explain::run(args, root, out).await,
     }
 }
 
@@ -211,6 +220,18 @@ pub(crate) fn verified(project: &Project, model: &str) -> Result<(BTreeMap<Strin
     let keys = published(project)?.statements;
     let signed = ledger::modelsig::verify(&bundle, &keys, &found).map_err(|error| broken(error.to_string()))?;
     Ok((files, signed.root.to_string()))
+}
+
+/// A model whose signature holds, with its name; the newest where none is named. No parser sees bytes before they were checked.
+pub(crate) fn loaded(project: &Project, model: Option<&str>) -> Result<(String, learn::Ensemble), PipelineError> {
+    let model = pick(project, model)?;
+    let (mut files, _) = verified(project, &model)?;
+    files.retain(|name, _| OF_MODEL.contains(&name.as_str()));
+    let ensemble = learn::Ensemble::from_files(&files).map_err(|error| PipelineError::Broken {
+        why: format!("model {model} cannot be read: {error}"),
+        help: "read it with the version of stayward that made it, or train again with `stayward run`".into(),
+    })?;
+    Ok((model, ensemble))
 }
 
 fn verify(project: &Project, model: Option<&str>, out: &Output) -> Ended {

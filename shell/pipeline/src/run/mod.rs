@@ -1,6 +1,7 @@
 //! A run: the threat model's diagram from the feeds' inboxes to the deployed model, one file per step.
 
 mod deploy;
+mod explain;
 mod feeds;
 pub(crate) mod labels;
 mod release;
@@ -24,6 +25,7 @@ use crate::houses::Houses;
 use crate::office::allow;
 use crate::progress::{GateReport, Progress, StepReport, StepState};
 
+pub use explain::{CustomerExplained, ModelExplained, Part, Worth, explain_customer, explain_model};
 pub use labels::{LabelReview, Proposal, Suspect, approve_labels, label_proposal, propose_labels, review_labels};
 pub use segments::current_segments;
 pub(crate) use source::{CUSTOMERS, read_customers};
