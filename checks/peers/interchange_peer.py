@@ -2,12 +2,14 @@
 support vector machine; and holds our TreeSHAP against XGBoost's. Rows have holes and levels that training never saw.
 
     cargo run -p learn --example export_interchange -- OUTDIR
-    python interchange_peer.py OUTDIR     # in an environment with numpy, onnx, onnxruntime, xgboost(-cpu) and libsvm-official
+    python interchange_peer.py OUTDIR PROGRAM    # in an environment with numpy, onnx, onnxruntime, xgboost(-cpu) and libsvm-official
 
-Installs nothing. Prints the largest difference of every comparison; fails if one is above what is stated here.
+PROGRAM, where it is given, is that example: it reads models that XGBoost and libsvm train here. Installs nothing.
+Prints the largest difference of every comparison; fails if one is above what is stated here.
 """
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -144,6 +146,33 @@ def judge_shap(case, folder, answers):
         check(f"{case}: contributions of the {name} add up", largest(ours.sum(axis=1), answer[: len(ours)]), SUM)
 
 
+def judge_reading(case, folder, answers, program):
+    """XGBoost and libsvm train, our program reads their models and answers."""
+    raw, filled, scaled = (matrix(folder, f"{name}.f32", answers) for name in ["raw", "filled", "scaled"])
+    labels = np.array(answers["label"], np.float32)
+    forest = xgboost.train(
+        {"objective": "reg:squarederror", "base_score": 0.3, "max_depth": 8, "eta": 1.0, "subsample": 0.63, "num_parallel_tree": 50,
+         "colsample_bynode": 0.4, "seed": 3},
+        xgboost.DMatrix(filled, labels), 1)
+    forest.save_model(folder / "theirs.json")
+    settings = {"objective": "binary:logistic", "max_depth": 5, "eta": 0.1, "seed": 3}
+    booster = xgboost.train(settings, xgboost.DMatrix(raw, labels, missing=np.nan), 60)
+    booster.save_model(folder / "theirs.ubj")
+    signs = [1 if label else -1 for label in labels]
+    rows = [{at + 1: value for at, value in enumerate(row) if value != 0.0} for row in scaled.astype(np.float64)]
+    machine = svmutil.svm_train(signs, rows, f"-c 1 -g {0.5 / answers['width']} -b 1 -q")
+    svmutil.svm_save_model(str(folder / "theirs.libsvm"), machine)
+    subprocess.run([program, folder, "answer"], check=True)
+    ours = np.fromfile(folder / "theirs.f64", "<f8").reshape(-1, 3)
+    # Shares are rounded once to 32 bits on reading, and added in 64.
+    check(f"{case}: read a forest of xgboost", largest(ours[:, 0], forest.predict(xgboost.DMatrix(filled))), SUM32)
+    margins = booster.predict(xgboost.DMatrix(raw, missing=np.nan), output_margin=True)
+    check(f"{case}: read a booster of xgboost, bits that differ", int((ours[:, 1].astype(np.float32) != margins).sum()), 0)
+    _, _, chances = svmutil.svm_predict([], rows, machine, "-b 1 -q")
+    positive = machine.get_labels().index(1)
+    check(f"{case}: read a machine of libsvm", largest(ours[:, 2], [one[positive] for one in chances]), MACHINE)
+
+
 def main():
     cases = sorted(path for path in Path(sys.argv[1]).iterdir() if (path / "answers.json").is_file())
     assert cases, "no case was exported"
@@ -151,6 +180,8 @@ def main():
         answers = json.loads((folder / "answers.json").read_text())
         for judge in [judge_onnx, judge_xgboost, judge_libsvm, judge_shap]:
             judge(folder.name, folder, answers)
+        if len(sys.argv) > 2:
+            judge_reading(folder.name, folder, answers, sys.argv[2])
     names = ", ".join(folder.name for folder in cases)
     print(f"interchange: {judged - len(failed)} of {judged} comparisons hold, on {names}")
     sys.exit(1 if failed else 0)

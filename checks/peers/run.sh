@@ -123,7 +123,7 @@ if [ -z "$smoke" ]; then
     peer export-model learn_made
     peer xgboost-scikit-learn python "$here/learn_peer.py" "$work/model"
     peer export-interchange interchange_made
-    peer onnxruntime-xgboost-libsvm python "$here/interchange_peer.py" "$work/interchange"
+    peer onnxruntime-xgboost-libsvm python "$here/interchange_peer.py" "$work/interchange" "$BUILT/examples/export_interchange"
     peer xgboost-on-synthetic python "$here/generate_peer.py" "$BUILT/examples/table"
 fi
 

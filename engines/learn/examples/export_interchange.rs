@@ -1,7 +1,8 @@
 //! Writes models in the formats of ONNX, XGBoost and libsvm, rows with holes and unseen levels, and our answers to them, so that
 //! `checks/peers/interchange_peer.py` can let the originals answer the same rows (T4).
 //!
-//! `cargo run -p learn --example export_interchange -- OUTDIR`; public churn data are taken from `$STAYWARD_DATA` if they are there.
+//! `cargo run -p learn --example export_interchange -- OUTDIR`; with a second argument `answer` it reads what XGBoost and libsvm
+//! trained there (`theirs.json`, `theirs.ubj`, `theirs.libsvm`), and answers in their place into `theirs.f64`. Public churn data are taken from `$STAYWARD_DATA` if they are there.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use learn::explain::treeshap::Explainer;
 use learn::interchange::xgboost::{self, Encoding};
 use learn::interchange::{libsvm, onnx};
 use learn::rng::Rng;
-use learn::{Calibration, Ensemble, SegmentSpec, Segments, TrainSpec, Weights};
+use learn::{Calibration, Ensemble, Matrix, SegmentSpec, Segments, TrainSpec, Weights};
 use serde_json::{Value as Json, json};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -32,6 +33,9 @@ struct Case {
 
 fn main() -> Outcome<()> {
     let out = PathBuf::from(std::env::args().nth(1).ok_or("say where to write: export_interchange OUTDIR")?);
+    if std::env::args().nth(2).is_some_and(|word| word == "answer") {
+        return answer(&out);
+    }
     let (frame, labels) = generated(2_000)?;
     let mut cases = vec![Case {
         name: "generated",
@@ -79,6 +83,7 @@ fn export(out: &Path, case: &Case) -> Outcome<()> {
     save(out, "forest.json", &xgboost::forest(model.forest())?)?;
     save(out, "machine.libsvm", libsvm::write(model.svm())?.as_bytes())?;
 
+    let truth: Vec<bool> = test.iter().map(|&row| case.labels[row]).collect();
     let test = damaged(&case.frame.take(&test));
     let (raw, mut texts) = (model.preprocess().encode(&test)?, BTreeMap::new());
     let filled = model.preprocess().filled(&raw);
@@ -96,6 +101,7 @@ fn export(out: &Path, case: &Case) -> Outcome<()> {
     let each = |of: &dyn Fn(usize) -> Json| (0..test.rows()).map(of).collect::<Vec<_>>();
     let bytes = serde_json::to_vec(&json!({
         "rows": test.rows(),
+        "label": truth,
         "weights": model.weights(),
         "calibration": model.calibration(),
         "width": model.preprocess().width(),
@@ -136,6 +142,26 @@ fn explain(out: &Path, model: &Ensemble, train: &Frame, test: &Frame) -> Outcome
         save(out, &format!("{name}_contributions.f64"), &all.flat_map(f64::to_le_bytes).collect::<Vec<_>>())?;
     }
     Ok(())
+}
+
+/// Forest, booster and machine that others trained: our three answers to each row.
+#[expect(clippy::disallowed_methods, reason = "an example reads files")]
+fn answer(out: &Path) -> Outcome<()> {
+    let read = |name: &str| std::fs::read(out.join(name));
+    let answers: Json = serde_json::from_slice(&read("answers.json")?)?;
+    let size = |name: &str| answers[name].as_u64().and_then(|size| usize::try_from(size).ok()).ok_or("no size");
+    let (rows, width) = (size("rows")?, size("width")?);
+    let matrix = |name: &str| -> Outcome<Matrix> {
+        let bytes = read(name)?;
+        let values = bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        Ok(Matrix::new(values, rows, width)?)
+    };
+    let (raw, filled, scaled) = (matrix("raw.f32")?, matrix("filled.f32")?, matrix("scaled.f32")?);
+    let forest = xgboost::read_forest(&read("theirs.json")?, Encoding::Json, width)?.chances(&filled);
+    let booster = xgboost::read_booster(&read("theirs.ubj")?, Encoding::Ubj, width)?.margins(&raw)?;
+    let machine = libsvm::read(&read("theirs.libsvm")?, width)?.chances(&scaled);
+    let all = (0..rows).flat_map(|row| [forest[row], f64::from(booster[row]), machine[row]]);
+    save(out, "theirs.f64", &all.flat_map(f64::to_le_bytes).collect::<Vec<_>>())
 }
 
 /// Numbers, `null` where missing; texts, empty where missing.
