@@ -1,47 +1,56 @@
 //! What our training and prediction cost in CPU seconds: one half of a comparison with XGBoost and scikit-learn, whose half is
 //! `peer.py`. A model that is too slow to be trained again is not trained again after an attack (T5).
 //!
-//! usage: bench FOLDER. Writes the rows there (`rows.csv`: numbers, then the label; the first half trains, the second tests) and
-//! `ours.json`: for each task `[CPU seconds, quality]`, the quality being the ROC AUC on the second half, or for the segments the
-//! sum of squared distances.
+//! usage: bench FOLDER. Writes for each size of [`SIZES`] the rows (`rows-SIZE.f32`: 32-bit numbers, row after row, the label
+//! last; rows to train on, then rows to test on) and, all in one, `ours.json`: for each size and task `[CPU seconds, quality]`.
+//! The quality is the ROC AUC on the rows to test, or for K-Means the sum of squared distances.
+
+mod rows;
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use frame::{Column, Frame};
 use learn::forest::Forest;
 use learn::gbm::Booster;
 use learn::kmeans::{self, Points};
-use learn::rng::Rng;
 use learn::svm::Svm;
-use learn::{Matrix, Preprocess, TrainSpec, metrics};
+use learn::{BoosterSpec, Ensemble, ForestSpec, Kernel, Matrix, Preprocess, Scratch, SvmSpec, TrainSpec, Value, metrics};
+use rows::{COLUMNS, Drawn};
 
-/// Rows to train on, and as many to test on: the size of the larger public churn table.
-const ROWS: usize = 7_000;
-const COLUMNS: usize = 20;
+/// Rows to train on and to test on: the size of the larger public churn table, and a large one.
+const SIZES: [(usize, usize); 2] = [(7_000, 7_000), (200_000, 50_000)];
+/// Above this, scikit-learn's exact support vector machine takes hours and its forest minutes a tree.
+const SMALL: usize = 20_000;
 const CENTRES: usize = 8;
-const STARTS: usize = 10;
+const STARTS: usize = 3;
+const LANDMARKS: usize = 300;
 const SEED: u64 = 7;
 /// Linux counts CPU time of processes in hundredths of a second (`sysconf(_SC_CLK_TCK)`, the same on every common kernel).
 const TICKS_PER_SECOND: f64 = 100.0;
-/// A prediction is repeated so often, to be long enough for the clock.
-const REPEATS: u32 = 10;
+/// A prediction is repeated until it took so many CPU seconds, to be long enough for the clock.
+const LONG_ENOUGH: f64 = 0.5;
+/// Single rows between two looks at the clock.
+const SINGLE_ROWS: usize = 2_000;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Outcome<()> {
     let folder = PathBuf::from(std::env::args().nth(1).ok_or("usage: bench FOLDER")?);
     std::fs::create_dir_all(&folder)?;
-    let mut rng = Rng::new(SEED);
-    let (train, known) = drawn(&mut rng)?;
-    let (test, truth) = drawn(&mut rng)?;
-    save_rows(&folder, [(&train, &known), (&test, &truth)])?;
-    let mut text = String::from("{\n");
-    members(&train, &known, &test, &truth, &mut text)?;
-    segments(&train, &mut text)?;
-    writeln!(text, "  \"rows\": {ROWS}\n}}")?;
-    std::fs::write(folder.join("ours.json"), text)?;
-    Ok(())
+    let mut parts = Vec::new();
+    for (train, test) in SIZES {
+        let drawn = Drawn::new(train, test, SEED)?;
+        std::fs::write(folder.join(format!("rows-{train}.f32")), drawn.bytes()?)?;
+        let mut found = Found::default();
+        trees(&drawn, &mut found)?;
+        machines(&drawn, &mut found)?;
+        groups(&drawn, &mut found)?;
+        if train <= SMALL {
+            ensemble(&drawn, &mut found)?;
+        }
+        parts.push(format!("\"{train}\": {{\n  \"test\": [{test}, 0],\n{}\n}}", found.0.join(",\n")));
+    }
+    Ok(std::fs::write(folder.join("ours.json"), format!("{{\n{}\n}}\n", parts.join(",\n")))?)
 }
 
 /// CPU seconds of this process so far, on all its threads (proc(5): fields 14 and 15 of `stat`).
@@ -58,82 +67,114 @@ fn timed<T>(work: impl FnOnce() -> T) -> Outcome<(T, f64)> {
     Ok((made, cpu_seconds()? - start))
 }
 
-/// Customers whose odds are partly straight, partly crooked.
-fn drawn(rng: &mut Rng) -> Outcome<(Frame, Vec<bool>)> {
-    let mut columns: Vec<Vec<f64>> = (0..COLUMNS).map(|_| Vec::with_capacity(ROWS)).collect();
-    let mut labels = Vec::with_capacity(ROWS);
-    for _ in 0..ROWS {
-        let row: Vec<f64> = (0..COLUMNS).map(|_| rng.unit() * 4.0 - 2.0).collect();
-        let straight: f64 = row.iter().take(5).sum();
-        let crooked = row[5] * row[6] + (row[7].abs() - 1.0) * 1.5 + if row[8] > 0.5 && row[9] < 0.0 { 2.0 } else { 0.0 };
-        let odds = 0.5 * straight + 0.6 * crooked - 1.0;
-        labels.push(rng.unit() < 1.0 / (1.0 + (-odds).exp()));
-        for (column, value) in columns.iter_mut().zip(row) {
-            // As a file would hold it, so that both sides have the same numbers.
-            column.push((value * 1e4).round() / 1e4);
+/// Seconds of one call of what is too short for the clock.
+fn repeated(mut work: impl FnMut()) -> Outcome<f64> {
+    let mut calls = 0u32;
+    let start = cpu_seconds()?;
+    loop {
+        work();
+        calls += 1;
+        let took = cpu_seconds()? - start;
+        if took >= LONG_ENOUGH {
+            return Ok(took / f64::from(calls));
         }
     }
-    let mut frame = Frame::new(ROWS);
-    for (at, column) in columns.into_iter().enumerate() {
-        frame.push(&format!("x{at}"), Column::Number(column))?;
-    }
-    Ok((frame, labels))
 }
 
-fn save_rows(folder: &Path, halves: [(&Frame, &Vec<bool>); 2]) -> Outcome<()> {
-    let mut text = String::new();
-    for (frame, labels) in halves {
-        for (row, label) in labels.iter().enumerate() {
-            for (_, column) in frame.iter() {
-                match column {
-                    Column::Number(numbers) => write!(text, "{},", numbers[row])?,
-                    Column::Category(_) => return Err("all columns are numbers".into()),
-                }
+/// Lines of the outcome.
+#[derive(Default)]
+struct Found(Vec<String>);
+
+impl Found {
+    /// One task: its name, what it took, and how good its outcome is.
+    fn line(&mut self, name: &str, seconds: f64, quality: f64) -> Outcome<()> {
+        let mut text = String::new();
+        write!(text, "  \"{name}\": [{seconds}, {quality}]")?;
+        println!("{text}");
+        self.0.push(text);
+        Ok(())
+    }
+
+    /// A prediction of many rows.
+    fn batch(&mut self, name: &str, truth: &[bool], work: impl Fn() -> Vec<f64>) -> Outcome<()> {
+        let quality = metrics::roc_auc(&work(), truth);
+        let seconds = repeated(|| {
+            std::hint::black_box(work());
+        })?;
+        self.line(name, seconds, quality)
+    }
+
+    /// A prediction of one row, over and over.
+    fn single(&mut self, name: &str, rows: &Matrix, work: impl Fn(&[f32]) -> f64) -> Outcome<()> {
+        let seconds = repeated(|| {
+            for row in 0..SINGLE_ROWS {
+                std::hint::black_box(work(rows.row(row % rows.rows())));
             }
-            writeln!(text, "{}", u8::from(*label))?;
-        }
+        })?;
+        self.line(name, seconds / SINGLE_ROWS as f64, 0.0)
     }
-    Ok(std::fs::write(folder.join("rows.csv"), text)?)
 }
 
-/// One task: its name, what it took, and how good its outcome is.
-fn line(text: &mut String, name: &str, seconds: f64, quality: f64) -> Outcome<()> {
-    Ok(writeln!(text, "  \"{name}\": [{seconds}, {quality}],")?)
-}
-
-fn members(train: &Frame, known: &[bool], test: &Frame, truth: &[bool], text: &mut String) -> Outcome<()> {
-    let spec = TrainSpec::default();
-    let encoding = Preprocess::fit(train, &[])?;
-    let (rows, others) = (encoding.encode(train)?, encoding.encode(test)?);
-    let (near, far) = (encoding.scaled(&encoding.filled(&rows)), encoding.scaled(&encoding.filled(&others)));
-
-    let (booster, took) = timed(|| Booster::fit(&rows, known, &spec.booster, SEED))?;
+fn trees(drawn: &Drawn, found: &mut Found) -> Outcome<()> {
+    let (train, test, known, truth) = (&drawn.train, &drawn.test, &drawn.known, &drawn.truth);
+    let spec = BoosterSpec { depth: 6, subsample: 1.0, colsample: 1.0, ..BoosterSpec::default() };
+    let (booster, took) = timed(|| Booster::fit(train, known, &spec, SEED))?;
     let booster = booster?;
     let chances =
         |rows: &Matrix| -> Vec<f64> { booster.margins(rows).unwrap_or_default().into_iter().map(Booster::chance).collect() };
-    line(text, "booster fit", took, metrics::roc_auc(&chances(&others), truth))?;
-    predicting(text, "booster predict", truth, || chances(&others))?;
+    found.line("booster fit", took, metrics::roc_auc(&chances(test), truth))?;
+    found.batch("booster predict", truth, || booster.margins(test).unwrap_or_default().into_iter().map(f64::from).collect())?;
+    found.single("booster one row", test, |row| booster.margin_row(row).map_or(f64::NAN, f64::from))?;
 
-    let (forest, took) = timed(|| Forest::fit(&rows, known, &spec.forest, SEED))?;
+    let spec = ForestSpec { trees: if drawn.known.len() <= SMALL { 300 } else { 30 }, ..ForestSpec::default() };
+    let (forest, took) = timed(|| Forest::fit(train, known, &spec, SEED))?;
     let forest = forest?;
-    line(text, "forest fit", took, metrics::roc_auc(&forest.chances(&others), truth))?;
-    predicting(text, "forest predict", truth, || forest.chances(&others))?;
-
-    let (svm, took) = timed(|| Svm::fit(&near, known, &spec.svm, SEED))?;
-    let svm = svm?;
-    line(text, "svm fit", took, metrics::roc_auc(&svm.chances(&far), truth))?;
-    predicting(text, "svm predict", truth, || svm.chances(&far))
+    found.line("forest fit", took, metrics::roc_auc(&forest.chances(test), truth))?;
+    found.batch("forest predict", truth, || forest.chances(test))?;
+    found.single("forest one row", test, |row| forest.chance(row))
 }
 
-fn predicting(text: &mut String, name: &str, truth: &[bool], work: impl Fn() -> Vec<f64>) -> Outcome<()> {
-    let (last, took) = timed(|| (0..REPEATS).map(|_| std::hint::black_box(work())).last())?;
-    line(text, name, took / f64::from(REPEATS), metrics::roc_auc(&last.unwrap_or_default(), truth))
+fn machines(drawn: &Drawn, found: &mut Found) -> Outcome<()> {
+    let (near, far) = (&drawn.near, &drawn.far);
+    let mut one = |name: &str, kernel: Kernel| -> Outcome<()> {
+        let spec = SvmSpec { kernel, landmarks: Some(LANDMARKS), ..SvmSpec::default() };
+        let (machine, took) = timed(|| Svm::fit(near, &drawn.known, &spec, SEED))?;
+        let machine = machine?;
+        found.line(&format!("{name} fit"), took, metrics::roc_auc(&machine.chances(far), &drawn.truth))?;
+        found.batch(&format!("{name} predict"), &drawn.truth, || machine.chances(far))?;
+        found.single(&format!("{name} one row"), far, |row| machine.chance(row))
+    };
+    if drawn.known.len() <= SMALL {
+        one("rbf", Kernel::Rbf)?;
+    }
+    one("nystroem", Kernel::Nystroem)?;
+    one("linear", Kernel::Linear)
 }
 
-fn segments(train: &Frame, text: &mut String) -> Outcome<()> {
-    let encoding = Preprocess::fit(train, &[])?;
-    let scaled = encoding.scaled(&encoding.filled(&encoding.encode(train)?));
-    let points = Points::new(scaled.values().iter().map(|value| f64::from(*value)).collect(), COLUMNS);
+fn groups(drawn: &Drawn, found: &mut Found) -> Outcome<()> {
+    let points = Points::new(drawn.near.values().iter().map(|value| f64::from(*value)).collect(), COLUMNS);
     let ((_, spread), took) = timed(|| kmeans::fit(&points, CENTRES, STARTS, SEED))?;
-    line(text, "k-means fit", took, spread)
+    found.line("k-means fit", took, spread)
+}
+
+/// The whole vote, as the service asks for it.
+fn ensemble(drawn: &Drawn, found: &mut Found) -> Outcome<()> {
+    let spec = TrainSpec { booster: BoosterSpec { depth: 6, ..BoosterSpec::default() }, ..TrainSpec::default() };
+    let (model, took) = timed(|| Ensemble::fit(&drawn.frame, &drawn.known, &spec))?;
+    let model = model?;
+    let votes: Vec<f64> = model.predict_encoded(&drawn.test)?.iter().map(|scores| scores.vote).collect();
+    found.line("ensemble fit", took, metrics::roc_auc(&votes, &drawn.truth))?;
+    found.line("ensemble support vectors", 0.0, model.svm().support() as f64)?;
+    let rows: Vec<Vec<Value<'_>>> =
+        (0..SINGLE_ROWS).map(|row| drawn.test.row(row).iter().map(|value| Value::Number(f64::from(*value))).collect()).collect();
+    let mut scratch = Scratch::default();
+    let seconds = repeated(|| {
+        for row in &rows {
+            std::hint::black_box(model.scores(row, &mut scratch).map_or(f64::NAN, |scores| scores.vote));
+        }
+    })?;
+    found.line("ensemble one row", seconds / SINGLE_ROWS as f64, 0.0)?;
+    // Encoded columns are those of the rows, which are all numbers.
+    Preprocess::fit(&drawn.frame, &[])?;
+    Ok(())
 }

@@ -145,7 +145,7 @@ impl Forest {
     }
 
     /// The same with a buffer of the caller.
-    pub(crate) fn chance_with(&self, row: &[f32], wide: &mut Vec<f32>) -> f64 {
+    pub(crate) fn chance_with(&self, row: &[f32], wide: &mut Vec<u32>) -> f64 {
         self.fast.widen(row, wide);
         let mut sum = 0.0;
         self.fast.row(wide, |share| sum += f64::from(share));

@@ -99,7 +99,7 @@ impl Booster {
     }
 
     /// The same with a buffer of the caller.
-    pub(crate) fn margin_with(&self, row: &[f32], wide: &mut Vec<f32>) -> Result<f32, LearnError> {
+    pub(crate) fn margin_with(&self, row: &[f32], wide: &mut Vec<u32>) -> Result<f32, LearnError> {
         self.check_row(row.len(), row)?;
         Ok(self.fast.margin(row, wide))
     }

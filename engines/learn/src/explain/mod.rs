@@ -23,7 +23,8 @@ pub fn by_segment(parts: &[Vec<f64>], segments: &[usize], count: usize) -> Vec<O
         .map(|segment| {
             let rows: Vec<&Vec<f64>> = parts.iter().zip(segments).filter(|(_, at)| **at == segment).map(|(row, _)| row).collect();
             let width = rows.first()?.len();
-            let mean = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|part| part.abs()).sum::<f64>() / rows.len() as f64;
+            let mean =
+                |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|part| part.abs()).sum::<f64>() / rows.len() as f64;
             Some((0..width).map(mean).collect())
         })
         .collect()

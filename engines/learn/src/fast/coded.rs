@@ -9,8 +9,8 @@ use pulp::NullaryFnOnce;
 use super::Found;
 use crate::wide::widest;
 
-/// Rows of a block: ranks of 40 columns take 10 KiB of the first cache.
-pub(crate) const ROWS: usize = 128;
+/// Rows of a block: enough that a node is read once for many, few enough that the ranks of 30 columns take 30 KiB.
+pub(crate) const ROWS: usize = 512;
 /// Deepest tree; one level more doubles the work of every tree.
 const DEPTH_MAX: usize = 8;
 /// Most cuts of one code, so that ranks and a mark for missing values fit a byte. Columns with more get more codes.
@@ -162,19 +162,19 @@ impl NullaryFnOnce for AddBlock<'_> {
         for (code, pair) in coded.codes.iter().zip(planes.chunks_exact_mut(2)) {
             rank(code, rows, coded.columns, pair);
         }
-        let mut found = [[0u8; ROWS]; 1 << (DEPTH_MAX - 3)];
+        let mut found = Buffers { from: [[0; ROWS]; WIDEST], to: [[0; ROWS]; WIDEST] };
         let leaves = 1 << coded.depth;
         for (nodes, leaves) in coded.nodes.chunks_exact(leaves - 1).zip(coded.leaves.chunks_exact(leaves)) {
-            descend(coded.depth, nodes, planes, &mut found);
+            let found = descend(coded.depth, nodes, planes, &mut found);
             match coded.depth {
-                1 => collect::<2>(leaves, &found[0], sums),
-                2 => collect::<4>(leaves, &found[0], sums),
-                3 => collect::<8>(leaves, &found[0], sums),
-                4 => collect::<16>(leaves, &found[0], sums),
-                5 => collect::<32>(leaves, &found[0], sums),
-                6 => collect::<64>(leaves, &found[0], sums),
-                7 => collect::<128>(leaves, &found[0], sums),
-                _ => collect::<256>(leaves, &found[0], sums),
+                1 => collect::<2>(leaves, found, sums),
+                2 => collect::<4>(leaves, found, sums),
+                3 => collect::<8>(leaves, found, sums),
+                4 => collect::<16>(leaves, found, sums),
+                5 => collect::<32>(leaves, found, sums),
+                6 => collect::<64>(leaves, found, sums),
+                7 => collect::<128>(leaves, found, sums),
+                _ => collect::<256>(leaves, found, sums),
             }
         }
     }
@@ -191,8 +191,8 @@ fn rank(code: &Code, rows: &[f32], columns: usize, planes: &mut [Plane]) {
     for halving in (0..code.halvings).rev() {
         let half = 1u32 << halving;
         for (rank, value) in ranks.iter_mut().zip(&values) {
-            let probe = code.cuts[((*rank + half - 1) as usize) & (ROOM - 1)];
-            *rank += if probe <= *value { half } else { 0 };
+            let probe = code.cuts[(rank.wrapping_add(half - 1) as usize) & (ROOM - 1)];
+            *rank = rank.wrapping_add(if probe <= *value { half } else { 0 });
         }
     }
     let [right, left] = planes else { return };
@@ -204,32 +204,57 @@ fn rank(code: &Code, rows: &[f32], columns: usize, planes: &mut [Plane]) {
     }
 }
 
-/// The leaf of each row, into the first of the buffers. Levels are worked on in threes, from the bottom.
+/// Leaves of each row, below a node.
+type Leaves = [u8; ROWS];
+
+/// Most groups of one depth: at the bottom, three levels together.
+const WIDEST: usize = 1 << (DEPTH_MAX - 3);
+
+/// Leaves below the nodes of one level, and those below the next level that is looked at.
+struct Buffers {
+    from: [Leaves; WIDEST],
+    to: [Leaves; WIDEST],
+}
+
+/// The leaf of each row. Levels are worked on in threes, from the bottom.
 #[inline(always)]
-fn descend(depth: usize, nodes: &[Node], planes: &[Plane], found: &mut [[u8; ROWS]; 1 << (DEPTH_MAX - 3)]) {
+fn descend<'a>(depth: usize, nodes: &[Node], planes: &[Plane], buffers: &'a mut Buffers) -> &'a Leaves {
+    let Buffers { from, to } = buffers;
+    let (mut from, mut to) = (from, to);
     let mut below = 0;
     while below < depth {
         // 3 at the bottom and above; what is left over, at the top. 4 levels are 2 and 2.
         let left = depth - below;
         let size = if left == 4 || left == 2 { 2 } else { left.min(3) };
         let tops = 1usize << (left - size);
-        for top in 0..tops {
+        for (top, out) in to.iter_mut().enumerate().take(tops) {
             let root = tops - 1 + top;
-            let first = top << size;
-            found[top] = match (size, below) {
-                (1, 0) => one(nodes, planes, root, |kid, _| kid),
-                (2, 0) => two(nodes, planes, root, |kid, _| kid),
-                (3, 0) => three(nodes, planes, root, |kid, _| kid),
-                (1, _) => one(nodes, planes, root, |kid, row| found[first + usize::from(kid)][row] | (kid << below)),
-                (2, _) => two(nodes, planes, root, |kid, row| found[first + usize::from(kid)][row] | (kid << below)),
-                _ => three(nodes, planes, root, |kid, row| found[first + usize::from(kid)][row] | (kid << below)),
-            };
+            let kids = from.get(top << size..).unwrap_or_default();
+            match (size, below) {
+                (1, 0) => one(nodes, planes, root, |kid, _| kid as u8, out),
+                (2, 0) => two(nodes, planes, root, |kid, _| kid as u8, out),
+                (3, 0) => three(nodes, planes, root, |kid, _| kid as u8, out),
+                (1, _) => one(nodes, planes, root, marked::<2>(kids, below), out),
+                (2, _) => two(nodes, planes, root, marked::<4>(kids, below), out),
+                _ => three(nodes, planes, root, marked::<8>(kids, below), out),
+            }
         }
+        (from, to) = (to, from);
         below += size;
     }
+    &from[0]
 }
 
-/// Which rows go right at a node.
+/// Says a row's leaf below one of the children, counted from the first child's first leaf.
+#[inline(always)]
+fn marked<const KIDS: usize>(kids: &[Leaves], below: usize) -> impl Fn(usize, usize) -> u8 {
+    // Always so many: `descend` asks for the children of one node.
+    let kids: [&Leaves; KIDS] = std::array::from_fn(|kid| &kids[kid]);
+    let marks: [u8; KIDS] = std::array::from_fn(|kid| (kid << below) as u8);
+    move |kid, row| kids[kid][row] | marks[kid]
+}
+
+/// Ranks that a node compares, and its place.
 #[inline(always)]
 fn side<'a>(nodes: &[Node], planes: &'a [Plane], at: usize) -> (&'a Plane, i8) {
     let node = nodes[at];
@@ -237,45 +262,35 @@ fn side<'a>(nodes: &[Node], planes: &'a [Plane], at: usize) -> (&'a Plane, i8) {
 }
 
 #[inline(always)]
-fn one(nodes: &[Node], planes: &[Plane], root: usize, kid: impl Fn(u8, usize) -> u8) -> [u8; ROWS] {
+fn one(nodes: &[Node], planes: &[Plane], root: usize, kid: impl Fn(usize, usize) -> u8, out: &mut Leaves) {
     let (plane, place) = side(nodes, planes, root);
-    let mut out = [0; ROWS];
     for row in 0..ROWS {
         out[row] = if plane[row] > place { kid(1, row) } else { kid(0, row) };
     }
-    out
 }
 
 #[inline(always)]
-fn two(nodes: &[Node], planes: &[Plane], root: usize, kid: impl Fn(u8, usize) -> u8) -> [u8; ROWS] {
+fn two(nodes: &[Node], planes: &[Plane], root: usize, kid: impl Fn(usize, usize) -> u8, out: &mut Leaves) {
     let (a, b, c) = (side(nodes, planes, root), side(nodes, planes, 2 * root + 1), side(nodes, planes, 2 * root + 2));
-    let mut out = [0; ROWS];
     for row in 0..ROWS {
-        let goes = |(plane, place): (&Plane, i8)| plane[row] > place;
-        let low = if goes(b) { kid(1, row) } else { kid(0, row) };
-        let high = if goes(c) { kid(3, row) } else { kid(2, row) };
-        out[row] = if goes(a) { high } else { low };
+        let pick = |(plane, place): (&Plane, i8), low: u8, high: u8| if plane[row] > place { high } else { low };
+        let low = pick(b, kid(0, row), kid(1, row));
+        let high = pick(c, kid(2, row), kid(3, row));
+        out[row] = pick(a, low, high);
     }
-    out
 }
 
 #[inline(always)]
-fn three(nodes: &[Node], planes: &[Plane], root: usize, kid: impl Fn(u8, usize) -> u8) -> [u8; ROWS] {
+fn three(nodes: &[Node], planes: &[Plane], root: usize, kid: impl Fn(usize, usize) -> u8, out: &mut Leaves) {
     let at = |place: usize| side(nodes, planes, place);
     let (a, b, c) = (at(root), at(2 * root + 1), at(2 * root + 2));
     let (d, e, f, g) = (at(4 * root + 3), at(4 * root + 4), at(4 * root + 5), at(4 * root + 6));
-    let mut out = [0; ROWS];
     for row in 0..ROWS {
-        let goes = |(plane, place): (&Plane, i8)| plane[row] > place;
-        let first = if goes(d) { kid(1, row) } else { kid(0, row) };
-        let second = if goes(e) { kid(3, row) } else { kid(2, row) };
-        let third = if goes(f) { kid(5, row) } else { kid(4, row) };
-        let fourth = if goes(g) { kid(7, row) } else { kid(6, row) };
-        let low = if goes(b) { second } else { first };
-        let high = if goes(c) { fourth } else { third };
-        out[row] = if goes(a) { high } else { low };
+        let pick = |(plane, place): (&Plane, i8), low: u8, high: u8| if plane[row] > place { high } else { low };
+        let low = pick(b, pick(d, kid(0, row), kid(1, row)), pick(e, kid(2, row), kid(3, row)));
+        let high = pick(c, pick(f, kid(4, row), kid(5, row)), pick(g, kid(6, row), kid(7, row)));
+        out[row] = pick(a, low, high);
     }
-    out
 }
 
 /// Adds the leaves' answers.

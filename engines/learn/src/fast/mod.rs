@@ -20,7 +20,7 @@ pub struct Scratch {
     /// The encoded row.
     pub(crate) raw: Vec<f32>,
     /// What [`Grove::widen`] makes of it.
-    pub(crate) wide: Vec<f32>,
+    pub(crate) wide: Vec<u32>,
 }
 
 /// One node of a tree as a loader finds it, children after their parents.
@@ -84,7 +84,7 @@ impl Boosted {
     }
 
     /// The margin of one encoded row of the right length.
-    pub(crate) fn margin(&self, row: &[f32], wide: &mut Vec<f32>) -> f32 {
+    pub(crate) fn margin(&self, row: &[f32], wide: &mut Vec<u32>) -> f32 {
         self.grove.widen(row, wide);
         let mut sum = self.base;
         self.grove.row(wide, |leaf| sum += leaf);
@@ -98,7 +98,7 @@ impl Boosted {
         match &self.coded {
             Some(coded) => {
                 let parts = out.par_chunks_mut(coded::ROWS).zip(rows.par_chunks(coded::ROWS * columns));
-                parts.with_min_len(4).for_each_init(|| coded.planes(), |planes, (sums, rows)| coded.add(rows, planes, sums));
+                parts.with_min_len(2).for_each_init(|| coded.planes(), |planes, (sums, rows)| coded.add(rows, planes, sums));
             }
             None => self.grove.add_rows(rows, &mut out, |sum, leaf| *sum += leaf),
         }

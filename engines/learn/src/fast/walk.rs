@@ -9,13 +9,31 @@ const LANES: usize = 16;
 /// Rows that go through one tree before the next: rows and tree fit the second cache.
 const BLOCK: usize = 4_096;
 
-/// A split or a leaf. A row goes from here to `left`, or to the node after that if `wide[slot] >= cut`. A leaf leads to itself:
-/// its slot holds minus infinity. Its `cut` is the tree's answer.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A split or a leaf. A row goes from here to `left`, or to the step after that if `wide[slot] >= key`. A leaf leads to itself: its
+/// slot holds 0, which no key is at most. Its `key` is that of the tree's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
-    cut: f32,
-    slot: u32,
+    key: u32,
     left: u32,
+    slot: u32,
+}
+
+/// A whole number that orders as the given one does, never 0: whole numbers are compared without regard to what is no number.
+#[inline(always)]
+fn key(value: f32) -> u32 {
+    let bits = value.to_bits();
+    bits ^ ((bits as i32 >> 31) as u32 | 0x8000_0000)
+}
+
+/// The number of a key.
+fn value(key: u32) -> f32 {
+    f32::from_bits(if key >> 31 == 1 { key ^ 0x8000_0000 } else { !key })
+}
+
+/// A key of a value that is compared: both zeros are one.
+#[inline(always)]
+fn compared(value: f32) -> u32 {
+    key(value + 0.0)
 }
 
 /// Trees one after the other.
@@ -35,34 +53,36 @@ impl Grove {
         Self { columns, both_ways, roots: Vec::new(), steps: Vec::new() }
     }
 
-    /// Adds a tree whose first node is the root; says why it is none.
+    /// Adds a tree whose first node is the root; says why it is none. Children stand side by side, and what is below the left one
+    /// follows them: who goes left stays near.
     pub(crate) fn plant(&mut self, tree: &[Found]) -> Result<(), &'static str> {
-        let root = u32::try_from(self.steps.len()).map_err(|_| "trees have too many nodes")?;
+        let many = "trees have too many nodes";
+        let root = u32::try_from(self.steps.len()).map_err(|_| many)?;
         let rest = self.columns as u32;
-        let mut open = vec![0u32];
-        let mut next = 0;
-        // Breadth first. Every node is asked for at most once, so that nothing goes round in circles.
-        let mut placed = Vec::with_capacity(tree.len());
-        while let Some(&at) = open.get(next) {
-            let here = root.checked_add(next as u32).ok_or("trees have too many nodes")?;
-            next += 1;
-            placed.push(match tree.get(at as usize).ok_or("a child is not there")? {
-                Found::Leaf(value) => Step { cut: *value, slot: rest, left: here },
+        let blank = Step { key: 0, left: 0, slot: 0 };
+        self.steps.push(blank);
+        let mut open = vec![(0u32, root)];
+        while let Some((at, here)) = open.pop() {
+            let step = match tree.get(at as usize).ok_or("a child is not there")? {
+                Found::Leaf(value) => Step { key: key(*value), left: here, slot: rest },
                 Found::Split { column, cut, left, right, missing_left } => {
                     if *column >= rest || !cut.is_finite() || (*missing_left && !self.both_ways) {
                         return Err("a split reads a column that is not there");
                     }
-                    if open.len() + 2 > tree.len() {
+                    let first = u32::try_from(self.steps.len()).map_err(|_| many)?;
+                    // Every node is asked for at most once, so that nothing goes round in circles.
+                    if (first - root) as usize + 2 > tree.len() {
                         return Err("a node has two parents");
                     }
-                    let first = root.checked_add(open.len() as u32).ok_or("trees have too many nodes")?;
-                    open.extend([*left, *right]);
-                    Step { cut: *cut, slot: if *missing_left { rest + 1 + column } else { *column }, left: first }
+                    let next = first.checked_add(1).ok_or(many)?;
+                    self.steps.extend([blank; 2]);
+                    open.extend([(*right, next), (*left, first)]);
+                    Step { key: compared(*cut), left: first, slot: if *missing_left { rest + 1 + column } else { *column } }
                 }
-            });
+            };
+            self.steps[here as usize] = step;
         }
         self.roots.push(root);
-        self.steps.extend(placed);
         Ok(())
     }
 
@@ -71,34 +91,35 @@ impl Grove {
         if self.both_ways { 2 * self.columns + 1 } else { self.columns + 1 }
     }
 
-    /// The row as it is walked with: missing values as plus infinity, so that they go right; minus infinity for leaves; and, where
-    /// they may go left, all again with missing values as minus infinity.
-    pub(crate) fn widen(&self, row: &[f32], wide: &mut Vec<f32>) {
+    /// The row as it is walked with: keys, of missing values the highest, so that they go right; 0 for leaves; and, where they may
+    /// go left, all again with 0 for missing values.
+    pub(crate) fn widen(&self, row: &[f32], wide: &mut Vec<u32>) {
         wide.clear();
         self.widen_more(row, wide);
     }
 
-    fn widen_more(&self, row: &[f32], wide: &mut Vec<f32>) {
-        let value = |at: usize, missing: f32| match row.get(at) {
-            Some(value) if !value.is_nan() => *value,
+    fn widen_more(&self, row: &[f32], wide: &mut Vec<u32>) {
+        let one = |at: usize, missing: u32| match row.get(at) {
+            Some(value) if !value.is_nan() => compared(*value),
             Some(_) | None => missing,
         };
-        wide.extend((0..self.columns).map(|at| value(at, f32::INFINITY)));
-        wide.push(f32::NEG_INFINITY);
+        wide.extend((0..self.columns).map(|at| one(at, u32::MAX)));
+        wide.push(0);
         if self.both_ways {
-            wide.extend((0..self.columns).map(|at| value(at, f32::NEG_INFINITY)));
+            wide.extend((0..self.columns).map(|at| one(at, 0)));
         }
     }
 
-    // INVARIANT: `plant` gives every step a slot below `width` and children below the number of steps, later than itself; so that
-    // no index is out of bounds for a row from `widen`, and every walk ends at a leaf.
-    fn next(&self, at: u32, wide: &[f32]) -> u32 {
-        let step = self.steps[at as usize];
-        step.left.wrapping_add(u32::from(wide[step.slot as usize] >= step.cut))
+    // INVARIANT: `plant` gives every step a slot below `width`, and every split children in its tree that no other has; so that no
+    // index is out of bounds for a row from `widen`, and every walk ends at a leaf.
+    #[inline(always)]
+    fn next(&self, at: u32, wide: &[u32]) -> u32 {
+        let Step { key, left, slot } = self.steps[at as usize];
+        left.wrapping_add(u32::from(wide[slot as usize] >= key))
     }
 
     /// The answers of all trees to one widened row, in their order.
-    pub(crate) fn row(&self, wide: &[f32], mut add: impl FnMut(f32)) {
+    pub(crate) fn row(&self, wide: &[u32], mut add: impl FnMut(f32)) {
         let (groups, rest) = self.roots.as_chunks::<LANES>();
         for group in groups {
             let mut at = *group;
@@ -111,26 +132,26 @@ impl Grove {
                     break;
                 }
             }
-            at.iter().for_each(|&at| add(self.steps[at as usize].cut));
+            at.iter().for_each(|&at| add(value(self.steps[at as usize].key)));
         }
         for &root in rest {
             add(self.alone(root, wide));
         }
     }
 
-    fn alone(&self, root: u32, wide: &[f32]) -> f32 {
+    fn alone(&self, root: u32, wide: &[u32]) -> f32 {
         let mut at = root;
         loop {
             let next = self.next(at, wide);
             if next == at {
-                return self.steps[at as usize].cut;
+                return value(self.steps[at as usize].key);
             }
             at = next;
         }
     }
 
     /// The answer of one tree to one widened row.
-    pub(crate) fn answer(&self, tree: usize, wide: &[f32]) -> Option<f32> {
+    pub(crate) fn answer(&self, tree: usize, wide: &[u32]) -> Option<f32> {
         self.roots.get(tree).map(|&root| self.alone(root, wide))
     }
 
@@ -146,7 +167,7 @@ impl Grove {
         });
     }
 
-    fn add_block<S>(&self, root: u32, wide: &[f32], sums: &mut [S], add: &impl Fn(&mut S, f32)) {
+    fn add_block<S>(&self, root: u32, wide: &[u32], sums: &mut [S], add: &impl Fn(&mut S, f32)) {
         let width = self.width();
         let (groups, rest) = sums.as_chunks_mut::<LANES>();
         let done = groups.len() * LANES;
@@ -161,7 +182,7 @@ impl Grove {
                     break;
                 }
             }
-            group.iter_mut().zip(at).for_each(|(sum, at)| add(sum, self.steps[at as usize].cut));
+            group.iter_mut().zip(at).for_each(|(sum, at)| add(sum, value(self.steps[at as usize].key)));
         }
         for (sum, wide) in rest.iter_mut().zip(wide[done * width..].chunks(width)) {
             add(sum, self.alone(root, wide));

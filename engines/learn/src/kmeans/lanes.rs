@@ -3,10 +3,10 @@
 use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
-use crate::wide::widest;
+use crate::wide::{add_scaled, widest};
 
-/// Points that are worked on together.
-pub(crate) const LANES: usize = 16;
+pub(crate) use crate::wide::LANES;
+
 /// Blocks of one task: sums are added task by task, in order, on any number of threads.
 const TASK: usize = 256;
 /// Numbers beyond this are cut, so that squares and their sums stay finite.
@@ -28,6 +28,18 @@ pub(crate) struct Nearest {
     pub(crate) centre: [u32; LANES],
 }
 
+impl Nearest {
+    #[inline(always)]
+    fn lower(&mut self, pull: &[f32; LANES], length: f32, next: u32) {
+        for ((best, centre), pull) in self.far.iter_mut().zip(&mut self.centre).zip(pull) {
+            let far = pull + length;
+            let nearer = far < *best;
+            *best = if nearer { far } else { *best };
+            *centre = if nearer { next } else { *centre };
+        }
+    }
+}
+
 impl Blocks {
     /// Packs points that follow each other.
     pub(crate) fn new(values: impl Fn(usize, usize) -> f32 + Sync, count: usize, columns: usize) -> Self {
@@ -46,10 +58,6 @@ impl Blocks {
     /// How many points.
     pub(crate) fn len(&self) -> usize {
         self.count
-    }
-
-    fn blocks(&self) -> std::slice::ChunksExact<'_, [f32; LANES]> {
-        self.values.chunks_exact(self.columns.max(1))
     }
 
     /// The nearest of each point's centres, into `out`, one a block; runs on this thread.
@@ -137,30 +145,37 @@ impl Change {
     }
 }
 
-/// Centres as the search reads them.
+/// Centres that meet a block's numbers together.
+const TOGETHER: usize = 4;
+
+/// Centres as the search reads them, in groups of [`TOGETHER`]; the last is filled up by centres at infinity.
 #[derive(Clone, Debug)]
 pub(crate) struct Centres {
     count: usize,
     columns: usize,
-    /// Minus twice each number, centre after centre.
-    pulls: Vec<f32>,
-    /// Squared lengths.
-    lengths: Vec<f32>,
+    /// Minus twice each number, group after group, column after column.
+    pulls: Vec<[f32; TOGETHER]>,
+    /// Squared lengths, a group each.
+    lengths: Vec<[f32; TOGETHER]>,
 }
 
 impl Centres {
     /// Prepares centres that follow each other.
     pub(crate) fn new(values: &[f64], columns: usize) -> Self {
-        let cut = |value: f64| (value as f32).clamp(-NUMBER_MAX, NUMBER_MAX);
-        Self {
-            count: values.len() / columns.max(1),
-            columns,
-            pulls: values.iter().map(|&value| -2.0 * cut(value)).collect(),
-            lengths: values
-                .chunks(columns.max(1))
-                .map(|centre| centre.iter().map(|&value| f64::from(cut(value)).powi(2)).sum::<f64>() as f32)
-                .collect(),
+        let count = values.len() / columns.max(1);
+        let value = |centre: usize, column: usize| {
+            if centre < count { (values[centre * columns + column] as f32).clamp(-NUMBER_MAX, NUMBER_MAX) } else { 0.0 }
+        };
+        let length = |centre: usize| match centre < count {
+            true => (0..columns).map(|column| f64::from(value(centre, column)).powi(2)).sum::<f64>() as f32,
+            false => f32::INFINITY,
+        };
+        let (mut pulls, mut lengths) = (Vec::new(), Vec::new());
+        for first in (0..count).step_by(TOGETHER) {
+            pulls.extend((0..columns).map(|column| std::array::from_fn(|at| -2.0 * value(first + at, column))));
+            lengths.push(std::array::from_fn(|at| length(first + at)));
         }
+        Self { count, columns, pulls, lengths }
     }
 }
 
@@ -169,9 +184,6 @@ struct Search<'a> {
     centres: &'a Centres,
     out: &'a mut [Nearest],
 }
-
-/// Centres that meet a block's numbers together.
-const TOGETHER: usize = 4;
 
 impl NullaryFnOnce for Search<'_> {
     type Output = ();
@@ -182,39 +194,22 @@ impl NullaryFnOnce for Search<'_> {
         let columns = centres.columns;
         for (block, out) in blocks.chunks_exact(columns).zip(out) {
             let mut best = Nearest { far: [f32::INFINITY; LANES], centre: [0; LANES] };
-            let mut first = 0;
-            while first + TOGETHER <= centres.count {
-                search::<TOGETHER>(block, centres, first, &mut best);
-                first += TOGETHER;
-            }
-            while first < centres.count {
-                search::<1>(block, centres, first, &mut best);
-                first += 1;
+            for (group, (pulls, lengths)) in centres.pulls.chunks_exact(columns).zip(&centres.lengths).enumerate() {
+                let (mut first, mut second) = ([0.0f32; LANES], [0.0f32; LANES]);
+                let (mut third, mut fourth) = ([0.0f32; LANES], [0.0f32; LANES]);
+                for (lanes, pulls) in block.iter().zip(pulls) {
+                    add_scaled(&mut first, lanes, pulls[0]);
+                    add_scaled(&mut second, lanes, pulls[1]);
+                    add_scaled(&mut third, lanes, pulls[2]);
+                    add_scaled(&mut fourth, lanes, pulls[3]);
+                }
+                let next = (group * TOGETHER) as u32;
+                best.lower(&first, lengths[0], next);
+                best.lower(&second, lengths[1], next + 1);
+                best.lower(&third, lengths[2], next + 2);
+                best.lower(&fourth, lengths[3], next + 3);
             }
             *out = best;
-        }
-    }
-}
-
-#[inline(always)]
-fn search<const COUNT: usize>(block: &[[f32; LANES]], centres: &Centres, first: usize, best: &mut Nearest) {
-    let columns = centres.columns;
-    let pulls: [&[f32]; COUNT] = std::array::from_fn(|at| &centres.pulls[(first + at) * columns..(first + at + 1) * columns]);
-    let mut far: [[f32; LANES]; COUNT] = std::array::from_fn(|at| [centres.lengths[first + at]; LANES]);
-    for (column, lanes) in block.iter().enumerate() {
-        for (far, pulls) in far.iter_mut().zip(pulls) {
-            let pull = pulls[column];
-            for lane in 0..LANES {
-                far[lane] += pull * lanes[lane];
-            }
-        }
-    }
-    for (at, far) in far.iter().enumerate() {
-        let centre = (first + at) as u32;
-        for lane in 0..LANES {
-            let nearer = far[lane] < best.far[lane];
-            best.far[lane] = if nearer { far[lane] } else { best.far[lane] };
-            best.centre[lane] = if nearer { centre } else { best.centre[lane] };
         }
     }
 }

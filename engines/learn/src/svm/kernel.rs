@@ -7,8 +7,7 @@ use rayon::prelude::*;
 use crate::preprocess::Matrix;
 use crate::wide::widest;
 
-/// Vectors that are worked on together; the compiler turns the loops over them into vector instructions.
-pub(super) const LANES: usize = 16;
+pub(super) use crate::wide::LANES;
 
 /// Vectors in blocks of [`LANES`], within a block column after column.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,10 +50,7 @@ impl Packed {
     pub(super) fn near(&self, block: usize, row: &[f32], gamma: f32, out: &mut [f32; LANES]) {
         let mut far = [0.0f32; LANES];
         for (lanes, &value) in self.blocks[block * self.columns..(block + 1) * self.columns].iter().zip(row) {
-            for lane in 0..LANES {
-                let gap = lanes[lane] - value;
-                far[lane] += gap * gap;
-            }
+            add_gaps(&mut far, lanes, value);
         }
         for lane in 0..LANES {
             out[lane] = exp(-gamma * far[lane]);
@@ -102,34 +98,56 @@ impl NullaryFnOnce for Sums<'_> {
 fn sums<const COUNT: usize>(packed: &Packed, weights: &[[f32; LANES]], gamma: f32, rows: [&[f32]; COUNT]) -> [f64; COUNT] {
     let columns = packed.columns;
     let mut totals = [[0.0f64; LANES]; COUNT];
-    for (block, weights) in packed.blocks.chunks_exact(columns.max(1)).zip(weights) {
-        let mut far = [[0.0f32; LANES]; COUNT];
-        for (column, lanes) in block.iter().enumerate() {
-            for (far, row) in far.iter_mut().zip(rows) {
-                let value = row[column];
-                for lane in 0..LANES {
-                    let gap = lanes[lane] - value;
-                    far[lane] += gap * gap;
-                }
+    let (pairs, rest) = weights.as_chunks::<2>();
+    let (first, second) = packed.blocks.split_at((pairs.len() * 2 * columns).min(packed.blocks.len()));
+    // Two blocks at once, so that one sum need not wait for the other; all rows while they are near.
+    for (blocks, weights) in first.chunks_exact((2 * columns).max(1)).zip(pairs) {
+        let (left, right) = blocks.split_at(columns);
+        for (total, row) in totals.iter_mut().zip(rows) {
+            let (mut far, mut further) = ([0.0f32; LANES], [0.0f32; LANES]);
+            for ((left, right), &value) in left.iter().zip(right).zip(row) {
+                add_gaps(&mut far, left, value);
+                add_gaps(&mut further, right, value);
             }
-        }
-        for (total, far) in totals.iter_mut().zip(far) {
-            for lane in 0..LANES {
-                total[lane] += f64::from(weights[lane]) * f64::from(exp(-gamma * far[lane]));
-            }
+            add_near(total, &weights[0], &far, gamma);
+            add_near(total, &weights[1], &further, gamma);
         }
     }
-    totals.map(|total| {
-        let mut total = total;
-        let mut width = LANES / 2;
-        while width > 0 {
-            for lane in 0..width {
-                total[lane] += total[lane + width];
-            }
-            width /= 2;
+    for (block, weights) in second.chunks_exact(columns.max(1)).zip(rest) {
+        for (total, row) in totals.iter_mut().zip(rows) {
+            let mut far = [0.0f32; LANES];
+            block.iter().zip(row).for_each(|(lanes, &value)| add_gaps(&mut far, lanes, value));
+            add_near(total, weights, &far, gamma);
         }
-        total[0]
-    })
+    }
+    totals.map(sum)
+}
+
+/// Of all lanes, halves first; not inlined, as [`crate::wide::total`].
+#[inline(never)]
+fn sum(mut lanes: [f64; LANES]) -> f64 {
+    let mut width = LANES / 2;
+    while width > 0 {
+        let (low, high) = lanes.split_at_mut(width);
+        low.iter_mut().zip(high).for_each(|(low, high)| *low += *high);
+        width /= 2;
+    }
+    lanes[0]
+}
+
+#[inline(always)]
+fn add_gaps(far: &mut [f32; LANES], lanes: &[f32; LANES], value: f32) {
+    for lane in 0..LANES {
+        let gap = lanes[lane] - value;
+        far[lane] += gap * gap;
+    }
+}
+
+#[inline(always)]
+fn add_near(total: &mut [f64; LANES], weights: &[f32; LANES], far: &[f32; LANES], gamma: f32) {
+    for lane in 0..LANES {
+        total[lane] += f64::from(weights[lane]) * f64::from(exp(-gamma * far[lane]));
+    }
 }
 
 /// The whole kernel matrix of the rows that were packed, row after row. 32-bit values: half the memory, libsvm's choice too.

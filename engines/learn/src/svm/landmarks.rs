@@ -5,13 +5,13 @@ use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
 use super::kernel::{self, Packed};
-use super::straight::{LANES, Padded};
+use super::straight::Padded;
 use crate::kmeans::lanes;
 use crate::linear::Spd;
 use crate::preprocess::Matrix;
 use crate::rng::Rng;
 use crate::spec::NYSTROEM_LANDMARKS;
-use crate::wide::widest;
+use crate::wide::{LANES, add_scaled, widest};
 
 /// Rows that the landmarks are looked for in.
 const SAMPLE: usize = 20_000;
@@ -103,23 +103,23 @@ impl NullaryFnOnce for Place<'_> {
         for at in 0..space.count {
             let (done, rest) = near.split_at_mut(at);
             let row = &factor[at];
-            let mut sums = [[0.0f32; LANES]; 4];
+            let (mut first, mut second) = ([0.0f32; LANES], [0.0f32; LANES]);
+            let (mut third, mut fourth) = ([0.0f32; LANES], [0.0f32; LANES]);
             let ((quads, quad_rest), (factors, factor_rest)) = (done.as_chunks::<4>(), row[..at].as_chunks::<4>());
             for (quad, factors) in quads.iter().zip(factors) {
-                for part in 0..4 {
-                    for lane in 0..LANES {
-                        sums[part][lane] += factors[part] * quad[part][lane];
-                    }
-                }
+                add_scaled(&mut first, &quad[0], factors[0]);
+                add_scaled(&mut second, &quad[1], factors[1]);
+                add_scaled(&mut third, &quad[2], factors[2]);
+                add_scaled(&mut fourth, &quad[3], factors[3]);
             }
             for (done, factor) in quad_rest.iter().zip(factor_rest) {
-                for lane in 0..LANES {
-                    sums[0][lane] += factor * done[lane];
-                }
+                add_scaled(&mut first, done, *factor);
             }
-            for lane in 0..LANES {
-                let sum = (sums[0][lane] + sums[1][lane]) + (sums[2][lane] + sums[3][lane]);
-                rest[0][lane] = (rest[0][lane] - sum) / row[at];
+            add_scaled(&mut first, &second, 1.0);
+            add_scaled(&mut third, &fourth, 1.0);
+            add_scaled(&mut first, &third, 1.0);
+            for (near, sum) in rest[0].iter_mut().zip(first) {
+                *near = (*near - sum) / row[at];
             }
         }
         for (lane, out) in out.chunks_exact_mut(width).enumerate() {

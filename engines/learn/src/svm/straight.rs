@@ -5,14 +5,14 @@ use pulp::NullaryFnOnce;
 
 use crate::linear::Spd;
 use crate::rng::Rng;
-use crate::wide::widest;
+use crate::wide::{LANES, add_scaled, total, widest};
 
 /// Columns up to which Newton's steps, whose cost grows with their square, are taken.
 pub(super) const NEWTON_COLUMNS_MAX: usize = 512;
-/// Numbers that are worked on together.
-pub(super) const LANES: usize = 16;
 /// Largest violation that ends the descent; liblinear's `eps` for the dual.
 const TOLERANCE: f64 = 0.1;
+/// Rows that stay together when the order is shuffled, so that they come out of memory together.
+const TOGETHER: usize = 64;
 /// Most rounds of the descent over all rows.
 const EPOCHS_MAX: usize = 300;
 /// Most Newton steps; a problem of this kind takes about ten.
@@ -48,11 +48,6 @@ impl Padded {
     fn row(&self, row: usize) -> &[f32] {
         &self.values[row * self.width..(row + 1) * self.width]
     }
-
-    /// How many rows.
-    pub(super) fn rows(&self) -> usize {
-        self.values.len() / self.width
-    }
 }
 
 /// A plane: decision = `weights * row + bias`.
@@ -79,31 +74,50 @@ impl Plane {
 /// In a fixed order, so that every machine gives the same bits.
 #[inline(always)]
 fn dot(left: &[f32], right: &[f32]) -> f32 {
-    let mut sums = [0.0f32; LANES];
-    let ((left, _), (right, _)) = (left.as_chunks::<LANES>(), right.as_chunks::<LANES>());
+    let (mut even, mut odd) = ([0.0f32; LANES], [0.0f32; LANES]);
+    let ((left, left_rest), (right, right_rest)) = (left.as_chunks::<PAIR>(), right.as_chunks::<PAIR>());
     for (left, right) in left.iter().zip(right) {
-        for lane in 0..LANES {
-            sums[lane] += left[lane] * right[lane];
-        }
+        let ((left, _), (right, _)) = (left.as_chunks::<LANES>(), right.as_chunks::<LANES>());
+        add_products(&mut even, &left[0], &right[0]);
+        add_products(&mut odd, &left[1], &right[1]);
     }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for lane in 0..width {
-            sums[lane] += sums[lane + width];
-        }
-        width /= 2;
+    let ((left, _), (right, _)) = (left_rest.as_chunks::<LANES>(), right_rest.as_chunks::<LANES>());
+    for (left, right) in left.iter().zip(right) {
+        add_products(&mut even, left, right);
     }
-    sums[0]
+    add_scaled(&mut even, &odd, 1.0);
+    total(even)
+}
+
+/// Two groups, so that one sum need not wait for the other.
+const PAIR: usize = 2 * LANES;
+
+#[inline(always)]
+fn add_products(sums: &mut [f32; LANES], left: &[f32; LANES], right: &[f32; LANES]) {
+    for ((sum, left), right) in sums.iter_mut().zip(left).zip(right) {
+        *sum += left * right;
+    }
 }
 
 #[inline(always)]
 fn shift(weights: &mut [f32], row: &[f32], by: f32) {
     let ((weights, _), (row, _)) = (weights.as_chunks_mut::<LANES>(), row.as_chunks::<LANES>());
     for (weights, row) in weights.iter_mut().zip(row) {
-        for lane in 0..LANES {
-            weights[lane] += by * row[lane];
-        }
+        add_scaled(weights, row, by);
     }
+}
+
+/// Puts groups of rows, and the rows of each group, in random order.
+fn shuffle(rng: &mut Rng, order: &mut Vec<u32>) {
+    let mut groups: Vec<usize> = (0..order.len().div_ceil(TOGETHER)).collect();
+    rng.shuffle(&mut groups);
+    let mut out = Vec::with_capacity(order.len());
+    for group in groups {
+        let start = out.len();
+        out.extend_from_slice(&order[group * TOGETHER..order.len().min((group + 1) * TOGETHER)]);
+        rng.shuffle(&mut out[start..]);
+    }
+    *order = out;
 }
 
 /// Hsieh et al. (2008), algorithm 3, with hinge loss and a bias that is penalised as any weight, as liblinear's. Rows for which
@@ -132,8 +146,8 @@ impl NullaryFnOnce for Descent<'_> {
             Some(from) => from.clone(),
             None => Plane { weights: vec![0.0; rows.width], bias: 0.0, alpha: vec![0.0; labels.len()] },
         };
-        for row in 0..labels.len() {
-            if chosen[row] || out.alpha[row] <= 0.0 {
+        for (row, _) in chosen.iter().enumerate().filter(|(_, chosen)| !**chosen) {
+            if out.alpha[row] <= 0.0 {
                 continue;
             }
             let by = -out.alpha[row] * sign(row);
@@ -148,7 +162,7 @@ impl NullaryFnOnce for Descent<'_> {
         // Bounds of the last round, beyond which a row at its limit is left out of the next ones.
         let (mut above, mut below) = (f64::INFINITY, f64::NEG_INFINITY);
         for _ in 0..EPOCHS_MAX {
-            rng.shuffle(&mut order);
+            shuffle(&mut rng, &mut order);
             let (mut most, mut least) = (f64::NEG_INFINITY, f64::INFINITY);
             let mut kept = 0;
             for at in 0..order.len() {
@@ -180,6 +194,8 @@ impl NullaryFnOnce for Descent<'_> {
             }
             let whole = kept == all.len();
             order.truncate(kept);
+            // Rows come from one end of memory to the other again, whatever was left out.
+            order.sort_unstable();
             if most - least <= TOLERANCE {
                 if whole || order.is_empty() && all.is_empty() {
                     break;
@@ -298,8 +314,8 @@ mod tests {
         let (rows, labels) = problem(400, 2);
         let found = newton(&rows, 3, &labels, &[true; 400], 0.7);
         let mut slope: Vec<f64> = found.weights.iter().take(3).map(|&weight| f64::from(weight)).collect();
-        for row in 0..400 {
-            let sign = if labels[row] { 1.0 } else { -1.0 };
+        for (row, label) in labels.iter().enumerate() {
+            let sign = if *label { 1.0 } else { -1.0 };
             let miss = (1.0 - sign * found.of(&rows, row)).max(0.0);
             (0..3).for_each(|place| slope[place] -= 1.4 * miss * sign * f64::from(rows.row(row)[place]));
         }

@@ -162,9 +162,7 @@ fn show(made: &Made) -> String {
     let rows: Vec<Vec<String>> = made
         .columns
         .iter()
-        .map(|guess| {
-            vec![guess.column.clone(), role_name(guess.role).to_owned(), guess.kind.clone(), short(&guess.why)]
-        })
+        .map(|guess| vec![guess.column.clone(), role_name(guess.role).to_owned(), guess.kind.clone(), short(&guess.why)])
         .collect();
     format!("{} rows\n\n{}", made.rows, table(&["column", "role", "values", "why"], &rows))
 }
