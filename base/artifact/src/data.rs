@@ -110,6 +110,8 @@ pub struct Append {
     pub content: Digest,
     /// Rows to write.
     pub rows: u64,
+    /// Digest of the rows themselves, value by value: what is written is what was judged.
+    pub values: Digest,
     /// Columns to write, in order.
     pub columns: Vec<String>,
     /// Where the rows come from.

@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use arrow_array::RecordBatch;
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    TimestampMillisecondArray, TimestampSecondArray,
+};
 use frame::{Column, Frame};
+use gate::Digest;
 use tabular::contract::{ColumnRule, Kind, Missing, Outsider, Role};
 use tabular::csv::Options;
 use tabular::typed::{Rule, Violation};
@@ -117,6 +121,55 @@ pub fn latest_rows(table: &TypedTable) -> BTreeMap<String, usize> {
         }
     }
     latest
+}
+
+/// Digest of rows, value by value and column by column: the same for the same values, however they are dealt into batches.
+pub fn rows_digest(batches: &[RecordBatch]) -> Result<Digest, PipelineError> {
+    let Some(first) = batches.first() else { return Ok(Digest::of(&[])) };
+    let mut columns = Vec::new();
+    for (at, field) in first.schema_ref().fields().iter().enumerate() {
+        let mut bytes = Vec::new();
+        for batch in batches {
+            let column = batch.columns().get(at).ok_or_else(|| PipelineError::Internal("batches differ in columns".into()))?;
+            put_values(column, &mut bytes).ok_or_else(|| {
+                PipelineError::Internal(format!("column `{}` of type {} has no digest", field.name(), field.data_type()))
+            })?;
+        }
+        columns.push((field.name().clone(), field.data_type().to_string(), Digest::of(&bytes)));
+    }
+    Ok(Digest::of_json(&columns))
+}
+
+/// Each value as a mark (0 missing, 1 present) and its bytes, texts behind their length; none for a type that we do not store.
+fn put_values(column: &ArrayRef, out: &mut Vec<u8>) -> Option<()> {
+    macro_rules! fixed {
+        ($kind:ty) => {
+            if let Some(values) = column.as_any().downcast_ref::<$kind>() {
+                for value in values.iter() {
+                    out.push(u8::from(value.is_some()));
+                    out.extend(value.map(|value| value.to_le_bytes()).unwrap_or_default());
+                }
+                return Some(());
+            }
+        };
+    }
+    fixed!(Float64Array);
+    fixed!(Int64Array);
+    fixed!(TimestampSecondArray);
+    fixed!(TimestampMillisecondArray);
+    fixed!(TimestampMicrosecondArray);
+    if let Some(values) = column.as_any().downcast_ref::<BooleanArray>() {
+        out.extend(values.iter().map(|value| value.map_or(0, |value| 1 + u8::from(value))));
+        return Some(());
+    }
+    let values = column.as_any().downcast_ref::<StringArray>()?;
+    for value in values.iter() {
+        out.push(u8::from(value.is_some()));
+        let text = value.unwrap_or_default();
+        out.extend(u64::try_from(text.len()).ok()?.to_le_bytes());
+        out.extend(text.as_bytes());
+    }
+    Some(())
 }
 
 /// Ids of rows: the contract's id, or `row-N` where there is none.

@@ -80,6 +80,7 @@ pub(crate) fn append() -> artifact::Append {
         table: "customers".into(),
         content: Digest::of(b"rows"),
         rows: 3,
+        values: Digest::of(b"values"),
         columns: vec!["customer_id".into(), "tenure".into()],
         origin: artifact::Origin::Internal { connector: "file".into() },
         writer: "source-writer".into(),

@@ -12,13 +12,17 @@ fn control(world: &World) -> (tokio::runtime::Runtime, Control) {
     (runtime, control)
 }
 
-/// Appends the customers' rows once more, as the table's own writer would, under the evidence of the honest write.
-fn forge(world: &World) -> (u64, Digest) {
+/// Appends other rows of the same number, as the table's own writer would, under the evidence of the honest write; `content` is the
+/// delivery that they claim to be.
+fn forge(world: &World, content: Option<Digest>) -> (u64, Digest) {
     let mut table = Table::open(&world.project().join("source/customers")).unwrap();
     let last = table.history().unwrap().into_iter().next_back().unwrap();
-    let rows = table.read_appended(last.version).unwrap();
+    let mut rows = table.read_appended(last.version).unwrap();
+    // The first customer twice, the last one gone: as many rows as before.
+    let (first, most) = (rows[0].slice(0, 1), rows[0].slice(0, rows[0].num_rows() - 1));
+    rows.splice(0..1, [first, most]);
     let info = AppendInfo {
-        content: Digest::of(b"rows that no gate saw"),
+        content: content.or(last.content).unwrap(),
         receipt: last.receipt.unwrap(),
         origin: last.origin.unwrap(),
         now_ms: last.timestamp_ms + 1,
@@ -29,24 +33,27 @@ fn forge(world: &World) -> (u64, Digest) {
 
 #[test]
 fn rows_that_no_gate_saw_do_not_train() {
-    let world = World::new();
-    let whole = world.stayward(&["run"]);
-    assert!(whole.status.success(), "{}", text(&whole));
-    let (version, digest) = forge(&world);
-    let settled = world.stayward(&["run", "--from", "data-source", "--to", "data-source"]);
-    assert!(!settled.status.success(), "{}", text(&settled));
-    // The control database says that this is the data source now.
-    let (runtime, control) = control(&world);
-    let pointer = runtime.block_on(control.pointer("source")).unwrap().unwrap();
-    let mut value = pointer.value;
-    value["tables"]["customers"] = serde_json::json!([version, digest]);
-    let tables: std::collections::BTreeMap<String, (u64, Digest)> = serde_json::from_value(value["tables"].clone()).unwrap();
-    value["digest"] = serde_json::to_value(Digest::of_json(&tables)).unwrap();
-    runtime.block_on(control.set_pointer("source", pointer.revision, &value)).unwrap();
-    drop((runtime, control));
-    let trained = world.stayward(&["run", "--from", "training"]);
-    assert_eq!(trained.status.code(), Some(1), "{}", text(&trained));
-    assert!(text(&trained).contains("lineage"), "{}", text(&trained));
+    // Bytes that s02 never heard of, and rows under the very delivery that it let in.
+    for content in [Some(Digest::of(b"rows that no gate saw")), None] {
+        let world = World::new();
+        let whole = world.stayward(&["run"]);
+        assert!(whole.status.success(), "{}", text(&whole));
+        let (version, digest) = forge(&world, content);
+        let settled = world.stayward(&["run", "--from", "data-source", "--to", "data-source"]);
+        assert!(!settled.status.success(), "{}", text(&settled));
+        // The control database says that this is the data source now.
+        let (runtime, control) = control(&world);
+        let pointer = runtime.block_on(control.pointer("source")).unwrap().unwrap();
+        let mut value = pointer.value;
+        value["tables"]["customers"] = serde_json::json!([version, digest]);
+        let tables: std::collections::BTreeMap<String, (u64, Digest)> = serde_json::from_value(value["tables"].clone()).unwrap();
+        value["digest"] = serde_json::to_value(Digest::of_json(&tables)).unwrap();
+        runtime.block_on(control.set_pointer("source", pointer.revision, &value)).unwrap();
+        drop((runtime, control));
+        let trained = world.stayward(&["run", "--from", "training"]);
+        assert_eq!(trained.status.code(), Some(1), "{}", text(&trained));
+        assert!(text(&trained).contains("lineage"), "{}", text(&trained));
+    }
 }
 
 #[test]

@@ -14,6 +14,13 @@ pub(crate) fn entry(desk: &Desk, index: u64) -> Result<(Statement, StaywardPart)
     walk::read(&desk.reader, &desk.statement_keys(), index)
 }
 
+/// The entry of a receipt, proved.
+pub(crate) fn of_receipt(desk: &Desk, receipt: &Receipt) -> Result<(Statement, StaywardPart), String> {
+    let prefix: IdPrefix = receipt.statement.hex().parse().map_err(|error| format!("{error}"))?;
+    let found = desk.reader.find(&prefix).map_err(|error| error.to_string())?;
+    entry(desk, found.index)
+}
+
 /// The subject that step `S` cleared under a receipt.
 pub(crate) fn cleared<S: Step>(desk: &Desk, receipt: &Receipt) -> Result<S::Subject, String> {
     let prefix: IdPrefix = receipt.statement.hex().parse().map_err(|error| format!("{error}"))?;

@@ -133,10 +133,12 @@ impl Run<'_> {
         self.progress.begin("s02-source", about);
         let began = Instant::now();
         let batch = content.subject();
+        let stored = s01::arrow(table, &batch.held)?;
         let append = Append {
             table: policy.name.clone(),
             content: batch.content,
             rows: batch.rows_clean(),
+            values: data::rows_digest(&stored)?,
             columns: s01::COLUMNS.iter().map(|column| (*column).to_owned()).collect(),
             origin: Origin::Feed { feed: policy.name.clone() },
             writer: "source-writer".to_owned(),
@@ -155,9 +157,8 @@ impl Run<'_> {
             }
             Outcome::Unrecorded(error) => return Err(error.into()),
         };
-        let rows = s01::arrow(table, &batch.held)?;
         crash::point("feeds:source-logged");
-        self.append_table(&cleared, &rows)?;
+        self.append_table(&cleared, &stored)?;
         crash::point("feeds:appended");
         self.catch_up(policy, batch.content, cleared.receipt()).await?;
         Ok(Some(Delivery::Taken))
@@ -172,7 +173,7 @@ impl Run<'_> {
         let table = Table::open(&dir).map_err(|error| PipelineError::broken(error.to_string()))?;
         let history = table.history().map_err(|error| PipelineError::broken(error.to_string()))?;
         let written = history.iter().find(|commit| commit.content == Some(content));
-        written.map(|commit| proved_commit(self.desk, &policy.name, commit)).transpose()
+        written.map(|commit| proved_commit(self.desk, (&policy.name, &table), commit)).transpose()
     }
 
     /// What follows an append: the supplier's number, the market's state, the booking. Each may have been done before a kill.
@@ -247,7 +248,8 @@ impl Run<'_> {
         let last = deliveries.iter().filter(|delivery| delivery.what.content == content).max_by_key(|delivery| delivery.seq);
         match last.map(|delivery| delivery.what.outcome) {
             None | Some(DeliveryOutcome::Refused) => Ok(false),
-            Some(DeliveryOutcome::Cleared) => Ok(true),
+            // Booked, and there: a booking alone keeps no delivery out.
+            Some(DeliveryOutcome::Cleared) => Ok(self.appended(policy, content)?.is_some()),
             Some(DeliveryOutcome::Held) => Ok(self.accepted(policy, content).await?.is_none()),
         }
     }
@@ -255,9 +257,22 @@ impl Run<'_> {
     /// The entry of the person who accepted these bytes of a feed, as the log proves it.
     async fn accepted(&self, policy: &FeedPolicy, content: Digest) -> Result<Option<Receipt>, PipelineError> {
         let Some(id) = self.desk.pointer(&accepted_name(&policy.name, content)).await? else { return Ok(None) };
+        let broken = |why: String| PipelineError::broken(format!("the acceptance of delivery {}: {why}", content.short()));
         let deed = self.desk.proved_deed(id.as_str().unwrap_or_default(), DeedKind::Acceptance, content);
-        let broken = |why| PipelineError::broken(format!("the acceptance of delivery {}: {why}", content.short()));
-        deed.map(|(receipt, _)| Some(receipt)).map_err(broken)
+        let (receipt, deed) = deed.map_err(broken)?;
+        // It was given for a ruling on these bytes of this feed, in a session with a second factor.
+        let ruling = deed.about.ok_or_else(|| broken("it is about no ruling".to_owned()))?;
+        let about = Receipt { id: ruling.hex().chars().take(16).collect(), statement: ruling, index: None };
+        let (subject, _) = proof::judged::<serde_json::Value, serde_json::Value>(self.desk, &about).map_err(broken)?;
+        let of = |key: &str| subject.get(key).and_then(|value| value.as_str()).map(str::to_owned);
+        let feed = of("table").or_else(|| of("name"));
+        if feed.as_deref() != Some(policy.name.as_str()) || of("content") != Some(content.to_string()) {
+            return Err(broken("it was given for another delivery".to_owned()));
+        }
+        if !deed.amr.iter().any(|factor| factor == "otp") {
+            return Err(broken("it was given without a second factor".to_owned()));
+        }
+        Ok(Some(receipt))
     }
 
     pub(crate) async fn door_facts(
@@ -309,6 +324,7 @@ impl Run<'_> {
         let table = Table::open(&dir).map_err(broken)?;
         let before = version;
         for commit in table.history().map_err(broken)?.iter().filter(|commit| commit.version > before && commit.data.is_some()) {
+            proved_commit(self.desk, (&policy.name, &table), commit)?;
             let mut rows = Vec::new();
             for batch in table.read_appended(commit.version).map_err(broken)? {
                 rows.extend(s01::rows_of(&batch)?);

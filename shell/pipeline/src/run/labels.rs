@@ -91,6 +91,10 @@ fn read_labels(project: &Project) -> Result<LabelRows, PipelineError> {
     }
     let loaded = load(&path)?;
     let mut typed = data::typed(&contract, &loaded.batches)?;
+    if let Some(id) = contract.of_role(Role::Id).filter(|_| !separate) {
+        // Whom the data source cannot tell apart has no label either.
+        typed.mark_ids_twice(&id.name);
+    }
     data::fill_ids(&mut typed);
     let rows = typed.clean_rows();
     Ok(rows_of(&typed.take(&rows)))
@@ -238,6 +242,9 @@ impl Run<'_> {
         let versions = self.label_versions().await?;
         if versions.last().is_some_and(|last| last.what.content == content) {
             let known: LabelsState = self.known().await?;
+            if versions.last().is_some_and(|last| (known.version, known.content) != (last.version, last.what.content)) {
+                return Err(PipelineError::broken("the labels in force are not the last version that the log cleared"));
+            }
             self.unchanged(
                 "s03-labels",
                 &format!("labels v{}", known.version),

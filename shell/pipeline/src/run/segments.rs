@@ -33,7 +33,12 @@ impl Run<'_> {
         labels: &LabelsState,
         again: bool,
     ) -> Result<SegmentsState, PipelineError> {
-        let under = Digest::of_json(&(labels.content, self.desk.project.policy_digest, super::environment()));
+        let under = Digest::of_json(&(
+            labels.content,
+            self.desk.project.policy_digest,
+            self.desk.project.contract_digest,
+            super::environment(),
+        ));
         let known: Option<SegmentsState> = self.left().await?;
         let same = |known: &SegmentsState| known.under == under && known.segmentation.source == source.digest;
         if let Some(known) = known.filter(|known| !again && same(known) && self.fitted_segments(known).is_ok()) {

@@ -57,7 +57,7 @@ impl Run<'_> {
         let table = Table::open(&dir).map_err(broken)?;
         let last = table.history().map_err(broken)?.into_iter().next_back();
         let Some(last) = last.filter(|commit| commit.content == Some(content)) else { return Ok(None) };
-        proved_commit(self.desk, CUSTOMERS, &last).map(Some)
+        proved_commit(self.desk, (CUSTOMERS, &table), &last).map(Some)
     }
 
     async fn write_customers(
@@ -68,10 +68,12 @@ impl Run<'_> {
         began: Instant,
     ) -> Result<Receipt, PipelineError> {
         let stored = data::stored_contract(&self.desk.project.contract);
+        let batches = [tabular::bridge::of_table(typed, &stored).map_err(PipelineError::internal)?];
         let append = Append {
             table: CUSTOMERS.to_owned(),
             content,
             rows: went,
+            values: data::rows_digest(&batches)?,
             columns: data::stored_columns(&self.desk.project.contract),
             origin: Origin::Internal { connector: "file".to_owned() },
             writer: "source-writer".to_owned(),
@@ -81,8 +83,7 @@ impl Run<'_> {
         let rows = Rows { came, went, held: came - went, began: Some(began), ..Rows::default() };
         let passed = self.pass(&self.houses.source, CUSTOMERS, (append, &facts), links, rows).await?;
         crash::point("customers:logged");
-        let batch = tabular::bridge::of_table(typed, &stored).map_err(PipelineError::internal)?;
-        self.append_table(&passed.cleared, &[batch])?;
+        self.append_table(&passed.cleared, &batches)?;
         crash::point("customers:appended");
         Ok(passed.cleared.receipt().clone())
     }
@@ -178,15 +179,20 @@ impl Run<'_> {
 fn proved_commits(desk: &Desk, name: &str, table: &Table, version: u64) -> Result<Vec<Receipt>, PipelineError> {
     let history = table.history().map_err(|error| PipelineError::broken(error.to_string()))?;
     let written = history.iter().filter(|commit| commit.version <= version && commit.data.is_some());
-    written.map(|commit| proved_commit(desk, name, commit)).collect()
+    written.map(|commit| proved_commit(desk, (name, table), commit)).collect()
 }
 
-pub(super) fn proved_commit(desk: &Desk, name: &str, commit: &CommitInfo) -> Result<Receipt, PipelineError> {
+/// The clearance of one version: of this table, these bytes of a delivery, and exactly the rows that stand there now.
+pub(super) fn proved_commit(desk: &Desk, (name, table): (&str, &Table), commit: &CommitInfo) -> Result<Receipt, PipelineError> {
     let broken = |why: String| PipelineError::broken(format!("version {} of table `{name}`: {why}", commit.version));
     let id = commit.receipt.as_deref().ok_or_else(|| broken("it names no evidence".to_owned()))?;
     let (receipt, append) = proof::cleared_by_id::<artifact::Source>(desk, id).map_err(broken)?;
     if append.table != name || Some(append.content) != commit.content || append.rows != commit.rows {
         return Err(broken(format!("its evidence {id} let other rows in")));
+    }
+    let rows = table.read_appended(commit.version).map_err(|error| PipelineError::broken(error.to_string()))?;
+    if data::rows_digest(&rows)? != append.values {
+        return Err(broken(format!("its rows are not those that evidence {id} let in")));
     }
     Ok(receipt)
 }

@@ -99,7 +99,7 @@ impl Run<'_> {
         (source, labels, segments): (&Settled, &LabelsState, &SegmentsState),
         again: bool,
     ) -> Result<TrainedState, PipelineError> {
-        let under = Digest::of_json(&(self.desk.project.policy_digest, environment()));
+        let under = Digest::of_json(&(self.desk.project.policy_digest, self.desk.project.contract_digest, environment()));
         let known: Option<TrainedState> = self.left().await?;
         let made_of = (source.digest, labels.content, segments.segmentation.content, under);
         if let Some(known) = known.filter(|known| !again && self.still(known, made_of)) {
@@ -255,8 +255,11 @@ impl Run<'_> {
                 .and_then(|ruling| ruling.cleared)
         };
         let source_proved = source_proved(self.desk, source).is_ok();
-        let labels_proved =
-            cleared(&labels.receipt) == Some(gate::Subject::digest(&labels.set)) && labels.set.content == labels.content;
+        let last = proof::last_cleared::<artifact::Labels>(self.desk).map_err(PipelineError::broken)?;
+        // The last version that the log cleared, and no earlier one.
+        let labels_proved = last.is_some_and(|(_, set)| set == labels.set)
+            && cleared(&labels.receipt) == Some(gate::Subject::digest(&labels.set))
+            && labels.set.content == labels.content;
         let segments_proved = cleared(&segments.receipt) == Some(gate::Subject::digest(&segments.segmentation));
         let lineage =
             |what: &str, proved: bool, digest: Digest| Lineage { what: what.to_owned(), cleared: proved.then_some(digest) };
