@@ -8,6 +8,7 @@
 mod calendar;
 mod churn;
 mod config;
+mod delivery;
 mod draw;
 mod generator;
 mod manifest;
@@ -25,6 +26,7 @@ pub use calendar::{
 };
 pub use churn::{Moments, PILOT_MONTH, PILOT_ROWS, Pilot, expected_auc};
 pub use config::{CUSTOMERS_MAX, Config, ConfigError, Dials, PriceWar, Profile, RateStep, Target};
+pub use delivery::{DELIVERY_HEADER, company_csv, corrected, delivery_csv, delivery_line};
 pub use generator::{CHUNK_SLOTS, Chunks, GenerateError, Generator, MISREPORTED_SHARE, Month, Table};
 pub use manifest::{LAWS, Manifest, TableShape};
 pub use person::price_gap;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use generate::{Config, Generator, Profile, Table, competitor_name, date_text, region_name, week_at_cutoff};
+use generate::{Config, Generator, Profile, Table, corrected, delivery_csv, week_at_cutoff};
 
 /// Customers of a test: enough for the outlier reference and the folds, few enough to be quick in a debug build.
 const CUSTOMERS: u64 = 700;
@@ -178,20 +178,8 @@ impl Demo {
     }
 
     /// An honest week of the world that the demo generates, in the form that its supplier delivers.
-    fn market(&self, week: u32) -> String {
-        let mut latest = std::collections::BTreeMap::new();
-        for row in self.generator.market_week(week) {
-            let known = latest.entry((row.region, row.competitor)).or_insert_with(|| row.clone());
-            if row.revision > known.revision {
-                *known = row;
-            }
-        }
-        let mut out = String::from("week_start,region,competitor,price,promo,est_share\n");
-        for row in latest.values() {
-            let (day, region, name) = (date_text(row.week_start_day), region_name(row.region), competitor_name(row.competitor));
-            out.push_str(&format!("{day},{region},{name},{:.2},{},{:.4}\n", row.price, u8::from(row.promo), row.est_share));
-        }
-        out
+    fn market(&self, week: u32) -> Vec<u8> {
+        delivery_csv(&corrected(self.generator.market_week(week)))
     }
 
     /// Takes a delivery out of the inbox again.

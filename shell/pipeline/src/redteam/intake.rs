@@ -101,7 +101,7 @@ impl Field {
     }
 
     fn honest_delivery(&self, week: u32) -> Delivery {
-        let bytes = world::csv(&world::prices(&self.world.generator, week));
+        let bytes = generate::delivery_csv(&world::prices(&self.world.generator, week));
         let seal =
             attacks::Seal { hand: Hand::Supplier, over: None, feed: FEED.into(), sequence: self.intake.sequence + 1, days: 14 };
         Delivery { bytes, channel: Channel::Folder, seal: Some(seal) }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use generate::{Config, Format, Generator, MarketRow, Profile, Table, competitor_name, date_text, region_name, week_at_cutoff};
+use generate::{Config, Generator, MarketRow, Profile, company_csv, corrected, delivery_csv, week_at_cutoff};
 use identity::Session;
 use tabular::Contract;
 use tabular::contract::Role;
@@ -64,9 +64,9 @@ impl World {
         let scratch = Scratch(root.clone());
         let generator = Generator::new(Config::new(seed, CUSTOMERS, Profile::TelcoLike)).map_err(PipelineError::internal)?;
         let last_week = week_at_cutoff(MONTHS.last().copied().unwrap_or(0));
-        let (customers, labels) = tables(&generator)?;
+        let (customers, labels) = company_csv(&generator, &MONTHS).map_err(PipelineError::internal)?;
         let history: Vec<MarketRow> = (0..=last_week).flat_map(|week| prices(&generator, week)).collect();
-        let history = csv(&history);
+        let history = delivery_csv(&history);
         let desk = setup::create_project(&root, &policy(), &customers_contract(&customers, &labels)?.to_toml()).await?;
         for folder in ["incoming", "inbox", "inbox/market", "feeds"] {
             store::disk::make_folder(&root.join(folder))?;
@@ -147,44 +147,9 @@ fn policy() -> String {
     text
 }
 
-/// Customers and labels as CSV.
-fn tables(generator: &Generator) -> Result<(Vec<u8>, Vec<u8>), PipelineError> {
-    let mut customers = Table::Snapshot { month: 0 }.csv_header().into_bytes();
-    let mut labels = b"customer_id,cutoff,churned\n".to_vec();
-    for month in MONTHS {
-        let table = Table::Snapshot { month };
-        for chunk in generator.chunks(table, Format::Csv, 0..generator.slots(table)).map_err(PipelineError::internal)? {
-            customers.extend_from_slice(&chunk);
-        }
-        let view = generator.month(month).map_err(PipelineError::internal)?;
-        for label in (0..generator.slots(table)).map(|row| view.label(row)) {
-            let churned = if label.churned { "yes" } else { "no" };
-            labels.extend_from_slice(format!("{},{},{churned}\n", label.customer_id, date_text(label.cutoff_day)).as_bytes());
-        }
-    }
-    Ok((customers, labels))
-}
-
-/// The valid prices of a week: the highest revision of each.
+/// The valid prices of a week.
 pub(super) fn prices(generator: &Generator, week: u32) -> Vec<MarketRow> {
-    let mut latest = std::collections::BTreeMap::new();
-    for row in generator.market_week(week) {
-        let known = latest.entry((row.region, row.competitor)).or_insert_with(|| row.clone());
-        if row.revision > known.revision {
-            *known = row;
-        }
-    }
-    latest.into_values().collect()
-}
-
-/// A delivery's bytes.
-pub(super) fn csv(rows: &[MarketRow]) -> Vec<u8> {
-    let mut out = String::from("week_start,region,competitor,price,promo,est_share\n");
-    for row in rows {
-        let (day, region, competitor) = (date_text(row.week_start_day), region_name(row.region), competitor_name(row.competitor));
-        out.push_str(&format!("{day},{region},{competitor},{:.2},{},{:.4}\n", row.price, u8::from(row.promo), row.est_share));
-    }
-    out.into_bytes()
+    corrected(generator.market_week(week))
 }
 
 /// Guesses the contract from customers joined with labels.

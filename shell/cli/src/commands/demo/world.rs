@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use generate::poison::understate_prices;
-use generate::{Config, Format, Generator, MarketRow, Profile, Table, competitor_name, date_text, region_name, week_at_cutoff};
+use generate::{Config, Generator, MarketRow, Profile, company_csv, corrected, delivery_csv, week_at_cutoff};
 use pipeline::PipelineError;
 use pipeline::feed::{SupplierSigner, claim};
 
@@ -40,50 +40,25 @@ impl World {
 
     /// Customers and labels as CSV.
     pub(super) fn tables(&self) -> Result<(Vec<u8>, Vec<u8>), PipelineError> {
-        let mut customers = Table::Snapshot { month: 0 }.csv_header().into_bytes();
-        let mut labels = b"customer_id,cutoff,churned\n".to_vec();
-        for month in MONTHS {
-            let table = Table::Snapshot { month };
-            for chunk in self.generator.chunks(table, Format::Csv, 0..self.generator.slots(table)).map_err(internal)? {
-                customers.extend_from_slice(&chunk);
-            }
-            let view = self.generator.month(month).map_err(internal)?;
-            for row in 0..self.generator.slots(table) {
-                let label = view.label(row);
-                let churned = if label.churned { "yes" } else { "no" };
-                labels.extend_from_slice(format!("{},{},{churned}\n", label.customer_id, date_text(label.cutoff_day)).as_bytes());
-            }
-        }
-        Ok((customers, labels))
+        company_csv(&self.generator, &MONTHS).map_err(internal)
     }
 
     /// The valid prices of some weeks: the highest revision of each.
     fn prices(&self, weeks: std::ops::RangeInclusive<u32>) -> Vec<MarketRow> {
-        let mut rows: Vec<MarketRow> = Vec::new();
-        for week in weeks {
-            let mut latest = std::collections::BTreeMap::new();
-            for row in self.generator.market_week(week) {
-                let known = latest.entry((row.region, row.competitor)).or_insert_with(|| row.clone());
-                if row.revision > known.revision {
-                    *known = row;
-                }
-            }
-            rows.extend(latest.into_values());
-        }
-        rows
+        corrected(weeks.flat_map(|week| self.generator.market_week(week)))
     }
 
     /// A history for the contract of the feed.
     pub(super) fn history(&self) -> Vec<u8> {
-        csv(&self.prices(0..=self.week))
+        delivery_csv(&self.prices(0..=self.week))
     }
 
     /// Puts signed deliveries into the inbox: an honest week, a poisoned one, one that was changed on its way, and a replay.
     pub(super) fn deliver(&self, inbox: &Path, signer: &SupplierSigner, supplier: &str) -> Result<Vec<Sent>, PipelineError> {
-        let next = csv(&self.prices(self.week + 1..=self.week + 1));
+        let next = delivery_csv(&self.prices(self.week + 1..=self.week + 1));
         let poisoned = understate_prices(&self.prices(self.week + 2..=self.week + 2), UNDERSTATED_SHARE, UNDERSTATED_REGIONS, 1);
-        let poisoned = csv(&poisoned.rows);
-        let honest = csv(&self.prices(self.week + 2..=self.week + 2));
+        let poisoned = delivery_csv(&poisoned.rows);
+        let honest = delivery_csv(&self.prices(self.week + 2..=self.week + 2));
         let changed = tamper(&honest);
         type Plan<'a> = (&'a str, &'static str, &'a [u8], &'a [u8], u64);
         let plan: [Plan<'_>; 4] = [
@@ -127,21 +102,4 @@ fn tamper(bytes: &[u8]) -> Vec<u8> {
         *byte = if *byte == b'9' { b'8' } else { *byte + 1 };
     }
     out
-}
-
-fn csv(rows: &[MarketRow]) -> Vec<u8> {
-    let mut out = String::from("week_start,region,competitor,price,promo,est_share\n");
-    for row in rows {
-        let line = format!(
-            "{},{},{},{:.2},{},{:.4}\n",
-            date_text(row.week_start_day),
-            region_name(row.region),
-            competitor_name(row.competitor),
-            row.price,
-            u8::from(row.promo),
-            row.est_share
-        );
-        out.push_str(&line);
-    }
-    out.into_bytes()
 }

@@ -1,12 +1,13 @@
 //! Hostile versions of generated tables (T1, T6): what a compromised supplier or insider would send, with a known number of touched rows.
 
-use std::collections::BTreeMap;
-
 use clap::ValueEnum;
 use generate::poison::{
     Poisoned, falsified_rows, near_duplicates, slow_drift, swap_value, understate_prices, write_market, write_snapshots,
 };
-use generate::{Generator, MarketRow, SnapshotRow, Table, WEEKS, competitor_name, date_text, region_name};
+use generate::{
+    DELIVERY_HEADER, Generator, MarketRow, SnapshotRow, Table, WEEKS, competitor_name, corrected, date_text, delivery_line,
+    region_name,
+};
 use pipeline::PipelineError;
 
 use super::sink::FileForm;
@@ -16,8 +17,6 @@ use crate::commands::wrong;
 const BLOCK_ROWS: usize = 50;
 /// Weeks over which a slow drift reaches its share.
 const DRIFT_WEEKS: u32 = 26;
-/// Columns of a delivery.
-const DELIVERY_HEADER: &str = "week_start,region,competitor,price,promo,est_share\n";
 
 /// Ways to make rows hostile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -117,23 +116,11 @@ fn copies(rows: usize, share: f64) -> usize {
     (rows as f64 * share.clamp(0.0, 1.0)) as usize
 }
 
-/// The valid prices: the highest revision of each week, region and competitor.
-fn corrected(rows: impl Iterator<Item = MarketRow>) -> Vec<MarketRow> {
-    let mut latest: BTreeMap<(u32, u8, u8), MarketRow> = BTreeMap::new();
-    for row in rows {
-        let known = latest.entry((row.week, row.region, row.competitor)).or_insert_with(|| row.clone());
-        if row.revision > known.revision {
-            *known = row;
-        }
-    }
-    latest.into_values().collect()
-}
-
 fn delivered(row: &MarketRow, form: FileForm) -> String {
     let (date, region, competitor) = (date_text(row.week_start_day), region_name(row.region), competitor_name(row.competitor));
     let (price, promo, share) = (row.price, u8::from(row.promo), row.est_share);
     match form {
-        FileForm::Csv | FileForm::Parquet => format!("{date},{region},{competitor},{price:.2},{promo},{share:.4}\n"),
+        FileForm::Csv | FileForm::Parquet => delivery_line(row),
         FileForm::Ndjson => format!(
             "{{\"week_start\":\"{date}\",\"region\":\"{region}\",\"competitor\":\"{competitor}\",\"price\":{price:.2},\"promo\":{promo},\"est_share\":{share:.4}}}\n"
         ),

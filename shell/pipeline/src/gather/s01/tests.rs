@@ -27,13 +27,9 @@ struct Known {
     rows: Vec<MarketRow>,
 }
 
-/// The valid prices of a week: the highest revision of each.
+/// The valid prices of a week.
 fn prices(generator: &Generator, week: u32) -> Vec<generate::MarketRow> {
-    let mut latest = BTreeMap::new();
-    for row in generator.market_week(week) {
-        latest.insert((row.region, row.competitor), row);
-    }
-    latest.into_values().collect()
+    generate::corrected(generator.market_week(week))
 }
 
 fn rows(of: &[generate::MarketRow]) -> Vec<MarketRow> {
