@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use gate::{Clause, Threat};
+use learn::interval::clopper_pearson;
 use serde::Serialize;
 
-use crate::interval::clopper_pearson;
 use crate::target::{Broken, Defence, Judged, Target};
 
 /// What an attack says of itself.

@@ -7,13 +7,12 @@
 
 mod attack;
 mod draw;
-mod interval;
 mod list;
 mod market;
 mod target;
 
 pub use attack::{Attack, AttackCard, Bar, Count, Duel, Measured, Plan, Tally, duel};
-pub use interval::clopper_pearson;
+pub use learn::interval::clopper_pearson;
 pub use list::ALL;
 pub use target::{
     Ask, Asked, Broken, Channel, Defence, Delivery, Feature, Fed, Hand, Judged, KeyWish, LabelMove, Login, Offer, Parts, Person,

@@ -37,9 +37,16 @@ pub(crate) struct Node {
 
 /// A node as other formats read and write it, apart from how it is kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Step {
+pub enum Step {
     /// Rows whose value in `column` is at most `most` go to the node `left` of the tree, others to the node after that.
-    Split { column: u32, most: f32, left: u32 },
+    Split {
+        /// The filled column.
+        column: u32,
+        /// The highest value that goes left.
+        most: f32,
+        /// The left child, counted from the tree's first node.
+        left: u32,
+    },
     /// The share of positives.
     Leaf(f32),
 }
@@ -169,7 +176,7 @@ impl Forest {
     }
 
     /// The nodes of a tree, children after their parents; none beyond the end.
-    pub(crate) fn steps(&self, tree: usize) -> Vec<Step> {
+    pub fn steps(&self, tree: usize) -> Vec<Step> {
         let (Some(&start), Some(&end)) = (self.starts.get(tree), self.starts.get(tree + 1)) else { return Vec::new() };
         let step = |node: &Node| match node.column {
             LEAF => Step::Leaf(node.value),

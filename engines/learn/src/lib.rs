@@ -14,6 +14,7 @@ mod fast;
 pub mod forest;
 pub mod gbm;
 pub mod interchange;
+pub mod interval;
 pub mod kmeans;
 mod linear;
 pub mod metrics;
