@@ -14,7 +14,7 @@ const RIDGE: f64 = 1e-12;
 /// A gradient below this ends the fit; libsvm's number.
 const GRADIENT_MIN: f64 = 1e-5;
 /// Votes are held this far from 0 and 1 before their log odds are taken.
-const ODDS_CLIP: f64 = 1e-6;
+pub(crate) const ODDS_CLIP: f64 = 1e-6;
 /// Steps of the mixture weights' fit.
 const MIXTURE_STEPS: usize = 200;
 
@@ -174,7 +174,7 @@ pub enum VoteMap {
 }
 
 /// Log odds of a probability.
-fn log_odds(score: f64) -> f64 {
+pub(crate) fn log_odds(score: f64) -> f64 {
     let clipped = score.clamp(ODDS_CLIP, 1.0 - ODDS_CLIP);
     libm::log(clipped / (1.0 - clipped))
 }

@@ -6,15 +6,17 @@ use std::collections::BTreeMap;
 use frame::Frame;
 
 use crate::calibrate::{Isotonic, VoteMap, mixture_weights};
+use crate::conformal::Conformal;
 use crate::error::LearnError;
 use crate::fast::Scratch;
 use crate::forest::Forest;
-use crate::gbm::Booster;
+use crate::gbm::{Aids, Booster, directions};
 use crate::preprocess::{ColumnSpec, Matrix, Preprocess, Value};
 use crate::rng::derive;
 use crate::segments::Segments;
 use crate::spec::{Calibration, ROWS_MAX, ROWS_MIN, TrainSpec, Weights};
 use crate::split::Split;
+use crate::stack::Stack;
 use crate::svm::Svm;
 
 /// The uses of the run's seed.
@@ -32,7 +34,7 @@ pub struct Scores {
     pub svm: f64,
     /// The forest's.
     pub forest: f64,
-    /// The weighted and, where asked for, calibrated mean.
+    /// The weighted and, where asked for, stacked or calibrated mean.
     pub vote: f64,
 }
 
@@ -44,11 +46,14 @@ pub struct Ensemble {
     pub(crate) booster: Booster,
     pub(crate) forest: Forest,
     pub(crate) svm: Svm,
-    /// Of booster, machine and forest; sum 1.
+    /// Of booster, machine and forest; sum 1. Where they are stacked, the stack's as shares.
     pub(crate) weights: [f64; 3],
+    /// In place of the weighted mean.
+    pub(crate) stack: Option<Stack>,
     pub(crate) map: VoteMap,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) segments: Option<Segments>,
+    pub(crate) conformal: Option<Conformal>,
 }
 
 /// Refuses labels that nothing can be learned from.
@@ -86,8 +91,13 @@ impl Ensemble {
             }
         }
         let views = [&members[0][..], &members[1][..], &members[2][..]];
-        if spec.weights == Weights::OutOfFold {
-            out.weights = mixture_weights(views, labels);
+        match spec.weights {
+            Weights::Equal => (),
+            Weights::OutOfFold => out.weights = mixture_weights(views, labels),
+            Weights::Stacked => {
+                let stack = Stack::fit(views, labels);
+                (out.weights, out.stack) = (stack.shares(), Some(stack));
+            }
         }
         let votes: Vec<f64> = (0..labels.len()).map(|row| out.mix([views[0][row], views[1][row], views[2][row]])).collect();
         out.map = match spec.calibration {
@@ -105,12 +115,14 @@ impl Ensemble {
         let preprocess = Preprocess::fit(train, &spec.log_columns)?;
         let raw = preprocess.encode(train)?;
         let filled = preprocess.filled(&raw);
+        let directions = directions(&preprocess, &spec.booster)?;
+        let aids = Aids { directions: &directions, ..Aids::default() };
         let (svm, (forest, booster)) = rayon::join(
             || Svm::fit(&preprocess.scaled(&filled), labels, &spec.svm, derive(spec.seed, SEED_SVM, 0)),
             || {
                 rayon::join(
                     || Forest::fit(&filled, labels, &spec.forest, derive(spec.seed, SEED_FOREST, 0)),
-                    || Booster::fit(&raw, labels, &spec.booster, derive(spec.seed, SEED_BOOSTER, 0)),
+                    || Booster::fit_with(&raw, labels, &aids, &spec.booster, derive(spec.seed, SEED_BOOSTER, 0)),
                 )
             },
         );
@@ -121,14 +133,19 @@ impl Ensemble {
             forest: forest?,
             svm: svm?,
             weights: [1.0 / 3.0; 3],
+            stack: None,
             map: VoteMap::Identity,
             environment: BTreeMap::new(),
             segments: None,
+            conformal: None,
         })
     }
 
-    /// Weighted mean of booster, machine and forest.
+    /// Booster, machine and forest stacked, or their weighted mean.
     fn mix(&self, members: [f64; 3]) -> f64 {
+        if let Some(stack) = &self.stack {
+            return stack.at(members);
+        }
         let sum: f64 = members.iter().zip(self.weights).map(|(member, weight)| member * weight).sum();
         sum.clamp(0.0, 1.0)
     }
@@ -230,12 +247,17 @@ impl Ensemble {
         Ok(self)
     }
 
-    /// Weights of booster, machine and forest; sum 1.
+    /// Weights of booster, machine and forest; sum 1. Where there is a [`Self::stack`], the vote is not their mean.
     pub fn weights(&self) -> [f64; 3] {
         self.weights
     }
 
-    /// What is done to the weighted mean.
+    /// How the members are stacked, where they are.
+    pub fn stack(&self) -> Option<&Stack> {
+        self.stack.as_ref()
+    }
+
+    /// What is done to the weighted mean, or to what the members were stacked to.
     pub fn calibration(&self) -> &VoteMap {
         &self.map
     }
@@ -274,6 +296,17 @@ impl Ensemble {
     /// The same model with segments beside it.
     pub fn with_segments(mut self, segments: Segments) -> Self {
         self.segments = Some(segments);
+        self
+    }
+
+    /// How sure a vote is, where it was measured. For people who may read the data; no answer to a caller shows it.
+    pub fn conformal(&self) -> Option<&Conformal> {
+        self.conformal.as_ref()
+    }
+
+    /// The same model with what was measured of its votes.
+    pub fn with_conformal(mut self, conformal: Conformal) -> Self {
+        self.conformal = Some(conformal);
         self
     }
 }

@@ -65,10 +65,12 @@ pub struct Forest {
 impl Forest {
     /// Grows trees on filled rows. Same forest for any number of threads.
     pub fn fit(rows: &Matrix, labels: &[bool], spec: &ForestSpec, seed: u64) -> Result<Self, LearnError> {
-        Self::grow(rows, labels, None, spec, seed)
+        let Some(heavy) = spec.positive_weight else { return Self::grow(rows, labels, None, spec, seed) };
+        let weights: Vec<f64> = labels.iter().map(|&label| if label { heavy } else { 1.0 }).collect();
+        Self::grow(rows, labels, Some(&weights), spec, seed)
     }
 
-    /// The same where rows count more or less: each tree draws as many rows as there are, each as often, on average, as its
+    /// The same where rows count more or less, in place of `spec.positive_weight`: each tree draws as many rows as there are, each as often, on average, as its
     /// weight asks for; a row of weight 0 takes no part. Leaves need the same number of distinct rows. (scikit-learn draws evenly
     /// and weighs afterwards: equal on average, with more chance in it for heavy rows.)
     ///
@@ -327,6 +329,11 @@ mod tests {
             roc_auc(&forest.chances(&test), &truth)
         };
         assert!(auc(0.0) > 0.9 && auc(25.0) < 0.2, "{} {}", auc(0.0), auc(25.0));
+        let mean = |positive_weight| {
+            let forest = Forest::fit(&rows, &labels, &ForestSpec { positive_weight, ..spec.clone() }, 7).unwrap();
+            forest.chances(&test).iter().sum::<f64>() / 1_000.0
+        };
+        assert!(mean(Some(4.0)) > mean(None) + 0.05, "{} {}", mean(Some(4.0)), mean(None));
         for wrong in [-1.0, f64::NAN, f64::INFINITY] {
             assert!(matches!(Forest::fit_weighted(&rows, &labels, &weigh(wrong), &spec, 7), Err(LearnError::Setting { .. })));
         }

@@ -1,10 +1,11 @@
 //! Gradient boosting by a memory-safe XGBoost: no parser of a model file may take the process down (T3, T4), and a shipped tree
 //! must not tell how many training rows fell into a leaf (T2; Ferry 2024).
 
+mod grow;
+
 use std::fmt::{self, Formatter};
 
-use hessboost::objective::{Objective, RegLoss};
-use hessboost::prelude::{BoostedModel, DMatrix, ModelFormat, TrainingParams, TreeMethod, train};
+use hessboost::prelude::{BoostedModel, ModelFormat};
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
@@ -15,6 +16,7 @@ use crate::fast::Boosted;
 use crate::modelfile::{BOOSTER_BYTES_MAX, BOOSTER_FILE};
 use crate::preprocess::Matrix;
 use crate::spec::{BoosterSpec, TREES_MAX};
+pub use grow::{Aids, directions};
 
 /// Most nodes of one tree: a full one of depth 16.
 pub(crate) const NODES_MAX: usize = 1 << 17;
@@ -33,24 +35,22 @@ fn refused(error: impl std::fmt::Display) -> LearnError {
 
 impl Booster {
     /// Trains on encoded rows, `NaN` for missing. Same bytes for any number of threads.
+    ///
+    /// # Errors
+    /// `spec.monotone`, which names columns that encoded rows do not have: [`Self::fit_with`] takes their directions.
     pub fn fit(rows: &Matrix, labels: &[bool], spec: &BoosterSpec, seed: u64) -> Result<Self, LearnError> {
-        let targets: Vec<f32> = labels.iter().map(|&label| f32::from(u8::from(label))).collect();
-        let data = DMatrix::from_dense(rows.values(), rows.rows(), rows.columns()).map_err(refused)?;
-        let data = data.with_labels(&targets).map_err(refused)?;
-        let params = TrainingParams::builder()
-            .objective(Objective::BinaryLogistic(RegLoss::default()))
-            .tree_method(TreeMethod::Hist)
-            .seed(seed)
-            .max_depth(spec.depth as usize)
-            .eta(spec.learning_rate)
-            .subsample(spec.subsample)
-            .colsample_bytree(spec.colsample)
-            .min_child_weight(spec.min_child_weight)
-            .lambda(spec.lambda)
-            .max_bin(spec.bins as usize)
-            .build()
-            .map_err(refused)?;
-        let model = train(&params, &data, spec.trees as usize).map_err(refused)?;
+        if let Some(name) = spec.monotone.keys().next() {
+            return Err(LearnError::NoColumn(name.clone()));
+        }
+        Self::fit_with(rows, labels, &Aids::default(), spec, seed)
+    }
+
+    /// The same with weights of rows and directions of columns.
+    ///
+    /// # Errors
+    /// Weights or directions of another number, weights that are negative, not finite or all 0.
+    pub fn fit_with(rows: &Matrix, labels: &[bool], aids: &Aids<'_>, spec: &BoosterSpec, seed: u64) -> Result<Self, LearnError> {
+        let model = grow::trained(rows, labels, aids, spec, seed)?;
         let json = stripped(&model.encode(ModelFormat::XgboostJson).map_err(refused)?).map_err(refused)?;
         if json.len() > BOOSTER_BYTES_MAX {
             let why = format!(

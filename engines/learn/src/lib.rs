@@ -5,6 +5,7 @@
 //! so that a release can be rebuilt and compared by somebody else. Knows nothing of customers; `true` labels are "positive".
 
 pub mod calibrate;
+pub mod conformal;
 pub mod curves;
 pub mod ensemble;
 pub mod error;
@@ -16,14 +17,17 @@ pub mod gbm;
 pub mod interchange;
 pub mod interval;
 pub mod kmeans;
+pub mod leakage;
 mod linear;
 pub mod metrics;
 pub mod modelfile;
 pub mod preprocess;
 pub mod rng;
+pub mod search;
 pub mod segments;
 pub mod spec;
 pub mod split;
+pub mod stack;
 pub mod svm;
 mod tensors;
 mod wide;
@@ -34,5 +38,7 @@ pub use evaluate::{Evaluation, Member, MemberReport, OutOfFold, cross_validate};
 pub use fast::Scratch;
 pub use preprocess::{ColumnKind, ColumnSpec, Matrix, Preprocess, Value};
 pub use segments::{SegmentSpec, Segments};
-pub use spec::{BoosterSpec, Calibration, ForestSpec, Gamma, Kernel, SvmSpec, TrainSpec, Weights};
+pub use spec::{
+    BoosterSpec, Calibration, Direction, EarlyStopping, ForestSpec, Gamma, Held, Kernel, SvmSpec, TrainSpec, Weights,
+};
 pub use split::{Fold, Split};

@@ -6,13 +6,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::calibrate::VoteMap;
+use crate::conformal::Conformal;
 use crate::ensemble::Ensemble;
 use crate::error::{LearnError, ModelError};
 use crate::forest::Forest;
 use crate::gbm::Booster;
 use crate::preprocess::{ColumnSpec, Preprocess};
 use crate::segments::Segments;
-use crate::spec::TrainSpec;
+use crate::spec::{TrainSpec, Weights};
+use crate::stack::Stack;
 use crate::svm::Svm;
 
 /// Format that this program writes and reads.
@@ -52,6 +54,11 @@ struct Manifest {
     threshold: f64,
     segments: bool,
     environment: BTreeMap<String, String>,
+    /// Where members are stacked; `weights` are its shares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stack: Option<Stack>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    conformal: Option<Conformal>,
 }
 
 fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>, LearnError> {
@@ -96,6 +103,8 @@ impl Ensemble {
             threshold: self.spec.threshold,
             segments: self.segments.is_some(),
             environment: self.environment.clone(),
+            stack: self.stack,
+            conformal: self.conformal.clone(),
         };
         let mut files = BTreeMap::from([
             (MANIFEST_FILE.to_owned(), to_json(&manifest)?),
@@ -146,6 +155,8 @@ impl Ensemble {
             map: manifest.calibration,
             environment: manifest.environment,
             segments,
+            stack: manifest.stack,
+            conformal: manifest.conformal,
         })
     }
 }
@@ -172,8 +183,26 @@ fn read_manifest(bytes: &[u8]) -> Result<Manifest, ModelError> {
     if !manifest.weights.iter().all(|weight| (0.0..=1.0).contains(weight)) || (sum - 1.0).abs() > 1e-9 {
         return Err(wrong("weights of the members are not shares of 1".to_owned()));
     }
+    check_stack(&manifest).map_err(wrong)?;
+    if let Some(conformal) = &manifest.conformal {
+        conformal.check().map_err(wrong)?;
+    }
     if manifest.environment.len() > PINS_MAX {
         return Err(wrong(format!("`{}` pins", manifest.environment.len())));
     }
     Ok(manifest)
+}
+
+/// A model has a stack where its settings ask for one, and the shares are the stack's.
+fn check_stack(manifest: &Manifest) -> Result<(), String> {
+    match (&manifest.stack, manifest.spec.weights) {
+        (None, Weights::Equal | Weights::OutOfFold) => Ok(()),
+        (Some(stack), Weights::Stacked) => {
+            stack.check()?;
+            if stack.shares() == manifest.weights { Ok(()) } else { Err("it has two sets of weights".to_owned()) }
+        }
+        (Some(_), Weights::Equal | Weights::OutOfFold) | (None, Weights::Stacked) => {
+            Err("its settings and its stack of members do not fit".to_owned())
+        }
+    }
 }

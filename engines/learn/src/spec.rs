@@ -1,5 +1,7 @@
 //! Pins every hyperparameter of a training run, checked and written into the model (T4: hyperparameters are pinned).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{LearnError, in_range};
@@ -65,6 +67,8 @@ pub enum Weights {
     Equal,
     /// The mixture that has the least log loss on out-of-fold scores.
     OutOfFold,
+    /// Logistic regression on out-of-fold log odds, weights not negative ([`crate::stack`]).
+    Stacked,
 }
 
 /// How the vote is turned into a probability.
@@ -99,6 +103,56 @@ pub struct BoosterSpec {
     pub lambda: f64,
     /// Bins of a histogram, 2 to 1024.
     pub bins: u32,
+    /// Number columns, by name, in which the booster may only rise or only fall. Binds the booster, not the vote.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub monotone: BTreeMap<String, Direction>,
+    /// Ends boosting where held-out rows no longer gain; `trees` is then the most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStopping>,
+    /// How much a positive row counts against a negative one, 0.001 to 1000, as XGBoost's `scale_pos_weight`. Chances are then too
+    /// high or too low until they are calibrated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub positive_weight: Option<f64>,
+}
+
+/// Where a booster's answer may go as a column rises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// Up, or nowhere; XGBoost's `+1`.
+    #[serde(alias = "+1", alias = "1")]
+    Rising,
+    /// Down, or nowhere; XGBoost's `-1`.
+    #[serde(alias = "-1")]
+    Falling,
+}
+
+/// When boosting ends. The booster is then fitted again, to all rows, with as many trees as were best.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EarlyStopping {
+    /// Trees without a lower log loss on held-out rows, 1 to [`TREES_MAX`].
+    pub rounds: u32,
+    /// Share of rows held out, 0.05 to 0.5.
+    pub share: f64,
+    /// Which rows.
+    pub held: Held,
+}
+
+impl Default for EarlyStopping {
+    fn default() -> Self {
+        Self { rounds: 30, share: 0.2, held: Held::Drawn }
+    }
+}
+
+/// Which rows tell when to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Held {
+    /// A seeded draw; equal rows are on one side.
+    Drawn,
+    /// The last rows as they stand, for rows in the order of time.
+    Last,
 }
 
 impl Default for BoosterSpec {
@@ -112,12 +166,15 @@ impl Default for BoosterSpec {
             min_child_weight: 1.0,
             lambda: 1.0,
             bins: 256,
+            monotone: BTreeMap::new(),
+            early_stopping: None,
+            positive_weight: None,
         }
     }
 }
 
 /// Settings of the random forest; each split looks at the square root of the number of encoded columns.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ForestSpec {
     /// Trees, 1 to [`TREES_MAX`].
@@ -126,12 +183,24 @@ pub struct ForestSpec {
     pub min_leaf: u32,
     /// Most splits from root to leaf, 1 to 64.
     pub depth_max: u32,
+    /// Rows that a tree draws (with replacement), as a share of all, above 0 to 1. The fewer, the less one row weighs (T2).
+    #[serde(skip_serializing_if = "is_whole")]
+    pub subsample: f64,
+    /// How much a positive row counts against a negative one, 0.001 to 1000. Chances are then too high or too low until they are
+    /// calibrated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub positive_weight: Option<f64>,
 }
 
 impl Default for ForestSpec {
     fn default() -> Self {
-        Self { trees: 300, min_leaf: 3, depth_max: 64 }
+        Self { trees: 300, min_leaf: 3, depth_max: 64, subsample: 1.0, positive_weight: None }
     }
+}
+
+/// Specifications from before there was a share keep their bytes, and so their digests.
+fn is_whole(share: &f64) -> bool {
+    *share == 1.0
 }
 
 /// Width of the kernel `exp(-gamma * |x - y|^2)`.
@@ -195,10 +264,42 @@ impl SvmSpec {
     }
 }
 
+impl BoosterSpec {
+    fn check_extras(&self) -> Result<(), LearnError> {
+        if let Some(stop) = &self.early_stopping {
+            in_range("booster.early_stopping.rounds", f64::from(stop.rounds), 1.0, f64::from(TREES_MAX), "1 to 5000")?;
+            in_range("booster.early_stopping.share", stop.share, 0.05, 0.5, "0.05 to 0.5")?;
+        }
+        check_positive_weight("booster.positive_weight", self.positive_weight)
+    }
+}
+
+/// Range of the weight of positive rows.
+fn check_positive_weight(name: &'static str, weight: Option<f64>) -> Result<(), LearnError> {
+    weight.map_or(Ok(()), |weight| in_range(name, weight, 1e-3, 1e3, "0.001 to 1000"))
+}
+
 /// Smallest rate, share or price.
 const TINY: f64 = 1e-6;
 
 impl TrainSpec {
+    /// Settings that remember little of each person: small steps, large leaves, few rows for a tree, and a plane or a wide kernel.
+    pub fn guarded() -> Self {
+        Self {
+            booster: BoosterSpec {
+                trees: 150,
+                depth: 3,
+                subsample: 0.6,
+                min_child_weight: 10.0,
+                lambda: 5.0,
+                ..BoosterSpec::default()
+            },
+            forest: ForestSpec { min_leaf: 20, subsample: 0.3, ..ForestSpec::default() },
+            svm: SvmSpec { kernel: Kernel::Linear, cost: 0.01, ..SvmSpec::default() },
+            ..Self::default()
+        }
+    }
+
     /// Refuses settings outside their ranges.
     pub fn check(&self) -> Result<(), LearnError> {
         let trees = f64::from(TREES_MAX);
@@ -211,9 +312,12 @@ impl TrainSpec {
         in_range("booster.min_child_weight", booster.min_child_weight, 0.0, 1e6, "0 to 1000000")?;
         in_range("booster.lambda", booster.lambda, 0.0, 1e6, "0 to 1000000")?;
         in_range("booster.bins", f64::from(booster.bins), 2.0, 1024.0, "2 to 1024")?;
+        booster.check_extras()?;
         in_range("forest.trees", f64::from(self.forest.trees), 1.0, trees, "1 to 5000")?;
         in_range("forest.min_leaf", f64::from(self.forest.min_leaf), 1.0, 1e4, "1 to 10000")?;
         in_range("forest.depth_max", f64::from(self.forest.depth_max), 1.0, 64.0, "1 to 64")?;
+        in_range("forest.subsample", self.forest.subsample, TINY, 1.0, "0.000001 to 1")?;
+        check_positive_weight("forest.positive_weight", self.forest.positive_weight)?;
         in_range("svm.cost", self.svm.cost, TINY, 1e4, "0.000001 to 10000")?;
         if let Gamma::Value(gamma) = self.svm.gamma {
             in_range("svm.gamma", gamma, 1e-9, 1e4, "0.000000001 to 10000")?;
@@ -272,6 +376,29 @@ mod tests {
         assert_eq!(spec(Kernel::Nystroem).chosen(ROWS_MAX), (Kernel::Nystroem, NYSTROEM_ROWS_MAX));
         assert_eq!(spec(Kernel::Linear).chosen(ROWS_MAX), (Kernel::Linear, ROWS_MAX));
         check(|spec| spec.svm.landmarks = Some(2_000), Some("svm.landmarks"));
+    }
+
+    #[test]
+    fn further_settings_of_the_booster_are_read_checked_and_left_out_where_absent() {
+        let text = r#"{"booster":{"monotone":{"tenure":"-1"},"early_stopping":{"rounds":10},"positive_weight":3.0}}"#;
+        let spec = serde_json::from_str::<TrainSpec>(text).unwrap();
+        assert_eq!(spec.booster.monotone["tenure"], Direction::Falling);
+        assert_eq!(spec.booster.early_stopping, Some(EarlyStopping { rounds: 10, ..EarlyStopping::default() }));
+        assert!(spec.check().is_ok());
+        let plain = serde_json::to_string(&BoosterSpec::default()).unwrap();
+        assert!(["monotone", "early_stopping", "positive_weight"].iter().all(|name| !plain.contains(name)), "{plain}");
+        check(|spec| spec.booster.positive_weight = Some(0.0), Some("booster.positive_weight"));
+        let stop = |share| Some(EarlyStopping { share, ..EarlyStopping::default() });
+        check(|spec| spec.booster.early_stopping = stop(0.9), Some("booster.early_stopping.share"));
+        check(|spec| spec.booster.early_stopping = stop(0.3), None);
+    }
+
+    #[test]
+    fn a_forest_of_all_rows_is_written_as_before() {
+        assert_eq!(serde_json::to_string(&ForestSpec::default()).unwrap(), r#"{"trees":300,"min_leaf":3,"depth_max":64}"#);
+        let few = ForestSpec { subsample: 0.5, ..ForestSpec::default() };
+        assert_eq!(serde_json::from_str::<ForestSpec>(&serde_json::to_string(&few).unwrap()).unwrap(), few);
+        check(|spec| spec.forest.subsample = 0.0, Some("forest.subsample"));
     }
 
     #[test]

@@ -161,6 +161,23 @@ fn a_graph_is_written_for_every_calibration_and_for_segments() {
 }
 
 #[test]
+fn a_stacked_vote_is_written_with_its_weights() {
+    let (frame, labels) = generated(300, 4);
+    let written = |weights: Weights| {
+        let spec = TrainSpec { weights, inner_folds: 2, ..small() };
+        let model = Ensemble::fit(&frame, &labels, &spec).unwrap();
+        (onnx::write(&model).unwrap(), model)
+    };
+    let (plain, _) = written(Weights::Equal);
+    let (stacked, model) = written(Weights::Stacked);
+    assert!(stacked.len() > plain.len());
+    let stack = model.stack().unwrap();
+    for number in stack.weights.into_iter().chain([stack.intercept]) {
+        assert!(stacked.windows(8).any(|bytes| bytes == number.to_le_bytes()), "{number}");
+    }
+}
+
+#[test]
 fn a_column_with_the_name_of_an_output_is_refused() {
     let (frame, labels) = generated(100, 4);
     let mut renamed = frame::Frame::new(100);

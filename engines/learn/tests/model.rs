@@ -287,6 +287,61 @@ fn weights_and_calibration_lower_the_log_loss() {
 }
 
 #[test]
+fn a_stacked_vote_comes_back_bit_for_bit() {
+    let (frame, labels) = generated(600, 4);
+    let (test, truth) = generated(3_000, 5);
+    let loss = |model: &Ensemble| {
+        let votes: Vec<f64> = model.predict(&test).unwrap().iter().map(|scores| scores.vote).collect();
+        learn::metrics::log_loss(&votes, &truth)
+    };
+    let equal = Ensemble::fit(&frame, &labels, &small()).unwrap();
+    for calibration in [Calibration::None, Calibration::Isotonic] {
+        let spec = TrainSpec { weights: Weights::Stacked, calibration, inner_folds: 3, ..small() };
+        let model = Ensemble::fit(&frame, &labels, &spec).unwrap();
+        assert!(model.stack().unwrap().weights.iter().all(|&weight| weight >= 0.0));
+        if calibration == Calibration::None {
+            assert!(loss(&model) < loss(&equal) + 0.003, "{} {}", loss(&model), loss(&equal));
+        }
+        let files = model.to_files().unwrap();
+        let again = Ensemble::from_files(&files).unwrap();
+        let before = model.predict(&test).unwrap();
+        assert_eq!(again.predict(&test).unwrap(), before);
+        let raw = again.preprocess().encode(&test).unwrap();
+        for (row, scores) in before.iter().enumerate().step_by(7) {
+            assert_eq!(again.predict_encoded_row(raw.row(row)).unwrap(), *scores);
+        }
+        let text = String::from_utf8(files[MANIFEST_FILE].clone()).unwrap();
+        for (from, to) in [("\"intercept\": ", "\"intercept\": 1e9"), ("\"stacked\"", "\"equal\""), ("\"stack\"", "\"stick\"")] {
+            assert!(text.contains(from), "{from}");
+            let mut changed = files.clone();
+            changed.insert(MANIFEST_FILE.to_owned(), text.replacen(from, to, 1).into_bytes());
+            assert!(Ensemble::from_files(&changed).is_err(), "{from} -> {to}");
+        }
+    }
+}
+
+#[test]
+fn a_monotone_booster_never_rises_with_its_column() {
+    let (frame, labels) = generated(600, 4);
+    let mut spec = small();
+    spec.booster.monotone = BTreeMap::from([("tenure".to_owned(), learn::Direction::Falling)]);
+    let model = Ensemble::fit(&frame, &labels, &spec).unwrap();
+    for plan in ["monthly", "yearly", "trial"] {
+        for spend in [5.0, 20.0, 40.0] {
+            let at = |tenure: u32| {
+                let row = [Value::Number(f64::from(tenure)), Value::Text(plan), Value::Number(spend)];
+                model.predict_row(&row).unwrap().booster
+            };
+            assert!((0..60).all(|tenure| at(tenure + 1) <= at(tenure)) && at(60) < at(0));
+        }
+    }
+    spec.booster.monotone = BTreeMap::from([("plan".to_owned(), learn::Direction::Rising)]);
+    assert!(matches!(Ensemble::fit(&frame, &labels, &spec), Err(LearnError::Kind { .. })));
+    spec.booster.monotone = BTreeMap::from([("age".to_owned(), learn::Direction::Rising)]);
+    assert_eq!(Ensemble::fit(&frame, &labels, &spec).err(), Some(LearnError::NoColumn("age".to_owned())));
+}
+
+#[test]
 fn an_evaluation_tests_every_row_once() {
     let (frame, labels) = generated(400, 6);
     let found = cross_validate(&frame, &labels, &small(), &Split::Stratified { folds: 4, seed: 1 }).unwrap();

@@ -14,11 +14,12 @@
 
 use super::proto::{Graph, Kind, Message, floats, number, numbers, text, texts};
 use super::{Knot, Plain};
-use crate::calibrate::{Isotonic, Sigmoid, VoteMap};
+use crate::calibrate::{Isotonic, ODDS_CLIP, Sigmoid, VoteMap};
 use crate::ensemble::Ensemble;
 use crate::error::LearnError;
 use crate::preprocess::{ColumnKind, NUMBER_MAX, Preprocess};
 use crate::segments::{Axis, Segments};
+use crate::stack::Stack;
 use crate::svm::Svm;
 
 /// Names of the outputs, probabilities in 64 bits first; the last two only where the model has segments.
@@ -26,8 +27,6 @@ pub const OUTPUTS: [&str; 7] =
     ["churn_booster", "churn_svm", "churn_forest", "churn_vote", "churn_positive", "churn_segment", "churn_segment_name"];
 /// Most bytes of a graph; a protocol buffer may have twice as many.
 pub const BYTES_MAX: usize = 1 << 30;
-/// Votes are held this far from 0 and 1 before their log odds are taken, as in [`VoteMap`].
-const ODDS_CLIP: f64 = 1e-6;
 /// The domain of trees and encoders.
 const ML: &str = "ai.onnx.ml";
 
@@ -253,32 +252,56 @@ fn machine(graph: &mut Graph, svm: &Svm, scaled: &str) -> String {
     sigmoid(graph, parts.sigmoid, &decision)
 }
 
-/// The weighted mean of booster, machine and forest, calibrated.
+/// The weighted mean of booster, machine and forest, or what they are stacked to, calibrated.
 fn voting(graph: &mut Graph, model: &Ensemble, members: [&str; 3]) -> String {
-    let weighted: Vec<String> = members
-        .into_iter()
-        .zip(model.weights())
-        .map(|(member, weight)| {
-            let weight = graph.double(weight);
-            graph.node("Mul", &[member, &weight])
-        })
-        .collect();
-    let sum = graph.node("Add", &[&weighted[0], &weighted[1]]);
-    let sum = graph.node("Add", &[&sum, &weighted[2]]);
-    let (zero, one) = (graph.double(0.0), graph.double(1.0));
-    let mean = graph.node("Clip", &[&sum, &zero, &one]);
+    let mean = match model.stack() {
+        Some(stack) => stacking(graph, stack, members),
+        None => averaging(graph, model.weights(), members),
+    };
     match model.calibration() {
         VoteMap::Identity => mean,
         VoteMap::Platt(fitted) => {
-            let (least, most) = (graph.double(ODDS_CLIP), graph.double(1.0 - ODDS_CLIP));
-            let clipped = graph.node("Clip", &[&mean, &least, &most]);
-            let rest = graph.node("Sub", &[&one, &clipped]);
-            let odds = graph.node("Div", &[&clipped, &rest]);
-            let odds = graph.node("Log", &[&odds]);
+            let odds = log_odds(graph, &mean);
             sigmoid(graph, *fitted, &odds)
         }
         VoteMap::Isotonic(map) => isotonic(graph, map, &mean),
     }
+}
+
+fn averaging(graph: &mut Graph, weights: [f64; 3], members: [&str; 3]) -> String {
+    let sum = summing(graph, weights, members);
+    let (zero, one) = (graph.double(0.0), graph.double(1.0));
+    graph.node("Clip", &[&sum, &zero, &one])
+}
+
+fn stacking(graph: &mut Graph, stack: &Stack, members: [&str; 3]) -> String {
+    let odds = members.map(|member| log_odds(graph, member));
+    let sum = summing(graph, stack.weights, [&odds[0], &odds[1], &odds[2]]);
+    let intercept = graph.double(stack.intercept);
+    let sum = graph.node("Add", &[&sum, &intercept]);
+    graph.node("Sigmoid", &[&sum])
+}
+
+fn summing(graph: &mut Graph, weights: [f64; 3], parts: [&str; 3]) -> String {
+    let weighted: Vec<String> = parts
+        .into_iter()
+        .zip(weights)
+        .map(|(part, weight)| {
+            let weight = graph.double(weight);
+            graph.node("Mul", &[part, &weight])
+        })
+        .collect();
+    let sum = graph.node("Add", &[&weighted[0], &weighted[1]]);
+    graph.node("Add", &[&sum, &weighted[2]])
+}
+
+/// Log odds of a probability, held away from 0 and 1 as in [`VoteMap`].
+fn log_odds(graph: &mut Graph, score: &str) -> String {
+    let (least, most, one) = (graph.double(ODDS_CLIP), graph.double(1.0 - ODDS_CLIP), graph.double(1.0));
+    let clipped = graph.node("Clip", &[score, &least, &most]);
+    let rest = graph.node("Sub", &[&one, &clipped]);
+    let odds = graph.node("Div", &[&clipped, &rest]);
+    graph.node("Log", &[&odds])
 }
 
 /// The line of the piece that the score lies in: as many pieces as known scores, and one after the last.
