@@ -6,21 +6,25 @@ use std::path::PathBuf;
 
 use frame::{Categories, Column, Frame};
 
-/// A table of texts, or `None` (with a printed line) where the data are not there.
-pub(crate) fn table(file: &str) -> Option<BTreeMap<String, Vec<String>>> {
+/// The text of a file, or `None` (with a printed line) where the data are not there.
+pub(crate) fn text(file: &str) -> Option<String> {
     let beside = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data"));
     let path = option_env_or("STAYWARD_DATA", beside).join(file);
     let Ok(bytes) = read(&path) else {
         println!("skipped: {} is not there", path.display());
         return None;
     };
-    let text = if file.ends_with(".gz") {
-        let mut text = String::new();
-        flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
-        text
-    } else {
-        String::from_utf8(bytes).unwrap()
-    };
+    if !file.ends_with(".gz") {
+        return Some(String::from_utf8(bytes).unwrap());
+    }
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
+    Some(text)
+}
+
+/// A table of texts, or `None` where the data are not there.
+pub(crate) fn table(file: &str) -> Option<BTreeMap<String, Vec<String>>> {
+    let text = text(file)?;
     let mut lines = text.lines();
     let names: Vec<&str> = lines.next().unwrap().split(',').collect();
     let mut out: BTreeMap<String, Vec<String>> = names.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();
