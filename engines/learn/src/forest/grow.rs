@@ -104,12 +104,12 @@ struct Growth<'a> {
     rng: Rng,
 }
 
-/// One tree on a bootstrap of the rows.
+/// One tree on a bootstrap of the rows, or on a smaller draw.
 pub(super) fn tree(table: &Table, spec: &ForestSpec, seed: u64) -> Vec<Node> {
     let mut rng = Rng::new(seed);
     let all = table.labels.len();
     let mut weights = vec![0u64; all];
-    for _ in 0..all {
+    for _ in 0..((all as f64 * spec.subsample).round() as usize).clamp(1, all) {
         weights[table.draw(&mut rng)] += 1;
     }
     let cell = |(&weight, &label): (&u64, &bool)| 1 | (weight << BITS) | (if label { weight } else { 0 } << (2 * BITS));
