@@ -116,7 +116,11 @@ impl Ensemble {
         let raw = preprocess.encode(train)?;
         let filled = preprocess.filled(&raw);
         let directions = directions(&preprocess, &spec.booster)?;
-        let aids = Aids { directions: &directions, ..Aids::default() };
+        let reach = match &spec.booster.robust {
+            Some(robust) => preprocess.reach(&raw, &robust.columns, robust.eps)?,
+            None => Vec::new(),
+        };
+        let aids = Aids { directions: &directions, reach: &reach, ..Aids::default() };
         let (svm, (forest, booster)) = rayon::join(
             || Svm::fit(&preprocess.scaled(&filled), labels, &spec.svm, derive(spec.seed, SEED_SVM, 0)),
             || {

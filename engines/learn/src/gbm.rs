@@ -15,6 +15,7 @@ use crate::error::{LearnError, ModelError};
 use crate::fast::Boosted;
 use crate::modelfile::{BOOSTER_BYTES_MAX, BOOSTER_FILE};
 use crate::preprocess::Matrix;
+use crate::robust;
 use crate::spec::{BoosterSpec, TREES_MAX};
 pub use grow::{Aids, directions};
 
@@ -37,20 +38,36 @@ impl Booster {
     /// Trains on encoded rows, `NaN` for missing. Same bytes for any number of threads.
     ///
     /// # Errors
-    /// `spec.monotone`, which names columns that encoded rows do not have: [`Self::fit_with`] takes their directions.
+    /// `spec.monotone` or `spec.robust`, which name columns that encoded rows do not have: [`Self::fit_with`] takes their
+    /// directions and reaches.
     pub fn fit(rows: &Matrix, labels: &[bool], spec: &BoosterSpec, seed: u64) -> Result<Self, LearnError> {
-        if let Some(name) = spec.monotone.keys().next() {
+        let named = spec.robust.as_ref().and_then(|robust| robust.columns.first());
+        if let Some(name) = spec.monotone.keys().next().or(named) {
             return Err(LearnError::NoColumn(name.clone()));
         }
         Self::fit_with(rows, labels, &Aids::default(), spec, seed)
     }
 
-    /// The same with weights of rows and directions of columns.
+    /// The same with weights of rows, directions of columns and, where `spec.robust` is, reaches of columns.
     ///
     /// # Errors
-    /// Weights or directions of another number, weights that are negative, not finite or all 0.
+    /// Weights, directions or reaches of another number, weights that are negative, not finite or all 0.
     pub fn fit_with(rows: &Matrix, labels: &[bool], aids: &Aids<'_>, spec: &BoosterSpec, seed: u64) -> Result<Self, LearnError> {
+        if let Some(robust) = &spec.robust {
+            return robust::fit(rows, labels, aids, spec, robust, seed);
+        }
         let model = grow::trained(rows, labels, aids, spec, seed)?;
+        Self::kept(&model, rows.columns())
+    }
+
+    /// A booster of a document in XGBoost's JSON, kept in the bytes that the trainer's own would have.
+    pub(crate) fn canonical(document: &[u8], columns: usize) -> Result<Self, LearnError> {
+        let model = BoostedModel::decode(document, ModelFormat::XgboostJson).map_err(refused)?;
+        Self::kept(&model, columns)
+    }
+
+    /// The model without statistics of its training rows.
+    fn kept(model: &BoostedModel, columns: usize) -> Result<Self, LearnError> {
         let json = stripped(&model.encode(ModelFormat::XgboostJson).map_err(refused)?).map_err(refused)?;
         if json.len() > BOOSTER_BYTES_MAX {
             let why = format!(
@@ -60,7 +77,7 @@ impl Booster {
             return Err(LearnError::Booster(why));
         }
         let model = BoostedModel::decode(&json, ModelFormat::XgboostJson).map_err(refused)?;
-        let fast = Boosted::new(&model, rows.columns()).map_err(refused)?;
+        let fast = Boosted::new(&model, columns).map_err(refused)?;
         Ok(Self { model, json, fast })
     }
 

@@ -23,6 +23,7 @@ pub mod metrics;
 pub mod modelfile;
 pub mod preprocess;
 pub mod rng;
+pub mod robust;
 pub mod search;
 pub mod segments;
 pub mod spec;
@@ -37,6 +38,7 @@ pub use error::{LearnError, ModelError};
 pub use evaluate::{Evaluation, Member, MemberReport, OutOfFold, cross_validate};
 pub use fast::Scratch;
 pub use preprocess::{ColumnKind, ColumnSpec, Matrix, Preprocess, Value};
+pub use robust::{Reach, RobustSpec};
 pub use segments::{SegmentSpec, Segments};
 pub use spec::{
     BoosterSpec, Calibration, Direction, EarlyStopping, ForestSpec, Gamma, Held, Kernel, SvmSpec, TrainSpec, Weights,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{LearnError, in_range};
+use crate::robust::RobustSpec;
 
 /// Most rows that one training run takes.
 pub const ROWS_MAX: usize = 2_000_000;
@@ -14,6 +15,8 @@ pub const ROWS_MIN: usize = 20;
 pub const TREES_MAX: u32 = 5_000;
 /// Most rows of the exact support vector machine: its kernel matrix takes `4 * rows * rows` bytes, 1.6 GB at this limit.
 pub const SVM_ROWS_MAX: usize = 20_000;
+/// Rows of an exact machine where nobody says otherwise: 400 MB, and some seconds.
+const SVM_ROWS_DEFAULT: usize = 10_000;
 /// Most rows of the machine with landmarks, whose places take `4 * rows * landmarks` bytes, 512 MB for the 512 landmarks of this limit.
 pub const NYSTROEM_ROWS_MAX: usize = 250_000;
 /// Fewest and most landmarks.
@@ -113,6 +116,9 @@ pub struct BoosterSpec {
     /// high or too low until they are calibrated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub positive_weight: Option<f64>,
+    /// Reckons with an outsider who moves columns; by a trainer of our own ([`crate::robust`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub robust: Option<RobustSpec>,
 }
 
 /// Where a booster's answer may go as a column rises.
@@ -169,6 +175,7 @@ impl Default for BoosterSpec {
             monotone: BTreeMap::new(),
             early_stopping: None,
             positive_weight: None,
+            robust: None,
         }
     }
 }
@@ -217,7 +224,8 @@ pub enum Gamma {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kernel {
-    /// `Rbf` up to `rows_max` rows, `Nystroem` beyond.
+    /// As `Rbf`. On 33,000 rows of public data a machine of 10,000 drawn ones was better than one with landmarks of all of them
+    /// (`quality_table bank_mkt`: AUC 0.73 against 0.65 to 0.70), and its probabilities truer.
     Auto,
     /// A plane, by Newton's steps on the squared hinge loss (dual descent on the hinge loss beyond 512 columns).
     Linear,
@@ -247,7 +255,7 @@ pub struct SvmSpec {
 
 impl Default for SvmSpec {
     fn default() -> Self {
-        Self { cost: 1.0, gamma: Gamma::Scale, kernel: Kernel::Auto, rows_max: SVM_ROWS_MAX, landmarks: None, platt_folds: 5 }
+        Self { cost: 1.0, gamma: Gamma::Scale, kernel: Kernel::Auto, rows_max: SVM_ROWS_DEFAULT, landmarks: None, platt_folds: 5 }
     }
 }
 
@@ -256,9 +264,8 @@ impl SvmSpec {
     pub fn chosen(&self, rows: usize) -> (Kernel, usize) {
         let exact = self.rows_max.min(SVM_ROWS_MAX);
         match self.kernel {
-            Kernel::Auto if rows <= exact => (Kernel::Rbf, rows),
-            Kernel::Auto | Kernel::Nystroem => (Kernel::Nystroem, rows.min(NYSTROEM_ROWS_MAX)),
-            Kernel::Rbf => (Kernel::Rbf, rows.min(exact)),
+            Kernel::Auto | Kernel::Rbf => (Kernel::Rbf, rows.min(exact)),
+            Kernel::Nystroem => (Kernel::Nystroem, rows.min(NYSTROEM_ROWS_MAX)),
             Kernel::Linear => (Kernel::Linear, rows),
         }
     }
@@ -269,6 +276,14 @@ impl BoosterSpec {
         if let Some(stop) = &self.early_stopping {
             in_range("booster.early_stopping.rounds", f64::from(stop.rounds), 1.0, f64::from(TREES_MAX), "1 to 5000")?;
             in_range("booster.early_stopping.share", stop.share, 0.05, 0.5, "0.05 to 0.5")?;
+        }
+        if let Some(robust) = &self.robust {
+            robust.check()?;
+            let other = [("monotone", !self.monotone.is_empty()), ("early_stopping", self.early_stopping.is_some())];
+            if let Some((name, _)) = other.iter().find(|(_, asked)| *asked) {
+                let allowed = "without `monotone` and `early_stopping`";
+                return Err(LearnError::Setting { name: "booster.robust", seen: format!("with {name}"), allowed });
+            }
         }
         check_positive_weight("booster.positive_weight", self.positive_weight)
     }
@@ -371,7 +386,7 @@ mod tests {
     fn the_kernel_follows_the_rows() {
         let spec = |kernel| SvmSpec { kernel, rows_max: 100, ..SvmSpec::default() };
         assert_eq!(spec(Kernel::Auto).chosen(100), (Kernel::Rbf, 100));
-        assert_eq!(spec(Kernel::Auto).chosen(101), (Kernel::Nystroem, 101));
+        assert_eq!(spec(Kernel::Auto).chosen(101), (Kernel::Rbf, 100));
         assert_eq!(spec(Kernel::Rbf).chosen(101), (Kernel::Rbf, 100));
         assert_eq!(spec(Kernel::Nystroem).chosen(ROWS_MAX), (Kernel::Nystroem, NYSTROEM_ROWS_MAX));
         assert_eq!(spec(Kernel::Linear).chosen(ROWS_MAX), (Kernel::Linear, ROWS_MAX));
@@ -391,6 +406,25 @@ mod tests {
         let stop = |share| Some(EarlyStopping { share, ..EarlyStopping::default() });
         check(|spec| spec.booster.early_stopping = stop(0.9), Some("booster.early_stopping.share"));
         check(|spec| spec.booster.early_stopping = stop(0.3), None);
+    }
+
+    #[test]
+    fn a_booster_without_outsider_is_written_as_before() {
+        assert!(!serde_json::to_string(&TrainSpec::default()).unwrap().contains("robust"));
+        let text = r#"{"booster":{"robust":{"eps":0.1,"columns":["spend"]}}}"#;
+        let spec = serde_json::from_str::<TrainSpec>(text).unwrap();
+        assert_eq!(
+            spec.booster.robust,
+            Some(RobustSpec { eps: 0.1, columns: vec!["spend".to_owned()], ..RobustSpec::default() })
+        );
+        assert_eq!(serde_json::from_str::<TrainSpec>(&serde_json::to_string(&spec).unwrap()).unwrap(), spec);
+        let robust = |eps| Some(RobustSpec { eps, ..RobustSpec::default() });
+        check(|spec| spec.booster.robust = robust(0.1), None);
+        check(|spec| spec.booster.robust = robust(1.5), Some("booster.robust.eps"));
+        check(
+            |spec| (spec.booster.robust, spec.booster.early_stopping) = (robust(0.1), Some(EarlyStopping::default())),
+            Some("booster.robust"),
+        );
     }
 
     #[test]

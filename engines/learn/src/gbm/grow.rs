@@ -11,6 +11,7 @@ use super::refused;
 use crate::error::LearnError;
 use crate::preprocess::{ColumnKind, Matrix, Preprocess};
 use crate::rng::{derive, mix};
+use crate::robust::Reach;
 use crate::spec::{BoosterSpec, Direction, EarlyStopping, Held};
 
 /// The use of the booster's seed.
@@ -23,6 +24,8 @@ pub struct Aids<'a> {
     pub weights: Option<&'a [f64]>,
     /// For each encoded column whether the answer may only rise or only fall; empty where it may do as it likes.
     pub directions: &'a [Option<Direction>],
+    /// For each encoded column how far an outsider can move it ([`Preprocess::reach`]); read where `spec.robust` is.
+    pub reach: &'a [Option<Reach>],
 }
 
 /// Directions of encoded columns, from those of raw ones; empty where there are none. A logarithm rises as its number does.
