@@ -3,14 +3,18 @@
 //!
 //! Everything here is pure and repeatable: seeds and budgets come as arguments. Knows nothing of customers.
 
+pub mod attack;
 pub mod certify;
 pub mod nearest;
 pub mod region;
+pub mod space;
 pub mod summary;
 pub mod trees;
 
+pub use attack::{Attacked, Campaign, Evasion, Knowledge, Tally, campaign};
 pub use certify::{Certificate, Counts, Verdict, Worst, certify, certify_rows, worst};
 pub use nearest::{Nearest, nearest};
 pub use region::Region;
+pub use space::{Cell, Moves, Reach, Relation, Rule, Space};
 pub use summary::{Certified, certified};
 pub use trees::{EvadeError, Node, Sum, Trees};
