@@ -18,6 +18,7 @@ pub(crate) mod login;
 pub(crate) mod model;
 pub(crate) mod predict;
 pub(crate) mod run;
+pub(crate) mod search;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod steps;

@@ -1,4 +1,4 @@
-//! `stayward model`: list, show, verify, export, explain.
+//! `stayward model`: list, show, verify, export, explain, search.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -45,6 +45,8 @@ enum What {
     Export(super::export::ExportArgs),
     /// Say which columns move a model's answers, or one customer's; for people who may read the data source.
     Explain(super::explain::ExplainArgs),
+    /// Look for settings of training that suit the data, on rows that judge no model; changes nothing.
+    Search(super::search::SearchArgs),
 }
 
 pub(crate) async fn run(args: ModelArgs, root: &Path, out: &Output) -> Ended {
@@ -54,6 +56,7 @@ pub(crate) async fn run(args: ModelArgs, root: &Path, out: &Output) -> Ended {
         What::Verify { model } => verify(&super::open(root)?, model.as_deref(), out),
         What::Export(args) => super::export::run(args, root, out),
         What::Explain(args) => super::explain::run(args, root, out).await,
+        What::Search(args) => super::search::run(args, root, out).await,
     }
 }
 

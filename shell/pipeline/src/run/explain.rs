@@ -84,7 +84,7 @@ fn internal(error: learn::LearnError) -> PipelineError {
     PipelineError::wrong(format!("explaining: {error}"), "explain a model of this project's present columns, or train again")
 }
 
-async fn settled(control: &Control) -> Result<Settled, PipelineError> {
+pub(super) async fn settled(control: &Control) -> Result<Settled, PipelineError> {
     let pointer = control.pointer(Settled::NAME).await.map_err(PipelineError::internal)?;
     let missing = || PipelineError::wrong("there is no data source yet", "make it with `stayward run --to data-source`");
     serde_json::from_value(pointer.ok_or_else(missing)?.value).map_err(PipelineError::internal)

@@ -5,6 +5,7 @@ mod explain;
 mod feeds;
 pub(crate) mod labels;
 mod release;
+mod search;
 mod segments;
 mod source;
 mod state;
@@ -27,6 +28,7 @@ use crate::progress::{GateReport, Progress, StepReport, StepState};
 
 pub use explain::{CustomerExplained, ModelExplained, Part, Worth, explain_customer, explain_model};
 pub use labels::{LabelReview, Proposal, Suspect, approve_labels, label_proposal, propose_labels, review_labels};
+pub use search::{SettingsFound, search_settings};
 pub use segments::current_segments;
 pub(crate) use source::{CUSTOMERS, read_customers};
 pub use state::{Deployed, Pointer, SegmentsState, Settled, TrainedState};

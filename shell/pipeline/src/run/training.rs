@@ -192,13 +192,7 @@ impl Run<'_> {
         if policy.mode == SplitMode::Stratified {
             return folds;
         }
-        let mut moments: Vec<f64> = prepared.times.iter().copied().filter(|at| at.is_finite()).collect();
-        moments.sort_by(f64::total_cmp);
-        moments.dedup();
-        let Some(last) = moments.last().copied().filter(|_| moments.len() > 1) else { return folds };
-        #[expect(clippy::cast_precision_loss, reason = "days are few")]
-        let horizon = policy.horizon_days as f64 * DAY_SECONDS;
-        let Some(train_to) = moments.iter().rev().copied().find(|at| *at <= last - horizon) else { return folds };
+        let Some((train_to, last)) = last_moment(&prepared.times, policy.horizon_days) else { return folds };
         let day = |at: f64| {
             #[expect(clippy::cast_possible_truncation, reason = "seconds of a calendar year")]
             let seconds = at as i64;
@@ -284,6 +278,18 @@ impl Run<'_> {
             },
         })
     }
+}
+
+/// Last moment to train on, and the moment to test on: the last, where there is one so early that its labels were known by then.
+pub(crate) fn last_moment(times: &[f64], horizon_days: i64) -> Option<(f64, f64)> {
+    let mut moments: Vec<f64> = times.iter().copied().filter(|at| at.is_finite()).collect();
+    moments.sort_by(f64::total_cmp);
+    moments.dedup();
+    let last = moments.last().copied().filter(|_| moments.len() > 1)?;
+    #[expect(clippy::cast_precision_loss, reason = "days are few")]
+    let horizon = horizon_days as f64 * DAY_SECONDS;
+    let train_to = moments.iter().rev().copied().find(|at| *at <= last - horizon)?;
+    Some((train_to, last))
 }
 
 /// The folder of a model, below the project.
