@@ -37,7 +37,8 @@ pub struct AuditSpec {
     pub targets: usize,
     /// Seed of the halves and of each model's own seed.
     pub seed: u64,
-    /// One member to train and attack; `None` for all three and their vote. The vote alone takes as long as all.
+    /// One member to train and attack; `None` for all three and their vote. The vote alone takes as long as all, and so does a member
+    /// that learns from teachers ([`TrainSpec::distil`]).
     pub member: Option<Member>,
 }
 
@@ -169,7 +170,7 @@ fn answers(
     let rows: Vec<usize> = (0..held.len()).filter(|&row| held[row]).collect();
     let train = frame.take(&rows);
     let known: Vec<bool> = rows.iter().map(|&row| labels[row]).collect();
-    if let &[member @ (Member::Booster | Member::Svm | Member::Forest)] = members {
+    if let (&[member @ (Member::Booster | Member::Svm | Member::Forest)], None) = (members, &spec.distil) {
         return Ok(vec![alone(frame, &train, &known, spec, member)?]);
     }
     let scores = Ensemble::fit(&train, &known, spec)?.predict(frame)?;

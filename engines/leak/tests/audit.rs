@@ -8,7 +8,7 @@ mod common;
 use common::people;
 use leak::{Attack, AttributeSpec, AuditSpec, LeakError, Panel, Rate, Sensitive, Settings, attribute, audit, judge, signals};
 use learn::rng::Rng;
-use learn::{BoosterSpec, ForestSpec, Kernel, Member, SvmSpec, TrainSpec};
+use learn::{BoosterSpec, Distil, ForestSpec, Kernel, Member, SvmSpec, TrainSpec};
 
 /// Scores of 24 models that give people whom they hold `more` log odds of the truth, beside chance.
 fn planted(rows: usize, more: f64, seed: u64) -> Panel {
@@ -101,6 +101,26 @@ fn an_overfitted_forest_leaks_and_a_stump_does_not() {
     let shallow = audit(&frame, &labels, &stump, &small(Member::Forest), &mut |_| ()).unwrap();
     assert!(shallow.high(0.001) < rate.tpr().unwrap() / 3.0, "{shallow:?}");
     assert!(shallow.members[&Member::Forest].auc() < 0.6);
+}
+
+#[test]
+fn a_forest_that_learns_from_teachers_remembers_less() {
+    let (frame, labels) = people(1_300, 1);
+    let spec = |distil| TrainSpec {
+        booster: BoosterSpec { trees: 2, ..BoosterSpec::default() },
+        forest: ForestSpec { trees: 30, min_leaf: 4, ..ForestSpec::default() },
+        svm: SvmSpec { kernel: Kernel::Linear, ..SvmSpec::default() },
+        distil,
+        ..TrainSpec::default()
+    };
+    let teacher = BoosterSpec { trees: 30, depth: 3, bins: 32, ..BoosterSpec::default() };
+    let taught = spec(Some(Distil { folds: 3, copies: 3, teacher }));
+    let auc = |spec: &TrainSpec| {
+        let found = audit(&frame, &labels, spec, &small(Member::Forest), &mut |_| ()).unwrap();
+        found.members[&Member::Forest].auc()
+    };
+    let (own, taught) = (auc(&spec(None)), auc(&taught));
+    assert!(own - 0.5 > 1.5 * (taught - 0.5), "{own} {taught}");
 }
 
 #[test]

@@ -24,6 +24,7 @@ const SEED_BOOSTER: u64 = 1;
 const SEED_FOREST: u64 = 2;
 const SEED_SVM: u64 = 3;
 const SEED_FOLDS: u64 = 4;
+const SEED_DISTIL: u64 = 5;
 
 /// Probabilities of one row, 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,6 +78,14 @@ impl Ensemble {
     /// # Errors
     /// Settings outside their ranges, labels of one class, too few or too many rows, identifiers given as categories.
     pub fn fit(train: &Frame, labels: &[bool], spec: &TrainSpec) -> Result<Self, LearnError> {
+        if let Some(distil) = &spec.distil {
+            spec.check()?;
+            check_rows(train, labels)?;
+            let (train, labels) = distil.taught(train, labels, &spec.log_columns, derive(spec.seed, SEED_DISTIL, 0))?;
+            let mut out = Self::fit(&train, &labels, &TrainSpec { distil: None, ..spec.clone() })?;
+            out.spec = spec.clone();
+            return Ok(out);
+        }
         let mut out = Self::fit_members(train, labels, spec)?;
         if spec.weights == Weights::Equal && spec.calibration == Calibration::None {
             return Ok(out);

@@ -7,6 +7,7 @@
 pub mod calibrate;
 pub mod conformal;
 pub mod curves;
+mod distil;
 pub mod ensemble;
 pub mod error;
 pub mod evaluate;
@@ -33,6 +34,7 @@ pub mod svm;
 mod tensors;
 mod wide;
 
+pub use distil::Distil;
 pub use ensemble::{Ensemble, Scores};
 pub use error::{LearnError, ModelError};
 pub use evaluate::{Evaluation, Member, MemberReport, OutOfFold, cross_validate};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::distil::Distil;
 use crate::error::{LearnError, in_range};
 use crate::robust::RobustSpec;
 
@@ -44,6 +45,9 @@ pub struct TrainSpec {
     pub inner_folds: u32,
     /// A vote of at least this is called positive, 0 to 1.
     pub threshold: f64,
+    /// Whether members learn what teachers say of rows that they did not see, in place of the rows' own labels (T2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distil: Option<Distil>,
 }
 
 impl Default for TrainSpec {
@@ -58,6 +62,7 @@ impl Default for TrainSpec {
             calibration: Calibration::None,
             inner_folds: 5,
             threshold: 0.5,
+            distil: None,
         }
     }
 }
@@ -343,6 +348,7 @@ impl TrainSpec {
         }
         in_range("svm.platt_folds", f64::from(self.svm.platt_folds), 2.0, 20.0, "2 to 20")?;
         in_range("inner_folds", f64::from(self.inner_folds), 2.0, 20.0, "2 to 20")?;
+        self.distil.as_ref().map_or(Ok(()), Distil::check)?;
         in_range("threshold", self.threshold, 0.0, 1.0, "0 to 1")
     }
 }
