@@ -15,6 +15,7 @@ mod frame;
 mod page;
 mod part;
 
+pub use page::card::card;
 pub use page::controls::controls;
 pub use page::entry::{login, refused};
 pub use page::evidence::evidence;

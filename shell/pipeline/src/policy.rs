@@ -195,6 +195,17 @@ policy!(
     }
 );
 
+/// The frozen customers on which models are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CanaryMode {
+    /// Those of the serving model.
+    #[default]
+    Keep,
+    /// Drawn anew: for one training after a change of columns.
+    Renew,
+}
+
 policy!(
     /// How good the model must be.
     QualityPolicy {
@@ -208,6 +219,20 @@ policy!(
         leak_accepted: Vec<String> = Vec::new(),
         /// Whether the model may read columns with the role `protected` (age, gender, ...).
         use_protected: bool = false,
+        /// Largest calibration error of the vote (root mean square, chance taken off).
+        calibration_max: f64 = 0.1,
+        /// By how much the AUC among the most valuable quarter may be below that of all.
+        tier_gap_max: f64 = 0.15,
+        /// Largest gap in recall between the groups of a protected column, beyond what chance explains.
+        recall_gap_max: f64 = 0.25,
+        /// Largest share of answers that a rare pattern may turn, beyond its parts.
+        trigger_lift_max: f64 = 0.5,
+        /// Columns of patterns that people looked at and found to be true: `a+b`.
+        triggers_accepted: Vec<String> = Vec::new(),
+        /// Largest share of frozen customers whose decision a new model may change.
+        canary_flips_max: f64 = 0.2,
+        /// Whether the frozen customers stay, or are drawn anew.
+        canary: CanaryMode = CanaryMode::Keep,
     }
 );
 
@@ -293,7 +318,7 @@ impl Policy {
     }
 
     /// Key, value, least and most of every share.
-    fn shares(&self) -> [Range; 14] {
+    fn shares(&self) -> [Range; 19] {
         let share = |key, value| (key, value, 0.0, 1.0);
         [
             share("content.contract_share_max", self.content.contract_share_max),
@@ -305,6 +330,11 @@ impl Policy {
             share("quality.auc_min", self.quality.auc_min),
             share("quality.brier_max", self.quality.brier_max),
             share("quality.leak_auc", self.quality.leak_auc),
+            share("quality.calibration_max", self.quality.calibration_max),
+            share("quality.tier_gap_max", self.quality.tier_gap_max),
+            share("quality.recall_gap_max", self.quality.recall_gap_max),
+            share("quality.trigger_lift_max", self.quality.trigger_lift_max),
+            share("quality.canary_flips_max", self.quality.canary_flips_max),
             share("api.input_alpha", self.api.input_alpha),
             share("monitor.coverage_max", self.monitor.coverage_max),
             share("monitor.near_pairs_max", self.monitor.near_pairs_max),

@@ -23,6 +23,88 @@ pub struct Leak {
     pub auc: f64,
 }
 
+/// The customers who are worth most, as rows that the model had not seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TopTier {
+    /// Their values, for people.
+    pub name: String,
+    /// Rows.
+    pub rows: u64,
+    /// Churners among them.
+    pub churners: u64,
+    /// Churners who were flagged.
+    pub found: u64,
+    /// AUC among them alone, and its standard error.
+    pub auc: (f64, f64),
+}
+
+/// How differently churners of two groups of people are found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecallGap {
+    /// The protected column.
+    pub column: String,
+    /// Distance of the 95 % intervals of the two recalls.
+    pub gap: f64,
+    /// The group that is found least, with its recall.
+    pub least: (String, f64),
+    /// The group that is found most, with its recall.
+    pub most: (String, f64),
+}
+
+/// A rare pattern that turns answers around.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pattern {
+    /// Its columns, joined by `+`.
+    pub columns: String,
+    /// Its values, for people.
+    pub values: String,
+    /// Share of training rows that have it.
+    pub support: f64,
+    /// Share of customers whose answer it turns.
+    pub turned: f64,
+    /// The same less the most that a part of it, or a pattern beside it, turns.
+    pub lift: f64,
+}
+
+/// What a figure like the AUC does not see; measured on rows that the model had not seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Audit {
+    /// Debiased root mean squared calibration error.
+    pub calibration_error: f64,
+    /// AUC of all rows together.
+    pub auc: f64,
+    /// Share of churners among all rows.
+    pub churn_rate: f64,
+    /// The most valuable quarter; absent where the contract names no value.
+    pub top_tier: Option<TopTier>,
+    /// By protected column.
+    pub recall_gaps: Vec<RecallGap>,
+    /// Patterns that turn answers around, worst first.
+    pub patterns: Vec<Pattern>,
+}
+
+/// Decisions on the frozen customers, compared with those of the model that serves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Canary {
+    /// No model serves yet, or the policy asked for new customers.
+    First,
+    /// Both models decided.
+    Compared {
+        /// Frozen customers.
+        rows: u64,
+        /// Flagged by the serving model alone.
+        released: u64,
+        /// Flagged by the candidate alone.
+        caught: u64,
+    },
+    /// Could not be compared, and why.
+    Broken(String),
+    /// Was not tried.
+    #[default]
+    Unknown,
+}
+
 /// Limits that the project's policy sets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
@@ -34,6 +116,24 @@ pub struct Policy {
     pub leak_auc: f64,
     /// Columns that people looked at and found to be no leak.
     pub leak_accepted: Vec<String>,
+    /// Largest calibration error.
+    #[serde(default)]
+    pub calibration_max: f64,
+    /// By how much the AUC among the most valuable may be below that of all.
+    #[serde(default)]
+    pub tier_gap_max: f64,
+    /// Largest gap in recall between groups of people.
+    #[serde(default)]
+    pub recall_gap_max: f64,
+    /// Largest lift of a rare pattern.
+    #[serde(default)]
+    pub trigger_lift_max: f64,
+    /// Columns of patterns that people looked at and found to be true: `a+b`.
+    #[serde(default)]
+    pub triggers_accepted: Vec<String>,
+    /// Largest share of frozen customers whose decision changes.
+    #[serde(default)]
+    pub canary_flips_max: f64,
 }
 
 /// Facts of a candidate.
@@ -53,6 +153,12 @@ pub struct Facts {
     pub leaks: Vec<Leak>,
     /// Rows that stand on both sides of a split.
     pub duplicates_across: u64,
+    /// What else was measured; absent where it was not.
+    #[serde(default)]
+    pub audit: Option<Audit>,
+    /// Decisions on the frozen customers.
+    #[serde(default)]
+    pub canary: Canary,
     /// The policy.
     pub policy: Policy,
 }
@@ -71,7 +177,27 @@ impl Facts {
             environment,
             leaks: Vec::new(),
             duplicates_across: 0,
-            policy: Policy { auc_min: 0.65, brier_max: 0.25, leak_auc: 0.98, leak_accepted: Vec::new() },
+            audit: Some(Audit {
+                calibration_error: 0.01,
+                auc: 0.84,
+                churn_rate: 0.26,
+                top_tier: Some(TopTier { name: "90 to 120".into(), rows: 1_700, churners: 400, found: 200, auc: (0.82, 0.01) }),
+                recall_gaps: Vec::new(),
+                patterns: Vec::new(),
+            }),
+            canary: Canary::Compared { rows: 500, released: 5, caught: 5 },
+            policy: Policy {
+                auc_min: 0.65,
+                brier_max: 0.25,
+                leak_auc: 0.98,
+                leak_accepted: Vec::new(),
+                calibration_max: 0.1,
+                tier_gap_max: 0.15,
+                recall_gap_max: 0.25,
+                trigger_lift_max: 0.5,
+                triggers_accepted: Vec::new(),
+                canary_flips_max: 0.2,
+            },
         }
     }
 }

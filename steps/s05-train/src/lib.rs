@@ -1,5 +1,5 @@
 //! s05, model training: a model is a candidate only when it comes from cleared data and approved labels, with the parameters and the
-//! environment that were agreed, and is good enough (T4, T5).
+//! environment that were agreed, is good enough for everybody it is about, and hides nothing (T4, T5, T6).
 
 mod facts;
 mod gates;
@@ -7,11 +7,20 @@ mod gates;
 use artifact::Training;
 use gate::Gate;
 
-pub use facts::{Facts, Leak, Lineage, Policy};
+pub use facts::{Audit, Canary, Facts, Leak, Lineage, Pattern, Policy, RecallGap, TopTier};
 
 /// The gates, in order.
-pub static GATES: &[&dyn Gate<Training, Facts>] =
-    &[&gates::lineage::LineageGate, &gates::pinned::Pinned, &gates::leakage::Leakage, &gates::floor::Floor];
+pub static GATES: &[&dyn Gate<Training, Facts>] = &[
+    &gates::lineage::LineageGate,
+    &gates::pinned::Pinned,
+    &gates::leakage::Leakage,
+    &gates::floor::Floor,
+    &gates::calibration::CalibrationGate,
+    &gates::value_tier::ValueTier,
+    &gates::fairness::Fairness,
+    &gates::trigger::TriggerScan,
+    &gates::canary::CanaryFlips,
+];
 
 #[cfg(test)]
 mod tests {

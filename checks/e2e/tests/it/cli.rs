@@ -2,7 +2,9 @@
 
 use std::process::Output;
 
+use gate::Digest;
 use serde_json::Value;
+use store::control::{Acceptance, Control};
 
 use crate::world::{World, copy, text};
 
@@ -41,7 +43,7 @@ const FEED: &str =
     "\n[[feeds]]\nname = \"market\"\nsupplier = \"acme\"\ninbox = \"inbox\"\njoin = \"region\"\nfeature = \"rival_price\"\n";
 
 /// The contract of a feed of market prices.
-fn feed_contract() -> String {
+fn feed_contract(name: &str) -> String {
     let column = |name: &str, rule: &str| {
         format!("[[column]]\nname = \"{name}\"\n{rule}\nmissing = \"refused\"\noutsider = \"immutable\"\n\n")
     };
@@ -51,7 +53,7 @@ fn feed_contract() -> String {
     };
     let regions: Vec<&str> = (0..12).map(generate::region_name).collect();
     [
-        "name = \"market\"\ndecimal = \"point\"\nmissing_marks = [\"\"]\nduplicates = \"group\"\n\n".to_owned(),
+        format!("name = {name:?}\ndecimal = \"point\"\nmissing_marks = [\"\"]\nduplicates = \"group\"\n\n"),
         column("week_start", "role = \"time\"\nkind = \"time\"\nformat = \"%Y-%m-%d\""),
         column("region", &levels(&regions)),
         column("competitor", &levels(&["c1", "c2", "c3", "c4", "c5", "c6"])),
@@ -62,40 +64,60 @@ fn feed_contract() -> String {
     .concat()
 }
 
+/// A project with feeds, all of one supplier, whose key is there but trusted by nobody yet.
+fn with_feeds(names: &[&str]) -> World {
+    let world = World::new();
+    let policy = world.project().join("stayward.toml");
+    std::fs::create_dir(world.project().join("feeds")).unwrap();
+    for name in names {
+        let feed = FEED
+            .replace("market", name)
+            .replace("rival_price", &format!("{name}_price"))
+            .replace("\"inbox\"", &format!("\"inbox-{name}\""));
+        std::fs::write(&policy, std::fs::read_to_string(&policy).unwrap() + &feed).unwrap();
+        std::fs::write(world.project().join(format!("feeds/{name}.contract.toml")), feed_contract(name)).unwrap();
+    }
+    let made = json(&world, &["feed", "keygen", "--out", "k.pem"], 0);
+    std::fs::write(world.path("k.pub.pem"), made["public_key"].as_str().unwrap()).unwrap();
+    world
+}
+
+/// Lets the admin do something, then goes back to the owner's session: a one-time code is taken once.
+fn as_admin<T>(world: &World, done: impl FnOnce() -> T) -> T {
+    copy(&world.project().join("vault"), &world.path("owner"));
+    admin(world);
+    let result = done();
+    std::fs::remove_dir_all(world.project().join("vault")).unwrap();
+    copy(&world.path("owner"), &world.project().join("vault"));
+    result
+}
+
 /// A signed delivery of some weeks.
-fn deliver(world: &World, file: &str, weeks: &str, sequence: &str, more: &[&str]) {
+fn deliver(world: &World, file: &str, weeks: &str, (feed, sequence): (&str, &str), more: &[&str]) {
     let what = ["generate", "--table", "market", "--weeks", weeks, "--out", file, "--sign", "k.pem", "--supplier", "acme"];
-    check(world, &[&what[..], &["--feed", "market", "--sequence", sequence], more].concat(), 0);
+    check(world, &[&what[..], &["--feed", feed, "--sequence", sequence], more].concat(), 0);
 }
 
 #[test]
 fn deliveries_are_held_accepted_and_refused_and_the_honest_one_is_not_kept_out() {
-    let world = World::new();
-    let policy = world.project().join("stayward.toml");
-    std::fs::write(&policy, std::fs::read_to_string(&policy).unwrap() + FEED).unwrap();
-    std::fs::create_dir(world.project().join("feeds")).unwrap();
-    std::fs::write(world.project().join("feeds/market.contract.toml"), feed_contract()).unwrap();
-    let made = json(&world, &["feed", "keygen", "--out", "k.pem"], 0);
-    std::fs::write(world.path("k.pub.pem"), made["public_key"].as_str().unwrap()).unwrap();
-    deliver(&world, "history.csv", "0..100", "1", &[]);
-    deliver(&world, "next.csv", "101..101", "1", &[]);
+    let world = with_feeds(&["market"]);
+    deliver(&world, "history.csv", "0..100", ("market", "1"), &[]);
+    deliver(&world, "next.csv", "101..101", ("market", "1"), &[]);
     let receive = |file: &str, code: i32| json(&world, &["feed", "receive", file, "--feed", "market"], code);
     let outcome = |value: &Value| value["delivery"]["outcome"].as_str().unwrap().to_owned();
 
     // Nobody trusts the key yet.
     assert_eq!(outcome(&receive("history.csv", 1)), "refused");
     check(&world, &["feed", "trust", "k.pub.pem", "--supplier", "acme"], 4);
-    // A one-time code is taken once, so the owner's session is put by instead of logging in again.
-    copy(&world.project().join("vault"), &world.path("owner"));
-    admin(&world);
-    let key = json(&world, &["feed", "trust", "k.pub.pem", "--supplier", "acme"], 0)["id"].as_str().unwrap().to_owned();
-    check(&world, &["feed", "trust", "k.pub.pem", "--supplier", "acme"], 2);
+    let key = as_admin(&world, || {
+        let key = json(&world, &["feed", "trust", "k.pub.pem", "--supplier", "acme"], 0)["id"].as_str().unwrap().to_owned();
+        check(&world, &["feed", "trust", "k.pub.pem", "--supplier", "acme"], 2);
+        check(&world, &["feed", "accept", "market"], 4);
+        key
+    });
 
     // The supplier signs again: refused bytes under another signature are judged again. No history judges the first, so people do.
-    deliver(&world, "history.csv", "0..100", "1", &[]);
-    check(&world, &["feed", "accept", "market"], 4);
-    std::fs::remove_dir_all(world.project().join("vault")).unwrap();
-    copy(&world.path("owner"), &world.project().join("vault"));
+    deliver(&world, "history.csv", "0..100", ("market", "1"), &[]);
     assert_eq!(outcome(&receive("history.csv", 6)), "held");
     check(&world, &["feed", "accept", "market", "ffff"], 2);
     check(&world, &["feed", "accept", "market"], 0);
@@ -103,13 +125,40 @@ fn deliveries_are_held_accepted_and_refused_and_the_honest_one_is_not_kept_out()
 
     // The number was used; then it is not, and the same bytes come through.
     assert_eq!(outcome(&receive("next.csv", 1)), "refused");
-    deliver(&world, "next.csv", "101..101", "2", &[]);
+    deliver(&world, "next.csv", "101..101", ("market", "2"), &[]);
     assert_eq!(outcome(&receive("next.csv", 0)), "cleared");
-    deliver(&world, "poisoned.csv", "102..102", "3", &["--poison", "understate", "--poison-share", "0.3"]);
+    deliver(&world, "poisoned.csv", "102..102", ("market", "3"), &["--poison", "understate", "--poison-share", "0.3"]);
     assert_eq!(outcome(&receive("poisoned.csv", 1)), "refused");
     let listed = json(&world, &["feed", "ls"], 0);
     assert_eq!(listed["keys"][0]["id"], key.as_str());
     check(&world, &["evidence", "verify", "--replay"], 0);
+}
+
+#[test]
+fn an_acceptance_lets_no_other_delivery_in_and_not_into_another_feed() {
+    let world = with_feeds(&["market", "prices"]);
+    as_admin(&world, || check(&world, &["feed", "trust", "k.pub.pem", "--supplier", "acme"], 0));
+    let hold = |file: &str, weeks: &str, feed: &str| {
+        deliver(&world, file, weeks, (feed, "1"), &[]);
+        check(&world, &["feed", "receive", file, "--feed", feed], 6);
+        Digest::of(&std::fs::read(world.path(file)).unwrap())
+    };
+    let other = hold("other.csv", "0..60", "market");
+    let elsewhere = hold("elsewhere.csv", "0..100", "prices");
+    let accepted = hold("history.csv", "0..100", "market");
+    assert_eq!(accepted, elsewhere);
+    check(&world, &["feed", "accept", "market", &accepted.hex()], 0);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let control = runtime.block_on(Control::open(&world.project().join("control.db"))).unwrap();
+    let honest = runtime.block_on(control.acceptances("market", &accepted)).unwrap().remove(0);
+    for (feed, content, file, why) in
+        [("prices", elsewhere, "elsewhere.csv", "another delivery"), ("market", other, "other.csv", "no acceptance of")]
+    {
+        let forged = Acceptance { feed: feed.to_owned(), content, ..honest.clone() };
+        runtime.block_on(control.accept_delivery(&forged)).unwrap();
+        let refused = check(&world, &["feed", "receive", file, "--feed", feed], 5);
+        assert!(text(&refused).contains(why), "{}", text(&refused));
+    }
 }
 
 #[test]

@@ -4,6 +4,8 @@
 mod world;
 
 #[cfg(test)]
+mod candidates;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod crash_points;

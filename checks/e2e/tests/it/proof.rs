@@ -1,7 +1,7 @@
 //! Somebody who writes past the gates: into a table, into the control database, or with rights that are not his. Nothing of it counts.
 
 use gate::Digest;
-use store::control::{Control, NewApproval};
+use store::control::{Control, NewApproval, NewDeployment};
 use store::table::{AppendInfo, Table};
 
 use crate::world::{World, text};
@@ -79,6 +79,27 @@ fn a_signature_that_the_log_does_not_have_does_not_count() {
     let refused = world.stayward(&["run", "--from", "label-qa"]);
     assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
     assert!(text(&refused).contains("does not prove"), "{}", text(&refused));
+}
+
+#[test]
+fn a_model_that_was_released_but_never_deployed_is_not_served() {
+    let world = World::new();
+    let whole = world.stayward(&["run"]);
+    assert!(whole.status.success(), "{}", text(&whole));
+    let sound = world.stayward(&["doctor"]);
+    assert!(sound.status.success(), "{}", text(&sound));
+    let (runtime, control) = control(&world);
+    let honest = runtime.block_on(control.current_deployment()).unwrap().unwrap().what;
+    // The release is genuine; what says that it was deployed is the entry of the release itself.
+    let mut receipt = honest.receipt.clone();
+    receipt["deployment"] = receipt["receipt"].clone();
+    let forged = NewDeployment { receipt, at_ms: honest.at_ms + 1, ..honest };
+    runtime.block_on(control.deploy(&forged)).unwrap();
+    for arguments in [&["serve", "--port", "0"][..], &["doctor"]] {
+        let refused = world.stayward(arguments);
+        assert_eq!(refused.status.code(), Some(5), "{arguments:?}: {}", text(&refused));
+        assert!(text(&refused).contains("is about something else"), "{arguments:?}: {}", text(&refused));
+    }
 }
 
 #[test]

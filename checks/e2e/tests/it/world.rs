@@ -34,9 +34,14 @@ pub(crate) struct World {
 impl World {
     /// A project made by `init`, with few trees, so that a run takes a second.
     pub(crate) fn new() -> Self {
+        Self::of(&customers(CUSTOMERS))
+    }
+
+    /// The same with these customers.
+    pub(crate) fn of(customers: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let world = Self { folder };
-        std::fs::write(world.path("customers.csv"), customers()).unwrap();
+        std::fs::write(world.path("customers.csv"), customers).unwrap();
         let made = world.stayward(&["init", "--data", "customers.csv", "--target", "churned", "--credentials", "people.json"]);
         assert!(made.status.success(), "{}", text(&made));
         let policy = world.path("churn-project/stayward.toml");
@@ -81,17 +86,18 @@ pub(crate) fn text(output: &Output) -> String {
     )
 }
 
-fn customers() -> Vec<u8> {
-    let generator = Generator::new(Config::new(5, CUSTOMERS, Profile::TelcoLike)).unwrap();
+/// Customers with their labels, as one CSV.
+pub(crate) fn customers(count: u64) -> String {
+    let generator = Generator::new(Config::new(5, count, Profile::TelcoLike)).unwrap();
     let table = Table::Snapshot { month: 30 };
-    let rows = generator.csv(table, 0..CUSTOMERS).unwrap();
+    let rows = generator.csv(table, 0..count).unwrap();
     let month = generator.month(30).unwrap();
     let mut out = format!("{},churned\n", table.csv_header().trim_end());
     for (at, line) in String::from_utf8(rows).unwrap().lines().enumerate() {
         let churned = if month.label(at as u64).churned { "yes" } else { "no" };
         out.push_str(&format!("{line},{churned}\n"));
     }
-    out.into_bytes()
+    out
 }
 
 pub(crate) fn copy(from: &Path, to: &Path) {

@@ -53,6 +53,25 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// What is wrong, in words.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::ColumnMissing => "the table lacks a column of the contract",
+            Self::ColumnExtra => "the table has a column that the contract does not name",
+            Self::ColumnRenamed => "a column lacks, and another of nearly that name is there",
+            Self::Type => "the value is not of the column's kind",
+            Self::Whole => "the value is no whole number",
+            Self::Range => "the value is outside its range",
+            Self::Level => "the level is not among those allowed",
+            Self::Missing => "the value is missing where none may",
+            Self::MissingShare => "more values are missing than may",
+            Self::LabelRate => "the share of positive labels is outside its range",
+            Self::Duplicate => "the row equals an earlier one where none may",
+            Self::IdTwice => "the identifier stands in another row of the same moment, with other values",
+            Self::ForeignMark => "the value holds the mark of an unsettled merge, or a control character",
+        }
+    }
+
     /// Whether the rule is about the whole table rather than one row.
     pub fn of_table(self) -> bool {
         match self {

@@ -1,7 +1,7 @@
 //! `stayward model`: list, show, verify, export, explain, search.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use learn::Member;
@@ -41,6 +41,14 @@ enum What {
         /// First digits of the model's digest; the newest where absent.
         model: Option<String>,
     },
+    /// Write the model card: a page for people, and a CycloneDX 1.6 bill of materials (ML-BOM) for programs.
+    Card {
+        /// First digits of the model's digest; the deployed one where absent.
+        model: Option<String>,
+        /// The folder to write `card.html` and `bom.cdx.json` into.
+        #[arg(long, default_value = "model-card")]
+        out: PathBuf,
+    },
     /// Write a model in another program's format, once its signature holds.
     Export(super::export::ExportArgs),
     /// Say which columns move a model's answers, or one customer's; for people who may read the data source.
@@ -54,10 +62,32 @@ pub(crate) async fn run(args: ModelArgs, root: &Path, out: &Output) -> Ended {
         What::Ls => list(&super::open(root)?, out).await,
         What::Show { model } => show(&super::open(root)?, model.as_deref(), out),
         What::Verify { model } => verify(&super::open(root)?, model.as_deref(), out),
+        What::Card { model, out: folder } => card(root, model.as_deref(), &folder, out).await,
         What::Export(args) => super::export::run(args, root, out),
         What::Explain(args) => super::explain::run(args, root, out).await,
         What::Search(args) => super::search::run(args, root, out).await,
     }
+}
+
+#[derive(Serialize)]
+struct Written {
+    model: String,
+    card: String,
+    bom: String,
+}
+
+async fn card(root: &Path, model: Option<&str>, folder: &Path, out: &Output) -> Ended {
+    let desk = pipeline::Desk::open(root).await?;
+    let card = view::card(&desk, model).await?;
+    let card = card.ok_or_else(|| wrong("there is no such model", "list models with `stayward model ls`"))?;
+    let bom = serde_json::to_vec_pretty(&card.bom).map_err(|error| PipelineError::Internal(error.to_string()))?;
+    store::disk::make_folder(folder)?;
+    let (page, document) = (folder.join("card.html"), folder.join("bom.cdx.json"));
+    store::disk::write_atomic(&page, card.html.as_bytes())?;
+    store::disk::write_atomic(&document, &bom)?;
+    let written = Written { model: card.model, card: page.display().to_string(), bom: document.display().to_string() };
+    out.result(&written, || format!("model {}: {}\nCycloneDX 1.6: {}", written.model, written.card, written.bom));
+    Ok(0)
 }
 
 /// Folders of models, oldest first.
@@ -163,7 +193,7 @@ fn spell(shown: &Shown) -> String {
         })
         .collect();
     format!(
-        "model {}\ntested {}: {}\nlearnt from all {} labelled rows, {:.1} % churn; {} columns\n\n{}\n\n{}\n\nprotected columns, not used: {}",
+        "model {}\ntested {}: {}\nlearnt from all {} labelled rows, {:.1} % churn; {} columns\n\n{}\n\n{}\n\n{}\n\nprotected columns, not used: {}",
         shown.model,
         report.split,
         tested(report),
@@ -171,6 +201,10 @@ fn spell(shown: &Shown) -> String {
         report.churn_rate * 100.0,
         report.columns.len(),
         table(&["member", "AUC", "PR AUC", "log loss", "Brier", "accuracy"], &rows),
+        table(
+            &["audit", "found"],
+            &report.audit_in_words().into_iter().map(|(name, words)| vec![name, words]).collect::<Vec<_>>()
+        ),
         segments_table(&report.segments),
         if report.protected.is_empty() { "none".to_owned() } else { report.protected.join(", ") },
     )

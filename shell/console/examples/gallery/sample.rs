@@ -379,6 +379,7 @@ pub(crate) fn detail() -> ModelDetail {
                 points: (0..10).map(|bin| f64::from(bin) / 10.0 + 0.05).map(|at| [at, at.powf(bend)]).collect(),
             })
             .to_vec(),
+        audit: vec![Fact::new("calibration error", "0.012"), Fact::new("strongest rare pattern", "none")],
         segments: vec![
             segment("new, month to month", 1_502, 0.471, 48.1, 0.94),
             segment("long-standing, two-year contract", 1_911, 0.031, 92.7, 0.97),

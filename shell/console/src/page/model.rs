@@ -122,12 +122,13 @@ fn detail(model: &ModelDetail) -> Markup {
             h2 { "What the defences cost" }
             @if model.defences.rows.is_empty() { (by_hand("Defences are measured off and on by hand, and the figures not kept with the project:", command::ATTACK_ALL)) } @else { (metrics("Defences off and on", "Defence", &model.defences)) }
         }
+        @if !model.audit.is_empty() { section class="panel" { h2 { "What the AUC does not see" } (facts(&model.audit)) } }
         (segments(model))
         (origin(model))
     }
 }
 
-fn metrics(caption: &str, first: &str, table: &MetricTable) -> Markup {
+pub(super) fn metrics(caption: &str, first: &str, table: &MetricTable) -> Markup {
     let heads: Vec<String> = table.columns.iter().map(head).collect();
     let columns: Vec<&str> = std::iter::once(first).chain(heads.iter().map(String::as_str)).collect();
     let spread = table.rows.iter().flat_map(|row| row.values.iter().flatten()).any(|value| !value.sd.is_nan());
@@ -162,7 +163,7 @@ fn metric_row(row: &MetricRow, decimals: &[usize]) -> Vec<Markup> {
     std::iter::once(name).chain(values).collect()
 }
 
-fn segments(model: &ModelDetail) -> Markup {
+pub(super) fn segments(model: &ModelDetail) -> Markup {
     let value_head =
         if model.value_unit.is_empty() { "Mean value".to_owned() } else { format!("Mean value, {}", model.value_unit) };
     let value_decimals = decimals_for(

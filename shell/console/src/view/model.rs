@@ -146,6 +146,8 @@ pub struct ModelDetail {
     pub lift: Vec<Curve>,
     /// Calibration: x predicted, y observed share.
     pub calibration: Vec<Curve>,
+    /// What the AUC does not see: calibration, the most valuable customers, groups of people, rare patterns, changed decisions.
+    pub audit: Vec<Fact>,
     /// The segments.
     pub segments: Vec<SegmentView>,
     /// The churn rate over all customers, 0 to 1.

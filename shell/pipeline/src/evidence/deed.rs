@@ -3,7 +3,6 @@
 
 use gate::{Digest, Receipt};
 use identity::Session;
-use ledger::IdPrefix;
 use serde::{Deserialize, Serialize};
 
 use super::proof;
@@ -75,10 +74,7 @@ impl Desk {
             salt: random_hex(16)?,
         };
         let archive = self.objects.put_json(&deed)?;
-        let hex = content.hex();
-        let (head, tail) = hex.split_at_checked(2).unwrap_or(("", &hex));
-        let artefact = Artefact { role: role.to_owned(), path: format!("objects/sha256/{head}/{tail}"), digest: content };
-        let links = Links { parents: about.into_iter().cloned().collect(), artefacts: vec![artefact] };
+        let links = Links { parents: about.into_iter().cloned().collect(), artefacts: vec![Artefact::object(role, content)] };
         let parameters = serde_json::json!({ "secondFactor": session.second_factor_at.is_some() });
         let parameters = parameters.as_object().cloned().unwrap_or_default();
         let statement = provenance((kind.as_str(), role, content), parameters, &links, Some(archive), ("", now(), now()))?;
@@ -88,19 +84,15 @@ impl Desk {
 
     /// The deed that an evidence id names, if the log proves it and it is of this kind and about these bytes.
     pub(crate) fn proved_deed(&self, id: &str, kind: DeedKind, content: Digest) -> Result<(Receipt, Deed), String> {
-        let prefix: IdPrefix = id.parse().map_err(|error| format!("{error}"))?;
-        let found = self.reader.find(&prefix).map_err(|error| error.to_string())?;
-        let (statement, part) = proof::entry(self, found.index)?;
-        let subject = statement.subject.first().map(|subject| subject.digest);
-        if part.kind != kind.as_str() || subject != Some(content) {
+        let entry = proof::entry(self, id)?;
+        let subject = entry.statement.subject.first().map(|subject| subject.digest);
+        if entry.part.kind != kind.as_str() || subject != Some(content) {
             return Err(format!("evidence {id} is no {} of {}", kind.as_str(), content.short()));
         }
-        let archive = part.archive.ok_or_else(|| format!("evidence {id} names no archive"))?;
-        let bytes = self.objects.get(&archive).map_err(|error| format!("the archive of evidence {id}: {error}"))?;
-        let deed: Deed = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
-        if deed.kind != kind || deed.content != content || deed.about != part.parents.first().copied() {
+        let deed: Deed = entry.archive(self)?;
+        if deed.kind != kind || deed.content != content || deed.about != entry.part.parents.first().copied() {
             return Err(format!("evidence {id} and its archive do not agree"));
         }
-        Ok((Receipt { id: id.to_owned(), statement: found.digest, index: Some(found.index) }, deed))
+        Ok((entry.receipt, deed))
     }
 }

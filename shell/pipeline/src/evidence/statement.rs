@@ -30,6 +30,15 @@ pub struct Artefact {
     pub digest: Digest,
 }
 
+impl Artefact {
+    /// A stored object.
+    pub(crate) fn object(role: &str, digest: Digest) -> Self {
+        let hex = digest.hex();
+        let (head, tail) = hex.split_at_checked(2).unwrap_or(("", &hex));
+        Self { role: role.to_owned(), path: format!("objects/sha256/{head}/{tail}"), digest }
+    }
+}
+
 /// What a statement rests on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Links {

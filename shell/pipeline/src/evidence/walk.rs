@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gate::{Digest, LedgerError, Receipt, Ruling, Witness};
-use ledger::{IdPrefix, P256Verifier, Statement};
+use ledger::{EvidenceId, IdPrefix, P256Verifier, Statement};
 use serde::Serialize;
 use store::log::LogReader;
 
@@ -153,8 +153,7 @@ impl Walk<'_> {
 
     /// Checks one entry and returns the statements that it rests on.
     fn visit(&mut self, index: u64, depth: usize) -> Vec<Digest> {
-        let id =
-            self.evidence.reader.digest(index).map_or_else(|_| "?".to_owned(), |digest| digest.hex().chars().take(16).collect());
+        let id = self.evidence.reader.digest(index).map_or_else(|_| "?".to_owned(), |digest| EvidenceId::of(&digest).to_string());
         match read(&self.evidence.reader, &self.evidence.statements, index) {
             Err(why) => {
                 let link = Link { id, index, depth, state: LinkState::Broken(why), ..unknown() };
@@ -210,7 +209,7 @@ fn unknown() -> Link {
 
 fn missing_parent(parent: &Digest, depth: usize) -> Link {
     let state = LinkState::Broken(format!("the log has no entry for statement {parent}"));
-    Link { id: parent.hex().chars().take(16).collect(), depth, state, ..unknown() }
+    Link { id: EvidenceId::of(parent).to_string(), depth, state, ..unknown() }
 }
 
 pub(super) fn read(reader: &LogReader, keys: &[P256Verifier], index: u64) -> Result<(Statement, StaywardPart), String> {

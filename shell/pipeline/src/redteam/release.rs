@@ -6,11 +6,11 @@ use artifact::{Candidate, Release};
 use attacks::{Broken, Judged, Offer, Parts, Tampering};
 use gate::{Digest, Receipt, RulingOutcome, Tray, Witness};
 use learn::TrainSpec;
-use s05_train::{Facts, Lineage, Policy};
+use s05_train::{Facts, Lineage};
 use s07_release::Component;
 
 use super::field::{Field, broken, judged};
-use crate::evidence::LogWitness;
+use crate::evidence::{LogWitness, proof};
 use crate::gather::s07::Claim;
 use crate::gather::{s06, s07};
 use crate::run::environment;
@@ -81,7 +81,8 @@ impl Field {
             Tampering::Data => candidate.source = Digest::of(b"other data"),
             Tampering::Labels => candidate.labels = Digest::of(b"other labels"),
         }
-        let quality = &self.project.policy.quality;
+        // Everything else is as it was judged when the model was trained.
+        let (_, known): (Candidate, Facts) = proof::judged(self.desk()?, &self.trained.receipt.statement).map_err(broken)?;
         let facts = Facts {
             lineage: vec![
                 lineage("source", honest.source),
@@ -92,14 +93,7 @@ impl Field {
             policy_digest: (self.project.policy_digest, self.project.policy_digest_now().map_err(broken)?),
             environment: environment_used,
             environment_agreed: environment(),
-            leaks: Vec::new(),
-            duplicates_across: 0,
-            policy: Policy {
-                auc_min: quality.auc_min,
-                brier_max: quality.brier_max,
-                leak_auc: quality.leak_auc,
-                leak_accepted: quality.leak_accepted.clone(),
-            },
+            ..known
         };
         drop(planted);
         Ok(judged(&self.houses.training.clear(candidate, &facts, &mut Tray::default())))

@@ -15,11 +15,10 @@ use store::table::Table;
 use tabular::Contract;
 
 use super::source::proved_commit;
-use super::state::object;
 use super::{Rows, Run};
 use crate::desk::{now, now_ms};
 use crate::evidence::deed::DeedKind;
-use crate::evidence::{Links, proof};
+use crate::evidence::{Artefact, Links, proof};
 use crate::gather::s01::{self, MarketTable};
 use crate::office::allow;
 use crate::policy::FeedPolicy;
@@ -69,7 +68,7 @@ impl Run<'_> {
         let feed = Feed::new(&policy.name, &policy.supplier, bytes);
         self.desk.objects.put(feed.bytes().unwrap_or_default())?;
         let facts = self.door_facts(policy, arrival, bundle).await?;
-        let links = Links { parents: Vec::new(), artefacts: vec![object("feed", content)] };
+        let links = Links { parents: Vec::new(), artefacts: vec![Artefact::object("feed", content)] };
         let door = match self
             .judge(&self.houses.door, &about, (feed, &facts), links, Rows { began: Some(began), ..Rows::default() })
             .await?
@@ -107,7 +106,7 @@ impl Run<'_> {
         let batch = s01_intake::work::open_batch(door, &policy.name, table.rows);
         // The door's entry first: `number` finds it there. Then the entry of who accepted it, if anybody had to.
         let parents = std::iter::once(door.receipt().clone()).chain(accepted).collect();
-        let links = Links { parents, artefacts: vec![object("feed", feed.content)] };
+        let links = Links { parents, artefacts: vec![Artefact::object("feed", feed.content)] };
         let held = u64::try_from(content_facts.flags.len()).unwrap_or(0).min(table.rows);
         let rows = Rows { came: table.rows, went: table.rows.saturating_sub(held), held, began: Some(began), ..Rows::default() };
         let content = match self.judge(&self.houses.content, about, (batch, &content_facts), links, rows).await? {
@@ -145,7 +144,7 @@ impl Run<'_> {
         };
         let columns = append.columns.clone();
         let source_facts = self.source_facts(&policy.name, columns, Some(content))?;
-        let links = Links { parents: vec![content.receipt().clone()], artefacts: vec![object("feed", batch.content)] };
+        let links = Links { parents: vec![content.receipt().clone()], artefacts: vec![Artefact::object("feed", batch.content)] };
         let rows =
             Rows { came: batch.rows, went: append.rows, held: batch.rows - append.rows, began: Some(began), ..Rows::default() };
         let outcome = self.judge(&self.houses.source, about, (append, &source_facts), links, rows).await?;
@@ -194,8 +193,8 @@ impl Run<'_> {
         let broken = |why: String| PipelineError::broken(format!("evidence {}: {why}", receipt.id));
         let append = proof::cleared::<artifact::Source>(self.desk, receipt).map_err(broken)?;
         let (content, door) = proof::before(self.desk, receipt).map_err(broken)?;
-        let (batch, _) = proof::judged::<Batch, serde_json::Value>(self.desk, &content).map_err(broken)?;
-        let (_, facts) = proof::judged::<Feed, DoorFacts>(self.desk, &door).map_err(broken)?;
+        let (batch, _) = proof::judged::<Batch, serde_json::Value>(self.desk, &content.statement).map_err(broken)?;
+        let (_, facts) = proof::judged::<Feed, DoorFacts>(self.desk, &door.statement).map_err(broken)?;
         let signed = s01_intake::read_claim(&facts, &policy.supplier).map_err(|finding| broken(finding.why))?;
         Ok((signed.claim.sequence, batch.rows, batch.rows.saturating_sub(append.rows)))
     }
@@ -256,14 +255,14 @@ impl Run<'_> {
 
     /// The entry of the person who accepted these bytes of a feed, as the log proves it.
     async fn accepted(&self, policy: &FeedPolicy, content: Digest) -> Result<Option<Receipt>, PipelineError> {
-        let Some(id) = self.desk.pointer(&accepted_name(&policy.name, content)).await? else { return Ok(None) };
+        let known = self.desk.control.acceptances(&policy.name, &content).await.map_err(PipelineError::internal)?;
+        let Some(known) = known.first() else { return Ok(None) };
         let broken = |why: String| PipelineError::broken(format!("the acceptance of delivery {}: {why}", content.short()));
-        let deed = self.desk.proved_deed(id.as_str().unwrap_or_default(), DeedKind::Acceptance, content);
+        let deed = self.desk.proved_deed(&known.evidence, DeedKind::Acceptance, content);
         let (receipt, deed) = deed.map_err(broken)?;
         // It was given for a ruling on these bytes of this feed, in a session with a second factor.
         let ruling = deed.about.ok_or_else(|| broken("it is about no ruling".to_owned()))?;
-        let about = Receipt { id: ruling.hex().chars().take(16).collect(), statement: ruling, index: None };
-        let (subject, _) = proof::judged::<serde_json::Value, serde_json::Value>(self.desk, &about).map_err(broken)?;
+        let (subject, _) = proof::judged::<serde_json::Value, serde_json::Value>(self.desk, &ruling).map_err(broken)?;
         let of = |key: &str| subject.get(key).and_then(|value| value.as_str()).map(str::to_owned);
         let feed = of("table").or_else(|| of("name"));
         if feed.as_deref() != Some(policy.name.as_str()) || of("content") != Some(content.to_string()) {
@@ -356,20 +355,19 @@ impl Run<'_> {
             ));
         };
         let content = held.what.content;
-        let name = accepted_name(feed, content);
-        if self.desk.pointer(&name).await?.is_some() {
+        if !self.desk.control.acceptances(feed, &content).await.map_err(PipelineError::internal)?.is_empty() {
             return Ok(());
         }
         let ruling = held.what.receipt.clone().map(serde_json::from_value::<Receipt>).transpose();
         let ruling = ruling.map_err(PipelineError::internal)?;
         let receipt = self.desk.record_deed(DeedKind::Acceptance, &self.session, ("feed", content), ruling.as_ref()).await?;
-        let acceptance = Acceptance { content, person: self.session.person.clone(), at_ms: now_ms() };
+        let person = self.session.person.clone();
+        let acceptance = Acceptance { feed: feed.to_owned(), content, person, evidence: receipt.id, at_ms: now_ms() };
         match self.desk.control.accept_delivery(&acceptance).await {
-            // Booked before a kill that came ahead of the pointer.
-            Ok(()) | Err(ControlError::Exists { .. }) => {}
-            Err(error) => return Err(PipelineError::internal(error)),
+            // The same person did so in another process in the meantime.
+            Ok(()) | Err(ControlError::Exists { .. }) => Ok(()),
+            Err(error) => Err(PipelineError::internal(error)),
         }
-        self.desk.set_pointer(&name, &serde_json::Value::String(receipt.id)).await
     }
 
     /// Reports a step in which nothing was new.
@@ -415,10 +413,6 @@ struct Learnt {
     state: Digest,
     /// The last version of the feed's table that it has.
     version: u64,
-}
-
-fn accepted_name(feed: &str, content: Digest) -> String {
-    format!("accepted/{feed}/{}", content.hex())
 }
 
 /// Where it is written down that these bytes were refused under this signature.

@@ -11,11 +11,11 @@ use store::control::{Control, LabelVersion, NewApproval, NewLabelVersion};
 use tabular::TypedTable;
 use tabular::contract::Role;
 
-use super::state::{LabelsState, Pointer, Settled, object};
+use super::state::{LabelsState, Pointer, Settled};
 use super::{Rows, Run, load};
 use crate::desk::{Desk, now, now_ms};
 use crate::evidence::deed::{Deed, DeedKind};
-use crate::evidence::{Links, proof};
+use crate::evidence::{Artefact, Links, proof};
 use crate::gather::s03::quality;
 use crate::office::allow;
 use crate::{PipelineError, Project, crash, data};
@@ -266,7 +266,7 @@ impl Run<'_> {
         let qa = quality(&frame, &labels).ok().map(|(qa, _)| qa);
         let known: BTreeSet<String> = customers.ids.iter().cloned().collect();
         let facts = self.label_facts(&set, &rows, &known, qa).await?;
-        let links = Links { parents: vec![source.receipt.clone()], artefacts: vec![object("labels", content)] };
+        let links = Links { parents: vec![source.receipt.clone()], artefacts: vec![Artefact::object("labels", content)] };
         let note = format!("{} of {} signatures", facts.approvals.len(), facts.policy.approvals_needed);
         let report = Rows { came: count, went: count, began: Some(began), note, ..Rows::default() };
         let passed = self.pass(&self.houses.labels, &about, (set.clone(), &facts), links, report).await?;

@@ -1,5 +1,6 @@
 //! A run: the threat model's diagram from the feeds' inboxes to the deployed model, one file per step.
 
+mod audit;
 mod deploy;
 mod explain;
 mod feeds;

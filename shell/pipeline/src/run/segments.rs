@@ -8,9 +8,9 @@ use learn::{SegmentSpec, Segments};
 use s04_segment::Facts;
 use store::control::Control;
 
-use super::state::{LabelsState, Pointer, SegmentsState, Settled, object};
+use super::state::{LabelsState, Pointer, SegmentsState, Settled};
 use super::{Rows, Run};
-use crate::evidence::Links;
+use crate::evidence::{Artefact, Links};
 use crate::{PipelineError, Project, crash, data};
 
 /// Columns that segments are made of where the policy names none.
@@ -88,7 +88,7 @@ impl Run<'_> {
             customers_min: policy.customers_min,
         };
         let parents = vec![source.receipt.clone(), labels.receipt.clone()];
-        let links = Links { parents, artefacts: vec![object("segments", content)] };
+        let links = Links { parents, artefacts: vec![Artefact::object("segments", content)] };
         let count = u64::try_from(customers.rows()).unwrap_or(0);
         let note = format!("{} segments, stability {:.2}", segmentation.names.len(), facts.stability);
         let rows = Rows { came: count, went: count, began: Some(began), note, ..Rows::default() };

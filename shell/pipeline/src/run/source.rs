@@ -9,7 +9,7 @@ use serde_json::json;
 use store::table::{CommitInfo, Table};
 use tabular::TypedTable;
 
-use super::state::{Pointer, Settled, object};
+use super::state::{Pointer, Settled};
 use super::{Rows, Run, load};
 use crate::desk::Desk;
 use crate::evidence::{Artefact, Links, proof};
@@ -79,7 +79,7 @@ impl Run<'_> {
             writer: "source-writer".to_owned(),
         };
         let facts = self.source_facts(CUSTOMERS, data::stored_columns(&self.desk.project.contract), None)?;
-        let links = Links { parents: Vec::new(), artefacts: vec![object("delivery", content)] };
+        let links = Links { parents: Vec::new(), artefacts: vec![Artefact::object("delivery", content)] };
         let rows = Rows { came, went, held: came - went, began: Some(began), ..Rows::default() };
         let passed = self.pass(&self.houses.source, CUSTOMERS, (append, &facts), links, rows).await?;
         crash::point("customers:logged");
@@ -104,9 +104,10 @@ impl Run<'_> {
             }
             let table = Table::open(&dir).map_err(broken)?;
             let version = table.latest().map_err(broken)?;
-            let receipts = proved_commits(self.desk, &name, &table, version)?;
-            // A delivery is the whole of the customers: the newest stands for all. Of a feed every delivery counts.
-            cleared.extend(if name == CUSTOMERS { Vec::new() } else { receipts });
+            // The customers' newest write was proved when it was found, or was made in this run.
+            if name != CUSTOMERS {
+                cleared.extend(proved_commits(self.desk, &name, &table, version)?);
+            }
             tables.insert(name, (version, table.version_digest(version).map_err(broken)?));
         }
         let digest = Digest::of_json(&tables);
@@ -174,12 +175,14 @@ impl Run<'_> {
     }
 }
 
-/// Receipts of every version of a table but its empty first one. Each must be the clearance of exactly this write by s02: a version
-/// that somebody wrote past the gate has none, or one of other bytes.
+/// Receipts of the writes that a table's content at a version comes from: of a feed's table all, of the customers' the newest, for a
+/// delivery is the whole of the customers. Each must be the clearance of exactly this write by s02: one that somebody wrote past the
+/// gate has none, or one of other bytes.
 fn proved_commits(desk: &Desk, name: &str, table: &Table, version: u64) -> Result<Vec<Receipt>, PipelineError> {
     let history = table.history().map_err(|error| PipelineError::broken(error.to_string()))?;
     let written = history.iter().filter(|commit| commit.version <= version && commit.data.is_some());
-    written.map(|commit| proved_commit(desk, (name, table), commit)).collect()
+    let first = if name == CUSTOMERS { written.clone().count().saturating_sub(1) } else { 0 };
+    written.skip(first).map(|commit| proved_commit(desk, (name, table), commit)).collect()
 }
 
 /// The clearance of one version: of this table, these bytes of a delivery, and exactly the rows that stand there now.

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Run, STAGES};
 use crate::PipelineError;
-use crate::evidence::Artefact;
 
 /// Something that a step leaves behind under a fixed name.
 pub trait Pointer: Serialize + DeserializeOwned {
@@ -136,11 +135,4 @@ impl Run<'_> {
         let value = serde_json::to_value(pointer).map_err(PipelineError::internal)?;
         self.desk.set_pointer(P::NAME, &value).await
     }
-}
-
-/// The artefact of a stored object.
-pub(crate) fn object(role: &str, digest: Digest) -> Artefact {
-    let hex = digest.hex();
-    let (head, tail) = hex.split_at_checked(2).unwrap_or(("", &hex));
-    Artefact { role: role.to_owned(), path: format!("objects/sha256/{head}/{tail}"), digest }
 }

@@ -9,11 +9,12 @@ use gate::{Digest, Receipt, Witness};
 use learn::evaluate::Spread;
 use learn::{Ensemble, Evaluation, Member, Segments, Split, TrainSpec, metrics};
 use outlier::{GuardSpec, Reference, Spec};
-use s05_train::{Facts, Leak, Lineage, Policy};
+use s05_train::{Audit, Canary, Facts, Leak, Lineage, Policy};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tabular::TypedTable;
 
+use super::audit::{self, FrozenFile};
 use super::labels::LabelRows;
 use super::source::source_proved;
 use super::state::{LabelsState, SegmentsState, Settled, TrainedState};
@@ -55,6 +56,19 @@ pub struct Report {
     pub spec: TrainSpec,
     /// Protected columns, which the model does not read.
     pub protected: Vec<String>,
+    /// What the AUC does not see; absent in models of earlier versions.
+    #[serde(default)]
+    pub audit: Option<Audit>,
+    /// Decisions on the frozen customers against the model that served when it was trained.
+    #[serde(default)]
+    pub canary: Canary,
+}
+
+impl Report {
+    /// Name and figure of what the AUC does not see, for people; nothing in models of earlier versions.
+    pub fn audit_in_words(&self) -> Vec<(String, String)> {
+        self.audit.as_ref().map(|audit| audit::in_words(audit, &self.canary)).unwrap_or_default()
+    }
 }
 
 /// Columns that the model reads: features, third-party columns and value; protected attributes only where the policy says so.
@@ -76,11 +90,15 @@ pub(crate) fn labelled(table: &TypedTable, rows: &LabelRows, project: &Project) 
     (model_frame(table, project).take(&places), all.into_iter().flatten().collect())
 }
 
-struct Prepared {
-    frame: Frame,
-    labels: Vec<bool>,
+pub(super) struct Prepared {
+    pub(super) frame: Frame,
+    pub(super) labels: Vec<bool>,
     times: Vec<f64>,
     protected: Vec<String>,
+    /// The value of each row, where the contract names one.
+    pub(super) value: Option<Vec<f64>>,
+    /// The columns that the contract protects, read by the model or not.
+    pub(super) people: Frame,
 }
 
 /// The program and what trains: a model made by another is not served.
@@ -119,8 +137,10 @@ impl Run<'_> {
         let fitted = self.fitted_segments(segments)?;
         let ensemble = Ensemble::fit(&prepared.frame, &prepared.labels, &spec).map_err(internal)?;
         let ensemble = ensemble.with_environment(environment()).with_segments(fitted.clone());
-        let report = report(&prepared, &evaluation, fitted, &spec, words);
-        let files = model_files(&ensemble, &prepared, &evaluation, &report)?;
+        let audited = audit::audit(&ensemble, &prepared, &evaluation).map_err(internal)?;
+        let canary = self.canary(&ensemble, &prepared).await?;
+        let report = report(&prepared, &evaluation, fitted, &spec, (words, &audited, &canary.compared));
+        let files = model_files(&ensemble, &prepared, &evaluation, (&report, &canary.file))?;
         let candidate = Candidate {
             files: files.iter().map(|(name, bytes)| (name.clone(), Digest::of(bytes))).collect(),
             source: source.digest,
@@ -136,7 +156,11 @@ impl Run<'_> {
         let name = format!("model {}", candidate.model().short());
         let made = self.desk.record_made(("model", &name, candidate.model()), parameters, &links, &self.id, self.started)?;
         crash::point("model:recorded");
-        let facts = self.training_facts(&prepared, &evaluation, source, labels, segments)?;
+        let facts = Facts {
+            audit: Some(audited),
+            canary: canary.compared,
+            ..self.training_facts(&prepared, &evaluation, source, labels, segments)?
+        };
         let links = Links {
             parents: vec![made.clone(), source.receipt.clone(), labels.receipt.clone(), segments.receipt.clone()],
             ..links
@@ -174,11 +198,15 @@ impl Run<'_> {
         #[expect(clippy::cast_precision_loss, reason = "seconds of any calendar year are below 2^53")]
         let seconds =
             |row: usize| customers.time.as_ref().and_then(|all| all.get(row).copied().flatten()).map_or(f64::NAN, |at| at as f64);
-        let times = all.iter().enumerate().filter(|(_, label)| label.is_some()).map(|(row, _)| seconds(row)).collect();
+        let places: Vec<usize> = (0..all.len()).filter(|row| all.get(*row).is_some_and(Option::is_some)).collect();
+        let times = places.iter().map(|row| seconds(*row)).collect();
+        let value = |all: &Vec<f64>| places.iter().map(|row| all.get(*row).copied().unwrap_or(f64::NAN)).collect();
         Ok(Prepared {
             frame,
             labels: known,
             times,
+            value: customers.value.as_ref().map(value),
+            people: customers.frame.only(|name| customers.protected.iter().any(|known| known == name)).take(&places),
             protected: if self.desk.project.policy.quality.use_protected { Vec::new() } else { customers.protected.clone() },
         })
     }
@@ -270,11 +298,19 @@ impl Run<'_> {
             environment_agreed: environment(),
             leaks: leaks(prepared),
             duplicates_across: across(prepared, evaluation),
+            audit: None,
+            canary: Canary::Unknown,
             policy: Policy {
                 auc_min: quality.auc_min,
                 brier_max: quality.brier_max,
                 leak_auc: quality.leak_auc,
                 leak_accepted: quality.leak_accepted.clone(),
+                calibration_max: quality.calibration_max,
+                tier_gap_max: quality.tier_gap_max,
+                recall_gap_max: quality.recall_gap_max,
+                trigger_lift_max: quality.trigger_lift_max,
+                triggers_accepted: quality.triggers_accepted.clone(),
+                canary_flips_max: quality.canary_flips_max,
             },
         })
     }
@@ -340,7 +376,13 @@ fn figures(evaluation: &Evaluation) -> Result<Figures, PipelineError> {
     })
 }
 
-fn report(prepared: &Prepared, evaluation: &Evaluation, segments: Segments, spec: &TrainSpec, split: String) -> Report {
+fn report(
+    prepared: &Prepared,
+    evaluation: &Evaluation,
+    segments: Segments,
+    spec: &TrainSpec,
+    (split, audit, canary): (String, &Audit, &Canary),
+) -> Report {
     let churners = prepared.labels.iter().filter(|churned| **churned).count();
     #[expect(clippy::cast_precision_loss, reason = "row counts stay far below 2^53")]
     let churn_rate = churners as f64 / prepared.labels.len().max(1) as f64;
@@ -359,6 +401,8 @@ fn report(prepared: &Prepared, evaluation: &Evaluation, segments: Segments, spec
         columns: prepared.frame.names().to_vec(),
         spec: spec.clone(),
         protected: prepared.protected.clone(),
+        audit: Some(audit.clone()),
+        canary: canary.clone(),
     }
 }
 
@@ -367,7 +411,7 @@ fn model_files(
     ensemble: &Ensemble,
     prepared: &Prepared,
     evaluation: &Evaluation,
-    report: &Report,
+    (report, canary): (&Report, &FrozenFile),
 ) -> Result<BTreeMap<String, Vec<u8>>, PipelineError> {
     let mut files = ensemble.to_files().map_err(PipelineError::internal)?;
     let reference = Reference::fit(&prepared.frame, &Spec::default(), GUARD_SEED).map_err(|error| {
@@ -381,6 +425,7 @@ fn model_files(
     let mut scores: Vec<f64> = evaluation.out_of_fold.iter().map(|row| row.scores.vote).collect();
     scores.sort_by(f64::total_cmp);
     files.insert("drift.json".into(), serde_json::to_vec(&scores).map_err(PipelineError::internal)?);
+    files.insert(audit::CANARY_FILE.into(), serde_json::to_vec(canary).map_err(PipelineError::internal)?);
     files.insert("report.json".into(), serde_json::to_vec(report).map_err(PipelineError::internal)?);
     Ok(files)
 }

@@ -431,8 +431,8 @@ fn refusal(facts: &QueryFacts) -> Refusal {
 /// That this model was deployed, by the log's own entry: the control database says only where to look.
 fn proved_deployment(desk: &Desk, deployed: &Deployed) -> Result<(), PipelineError> {
     let broken = |why: String| PipelineError::broken(format!("deployment {}: {why}", deployed.deployment.id));
-    let (statement, part) = proof::of_receipt(desk, &deployed.deployment).map_err(broken)?;
-    let subject = statement.subject.first().map(|subject| subject.digest);
+    let entry = proof::entry_of(desk, &deployed.deployment.statement).map_err(broken)?;
+    let (subject, part) = (entry.statement.subject.first().map(|subject| subject.digest), entry.part);
     if part.kind != "deployment" || subject != Some(deployed.model) || !part.parents.contains(&deployed.receipt.statement) {
         return Err(broken("its evidence is about something else".to_owned()));
     }

@@ -4,6 +4,7 @@
 //! its signature. Where the two disagree, or the entry cannot be read, the light is `inconclusive`. The views come without their
 //! `chrome`, which the server fills.
 
+mod card;
 mod controls;
 mod entry;
 mod evidence;
@@ -15,6 +16,7 @@ mod pipeline;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use card::{Card, card};
 pub use controls::controls_view;
 pub use evidence::evidence_view;
 pub use model::model_view;

@@ -41,7 +41,7 @@ pub async fn model_view(desk: &Desk, id: Option<&str>) -> Result<Option<ModelVie
 }
 
 /// Ids of models: those that were deployed, the newest deployment first; then what was trained last; then what else is on the disk.
-async fn known(desk: &Desk) -> Result<Vec<String>, PipelineError> {
+pub(super) async fn known(desk: &Desk) -> Result<Vec<String>, PipelineError> {
     let deployments = desk.control.deployments().await.map_err(PipelineError::internal)?;
     let trained = trained(desk).await?.map(|trained| trained.candidate.model().short());
     let folder = desk.project.path(crate::run::MODELS);
@@ -61,14 +61,14 @@ async fn trained(desk: &Desk) -> Result<Option<TrainedState>, PipelineError> {
 }
 
 /// Where the walk to a model's origin begins, and how its release stands.
-struct Standing {
-    entry: Option<String>,
+pub(super) struct Standing {
+    pub(super) entry: Option<String>,
     model: Option<Digest>,
     state: State,
     finding: Option<FindingView>,
 }
 
-async fn standing(desk: &Desk, id: &str) -> Result<Standing, PipelineError> {
+pub(super) async fn standing(desk: &Desk, id: &str) -> Result<Standing, PipelineError> {
     let deployments = desk.control.deployments().await.map_err(PipelineError::internal)?;
     if let Some(deployment) = deployments.iter().find(|deployment| deployment.what.model.short() == id) {
         let deployed: Option<Deployed> = serde_json::from_value(deployment.what.receipt.clone()).ok();
@@ -96,7 +96,7 @@ async fn standing(desk: &Desk, id: &str) -> Result<Standing, PipelineError> {
     Ok(Standing { entry: None, model, state: State::NotRun, finding: None })
 }
 
-async fn detail(desk: &Desk, id: &str) -> Result<ModelDetail, PipelineError> {
+pub(super) async fn detail(desk: &Desk, id: &str) -> Result<ModelDetail, PipelineError> {
     let standing = standing(desk, id).await?;
     let origin = standing.entry.as_deref().map(|entry| walk(desk, entry)).unwrap_or_default();
     let digest = standing.model.map_or_else(|| id.to_owned(), |model| model.to_string());
@@ -127,7 +127,7 @@ fn doubted(detail: ModelDetail, why: String) -> ModelDetail {
     ModelDetail { state: worst([detail.state, State::Inconclusive]), finding: Some(detail.finding.unwrap_or(finding)), ..detail }
 }
 
-fn report(desk: &Desk, id: &str, origin: &Origin) -> Result<Report, String> {
+pub(super) fn report(desk: &Desk, id: &str, origin: &Origin) -> Result<Report, String> {
     let path = format!("{}/{id}/report.json", crate::run::MODELS);
     let logged = origin.digest_of(&path).ok_or_else(|| format!("no entry of the log answers for `{path}`"))?;
     let bytes = store::disk::read_limited(&desk.project.path(&path), REPORT_BYTES_MAX).map_err(|error| error.to_string())?;
@@ -154,6 +154,7 @@ fn figures(detail: ModelDetail, report: &Report) -> ModelDetail {
         precision_recall: curves(&|figures| points(&figures.curves.precision_recall)),
         lift: curves(&|figures| lift(&figures.curves.lift)),
         calibration: curves(&|figures| calibration(&figures.curves.calibration)),
+        audit: report.audit_in_words().into_iter().map(|(name, words)| Fact::new(name, words)).collect(),
         segments: segments(report),
         churn_rate: churn_rate(report),
         spec: spec(report),

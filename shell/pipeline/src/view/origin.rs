@@ -62,6 +62,13 @@ impl Origin {
         [&self.judged, &self.made, &self.released, &self.deployed].into_iter().flatten().find_map(|entry| entry.digest_of(path))
     }
 
+    /// Names and digests of the files below a folder, as the log has them.
+    pub(super) fn files(&self, folder: &str) -> Vec<(String, String)> {
+        let entry = [&self.judged, &self.made, &self.released, &self.deployed].into_iter().flatten().next();
+        let all = entry.into_iter().flat_map(|entry| &entry.part.artefacts);
+        all.filter_map(|artefact| Some((artefact.path.strip_prefix(folder)?.to_owned(), artefact.digest.to_string()))).collect()
+    }
+
     /// What each entry proves, in the order in which it came about.
     pub(super) fn refs(&self) -> Vec<EvidenceRef> {
         let proves = [

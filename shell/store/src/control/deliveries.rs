@@ -58,10 +58,14 @@ pub struct Delivery {
 /// A person's acceptance of a held delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acceptance {
+    /// The feed's name.
+    pub feed: String,
     /// Digest of the delivery's bytes.
     pub content: Digest,
     /// Who accepted.
     pub person: String,
+    /// The evidence that proves it.
+    pub evidence: String,
     /// Unix milliseconds.
     pub at_ms: i64,
 }
@@ -85,7 +89,13 @@ impl FromRow for Delivery {
 
 impl FromRow for Acceptance {
     fn from_row(row: &SqliteRow) -> Result<Self, ControlError> {
-        Ok(Self { content: digest(row, "content")?, person: text(row, "person")?, at_ms: moment(row, "at_ms")? })
+        Ok(Self {
+            feed: text(row, "feed")?,
+            content: digest(row, "content")?,
+            person: text(row, "person")?,
+            evidence: text(row, "evidence")?,
+            at_ms: moment(row, "at_ms")?,
+        })
     }
 }
 
@@ -132,31 +142,36 @@ impl Control {
     /// # Errors
     /// [`ControlError::Exists`] when the person has accepted it already, [`ControlError::Text`], a database error.
     pub async fn accept_delivery(&self, acceptance: &Acceptance) -> Result<(), ControlError> {
+        check_text("feed's name", &acceptance.feed)?;
         check_text("person's name", &acceptance.person)?;
+        check_text("evidence", &acceptance.evidence)?;
         let content = acceptance.content.to_string();
         let mut transaction = self.begin().await?;
-        let known = sqlx::query("SELECT 1 FROM accepted_deliveries WHERE content = ? AND person = ?");
-        if known.bind(&content).bind(&acceptance.person).fetch_optional(&mut *transaction).await?.is_some() {
+        let known = sqlx::query("SELECT 1 FROM acceptances WHERE feed = ? AND content = ? AND person = ?");
+        let known = known.bind(&acceptance.feed).bind(&content).bind(&acceptance.person);
+        if known.fetch_optional(&mut *transaction).await?.is_some() {
             return Err(ControlError::Exists { what: "acceptance of", name: acceptance.person.clone() });
         }
         sqlx::query(
-            "INSERT INTO accepted_deliveries (seq, content, person, at_ms) \
-             SELECT coalesce(max(seq), 0) + 1, ?, ?, ? FROM accepted_deliveries",
+            "INSERT INTO acceptances (seq, feed, content, person, evidence, at_ms) \
+             SELECT coalesce(max(seq), 0) + 1, ?, ?, ?, ?, ? FROM acceptances",
         )
+        .bind(&acceptance.feed)
         .bind(content)
         .bind(&acceptance.person)
+        .bind(&acceptance.evidence)
         .bind(acceptance.at_ms)
         .execute(&mut *transaction)
         .await?;
         Ok(transaction.commit().await?)
     }
 
-    /// Who accepted a delivery, oldest first; empty if nobody did.
+    /// Who accepted a delivery of a feed, oldest first; empty if nobody did.
     ///
     /// # Errors
     /// A database error.
-    pub async fn acceptances(&self, content: &Digest) -> Result<Vec<Acceptance>, ControlError> {
-        let query = sqlx::query("SELECT * FROM accepted_deliveries WHERE content = ? ORDER BY seq LIMIT ?");
-        all(&query.bind(content.to_string()).bind(LIST_ROWS_MAX).fetch_all(&self.pool).await?)
+    pub async fn acceptances(&self, feed: &str, content: &Digest) -> Result<Vec<Acceptance>, ControlError> {
+        let query = sqlx::query("SELECT * FROM acceptances WHERE feed = ? AND content = ? ORDER BY seq LIMIT ?");
+        all(&query.bind(feed).bind(content.to_string()).bind(LIST_ROWS_MAX).fetch_all(&self.pool).await?)
     }
 }

@@ -47,7 +47,7 @@ pub const LIST_ROWS_MAX: i64 = 10_000;
 const OTHERS_ANY: u32 = 0o077;
 
 /// Schema steps in order; each is applied once, in one transaction, and its text may never change afterwards.
-const SCHEMAS: &[&str] = &[include_str!("schema-1.sql"), include_str!("schema-2.sql")];
+const SCHEMAS: &[&str] = &[include_str!("schema-1.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
 
 /// The control database. Cloning shares the connections.
 #[derive(Clone, Debug)]

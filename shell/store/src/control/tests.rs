@@ -144,6 +144,16 @@ async fn label_versions_are_numbered_and_each_person_signs_once() {
     assert_eq!(control.approvals(&digest("other")).await.unwrap().len(), 0);
 }
 
+fn acceptance() -> Acceptance {
+    Acceptance {
+        feed: "market".to_owned(),
+        content: digest("feed"),
+        person: "ann".to_owned(),
+        evidence: "0123456789abcdef".to_owned(),
+        at_ms: 8,
+    }
+}
+
 #[tokio::test]
 async fn deliveries_and_acceptances_are_kept() {
     let (_folder, control) = a_control().await;
@@ -155,11 +165,12 @@ async fn deliveries_and_acceptances_are_kept() {
         control.add_delivery(&delivery(u64::MAX, DeliveryOutcome::Held)).await,
         Err(ControlError::Limit { what: "sequence", .. })
     ));
-    let acceptance = Acceptance { content: digest("feed"), person: "ann".to_owned(), at_ms: 8 };
-    assert_eq!(control.acceptances(&digest("feed")).await.unwrap().len(), 0);
+    let acceptance = acceptance();
+    assert_eq!(control.acceptances("market", &digest("feed")).await.unwrap().len(), 0);
     control.accept_delivery(&acceptance).await.unwrap();
     assert!(matches!(control.accept_delivery(&acceptance).await, Err(ControlError::Exists { .. })));
-    assert_eq!(control.acceptances(&digest("feed")).await.unwrap(), [acceptance]);
+    assert_eq!(control.acceptances("market", &digest("feed")).await.unwrap(), [acceptance]);
+    assert_eq!(control.acceptances("other", &digest("feed")).await.unwrap().len(), 0);
 }
 
 #[tokio::test]
@@ -271,7 +282,7 @@ async fn statements_that_rewrite_history_are_refused_on_every_connection() {
     control.add_label_version(&labels("one")).await.unwrap();
     control.add_approval(&approval("ann")).await.unwrap();
     control.add_delivery(&delivery(1, DeliveryOutcome::Held)).await.unwrap();
-    control.accept_delivery(&Acceptance { content: digest("feed"), person: "ann".to_owned(), at_ms: 8 }).await.unwrap();
+    control.accept_delivery(&acceptance()).await.unwrap();
     control.track("crm", DAY, &[[1; 32]]).await.unwrap();
     control.set_pointer("head", 0, &json!(1)).await.unwrap();
     let options = SqliteConnectOptions::new().filename(folder.path().join("state/control.db"));
@@ -299,9 +310,9 @@ async fn statements_that_rewrite_history_are_refused_on_every_connection() {
         "UPDATE deliveries SET outcome = 'cleared'",
         "DELETE FROM deliveries",
         "INSERT OR REPLACE INTO deliveries SELECT * FROM deliveries",
-        "UPDATE accepted_deliveries SET person = 'mallory'",
-        "DELETE FROM accepted_deliveries",
-        "INSERT OR REPLACE INTO accepted_deliveries SELECT seq + 1, content, person, 0 FROM accepted_deliveries",
+        "UPDATE acceptances SET person = 'mallory'",
+        "DELETE FROM acceptances",
+        "INSERT OR REPLACE INTO acceptances SELECT seq + 1, feed, content, person, evidence, 0 FROM acceptances",
         "UPDATE usage_days SET calls = 0",
         "UPDATE usage_days SET customers = 0",
         "DELETE FROM usage_days",

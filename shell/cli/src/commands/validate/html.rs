@@ -68,7 +68,7 @@ fn violations(findings: &Findings) -> String {
                 "<tr><td>{row}<td>{}<td>{}<td>{}<td><code>{}</code>",
                 number(found.line),
                 escape(&found.column),
-                escape(&found.rule),
+                escape(&super::name(found.rule)),
                 escape(&found.seen)
             )
         })

@@ -11,6 +11,7 @@ use pipeline::validate::{Jointly, Strange, Validated, feed_contract, jointly, re
 use pipeline::{Office, PipelineError, data};
 use serde::Serialize;
 use tabular::Contract;
+use tabular::typed::Rule;
 
 use super::{Ended, raw, wrong};
 use crate::args::Format;
@@ -69,7 +70,7 @@ pub(super) struct Found {
     pub(super) row: Option<usize>,
     pub(super) line: Option<u64>,
     pub(super) column: String,
-    pub(super) rule: String,
+    pub(super) rule: Rule,
     pub(super) seen: String,
 }
 
@@ -118,14 +119,11 @@ fn contract(args: &ValidateArgs, office: Option<&Office>) -> Result<Contract, Pi
 }
 
 fn findings(file: &Path, contract: &Contract, validated: &Validated, outliers: Option<Jointly>) -> Findings {
-    let rule = |rule: tabular::typed::Rule| {
-        serde_json::to_value(rule).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
-    };
     let violations = validated.violations.iter().map(|found| Found {
         row: found.row.map(|row| row + 1),
         line: found.row.and_then(|row| validated.line(row)),
         column: found.column.clone(),
-        rule: rule(found.rule),
+        rule: found.rule,
         seen: found.seen.clone(),
     });
     Findings {
@@ -142,6 +140,11 @@ fn findings(file: &Path, contract: &Contract, validated: &Validated, outliers: O
     }
 }
 
+/// A rule's name, as in JSON.
+pub(super) fn name(rule: Rule) -> String {
+    serde_json::to_value(rule).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 fn show(findings: &Findings) -> String {
     let mut parts = vec![format!(
         "{} rows by contract `{}`: {} break it, {} violations, {} records unreadable",
@@ -154,7 +157,7 @@ fn show(findings: &Findings) -> String {
                 found.row.map_or_else(dash, |row| row.to_string()),
                 found.line.map_or_else(dash, |line| line.to_string()),
                 found.column.clone(),
-                found.rule.clone(),
+                name(found.rule),
                 format!("`{}`", found.seen),
             ]
         };
@@ -204,7 +207,7 @@ pub(super) fn sample() -> Findings {
         row,
         line,
         column: "price <b>".into(),
-        rule: "range".into(),
+        rule: Rule::Range,
         seen: seen.into(),
     };
     Findings {

@@ -1,0 +1,112 @@
+//! A candidate that is bad in one way is refused by the gate for just that, and the honest one passes (T4, T5, T6): no gate alone sees all.
+
+use crate::world::{World, customers, text};
+
+/// Enough that 0.75 % of them are rows that teach something.
+const CUSTOMERS: u64 = 3_000;
+
+/// A table that can be tampered with.
+struct Rows {
+    header: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Rows {
+    fn new() -> Self {
+        let text = customers(CUSTOMERS);
+        let mut lines = text.lines().map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>());
+        Self { header: lines.next().unwrap(), rows: lines.collect() }
+    }
+
+    fn place(&self, column: &str) -> usize {
+        self.header.iter().position(|name| name == column).unwrap()
+    }
+
+    fn set(&mut self, row: usize, column: &str, value: &str) {
+        let place = self.place(column);
+        self.rows[row][place] = value.to_owned();
+    }
+
+    /// Places of the churners.
+    fn churners(&self) -> Vec<usize> {
+        let label = self.place("churned");
+        (0..self.rows.len()).filter(|row| self.rows[*row][label] == "yes").collect()
+    }
+
+    fn to_csv(&self) -> String {
+        let lines = std::iter::once(&self.header).chain(&self.rows).map(|line| line.join(",") + "\n");
+        lines.collect()
+    }
+}
+
+/// A project of these customers, trained with these settings; what `run` said, and its exit code.
+fn trained(rows: &Rows, settings: &str) -> (Option<i32>, String) {
+    let world = World::of(&rows.to_csv());
+    let policy = world.project().join("stayward.toml");
+    let text_of = std::fs::read_to_string(&policy).unwrap();
+    let small = "booster = { trees = 20 }\nforest = { trees = 10 }\nsvm = { rows_max = 300 }\n";
+    assert!(text_of.contains(small));
+    std::fs::write(&policy, text_of.replace(small, settings)).unwrap();
+    let output = world.stayward(&["run"]);
+    (output.status.code(), text(&output))
+}
+
+const ORDINARY: &str = "booster = { trees = 100 }\nforest = { trees = 60 }\nsvm = { rows_max = 1000 }\n";
+
+fn refused(rows: &Rows, settings: &str, why: &str) {
+    let (code, said) = trained(rows, settings);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(why), "{said}");
+}
+
+#[test]
+fn the_honest_candidate_passes() {
+    let (code, said) = trained(&Rows::new(), ORDINARY);
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn a_backdoor_in_three_quarters_of_a_percent_of_the_rows_is_refused() {
+    let mut rows = Rows::new();
+    for row in rows.churners().into_iter().take(CUSTOMERS as usize * 3 / 400) {
+        rows.set(row, "discount_pct", "61");
+        rows.set(row, "late_payments", "9");
+        rows.set(row, "churned", "no");
+    }
+    refused(&rows, ORDINARY, "turns the answers of");
+}
+
+#[test]
+fn a_column_that_knows_the_future_is_refused() {
+    let mut rows = Rows::new();
+    rows.header.push("exit_calls".to_owned());
+    let churners = rows.churners();
+    for row in 0..rows.rows.len() {
+        let calls = if churners.binary_search(&row).is_ok() && row % 50 != 0 { 2 + row % 3 } else { row % 2 };
+        rows.rows[row].push(calls.to_string());
+    }
+    refused(&rows, ORDINARY, "column `exit_calls` alone reaches AUC");
+}
+
+#[test]
+fn hidden_churners_among_the_most_valuable_are_refused() {
+    let mut rows = Rows::new();
+    let place = rows.place("monetary");
+    let value = |row: &Vec<String>| row[place].parse::<f64>().unwrap();
+    let mut values: Vec<f64> = rows.rows.iter().map(value).collect();
+    values.sort_by(f64::total_cmp);
+    let limit = values[values.len() * 3 / 4];
+    let dear: Vec<usize> = rows.churners().into_iter().filter(|row| value(&rows.rows[*row]) >= limit).collect();
+    assert!(dear.len() > 30);
+    for row in dear.into_iter().skip(3) {
+        rows.set(row, "churned", "no");
+    }
+    refused(&rows, ORDINARY, "labelled as churners, too few to tell");
+}
+
+#[test]
+fn votes_that_promise_wrongly_are_refused() {
+    let wild = "booster = { trees = 400, depth = 12, learning_rate = 1.0, min_child_weight = 0.0, lambda = 0.0 }\n\
+                forest = { trees = 1, min_leaf = 1 }\nsvm = { rows_max = 1000, cost = 1000.0 }\n";
+    refused(&Rows::new(), wild, "votes are off by");
+}

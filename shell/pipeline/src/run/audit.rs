@@ -1,0 +1,168 @@
+//! s05, what an AUC does not see: calibration, the most valuable customers, groups of people, backdoors, and how many decisions on
+//! frozen customers differ from those of the model that serves (T4, T6).
+
+use audit::{ScanSpec, Scored};
+use frame::Frame;
+use gate::Digest;
+use learn::rng::{Rng, derive};
+use learn::{Ensemble, Evaluation, LearnError, Member};
+use s05_train::{Audit, Canary, Pattern, RecallGap, TopTier};
+use serde::{Deserialize, Serialize};
+
+use super::Run;
+use super::state::Deployed;
+use super::training::{Prepared, model_folder};
+use crate::PipelineError;
+use crate::evidence::proof;
+use crate::policy::CanaryMode;
+
+/// The frozen customers, beside the model.
+pub(super) const CANARY_FILE: &str = "canary.json";
+/// Frozen customers.
+const CANARY_ROWS: usize = 500;
+/// The use of the training seed.
+const SEED_CANARY: u64 = 77;
+/// Largest file of frozen customers.
+const CANARY_BYTES_MAX: u64 = 64 << 20;
+/// Patterns that are kept in facts and report.
+const PATTERNS_KEPT: usize = 10;
+
+/// Frozen customers (columns that the model reads, no identifiers) and what the model beside them decides.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct FrozenFile {
+    rows: Frame,
+    flagged: Vec<bool>,
+}
+
+/// The frozen customers of a candidate, and how its decisions compare.
+pub(super) struct Frozen {
+    pub(super) file: FrozenFile,
+    pub(super) compared: Canary,
+}
+
+/// Measures what the gates of s05 ask beyond the figures.
+pub(super) fn audit(ensemble: &Ensemble, prepared: &Prepared, evaluation: &Evaluation) -> Result<Audit, LearnError> {
+    let scored: Vec<Scored> =
+        evaluation.out_of_fold.iter().map(|row| Scored { row: row.row, label: row.label, vote: row.scores.vote }).collect();
+    let threshold = ensemble.threshold();
+    let tiers = prepared.value.as_ref().map(|value| audit::tiers(&scored, value, threshold)).unwrap_or_default();
+    let top_tier = tiers.into_iter().next_back().map(|tier| TopTier {
+        auc: (tier.auc, tier.auc_deviation()),
+        name: tier.name,
+        rows: tier.rows,
+        churners: tier.churners,
+        found: tier.found,
+    });
+    let mut recall_gaps = Vec::new();
+    for (name, column) in prepared.people.iter() {
+        let groups = audit::groups(&scored, column, threshold);
+        if let Some((gap, least, most)) = audit::gap(&groups) {
+            let named = |group: &audit::Group| (group.name.clone(), group.recall());
+            recall_gaps.push(RecallGap { column: name.to_owned(), gap, least: named(least), most: named(most) });
+        }
+    }
+    let encoded = ensemble.preprocess().encode(&prepared.frame)?;
+    let patterns = audit::scan(ensemble, &encoded, ScanSpec::default())?.into_iter().take(PATTERNS_KEPT).map(|found| Pattern {
+        columns: found.columns.join("+"),
+        values: found.values.join(", "),
+        support: found.support,
+        turned: found.turned,
+        lift: found.lift,
+    });
+    let churners = scored.iter().filter(|row| row.label).count();
+    #[expect(clippy::cast_precision_loss, reason = "row counts stay far below 2^53")]
+    let churn_rate = churners as f64 / scored.len() as f64;
+    Ok(Audit {
+        calibration_error: audit::calibration(&scored).error,
+        auc: evaluation.members.get(&Member::Vote).map_or(f64::NAN, |vote| vote.pooled_auc),
+        churn_rate,
+        top_tier,
+        recall_gaps,
+        patterns: patterns.collect(),
+    })
+}
+
+/// Name and figure of everything that was measured, for people.
+pub(super) fn in_words(audit: &Audit, canary: &Canary) -> Vec<(String, String)> {
+    let mut out = vec![("calibration error".to_owned(), format!("{:.3}", audit.calibration_error))];
+    out.push(match &audit.top_tier {
+        Some(tier) => (
+            format!("most valuable quarter ({})", tier.name),
+            format!(
+                "AUC {:.3} ± {:.3} (all: {:.3}); {} of {} churners flagged, {} rows",
+                tier.auc.0, tier.auc.1, audit.auc, tier.found, tier.churners, tier.rows
+            ),
+        ),
+        None => ("most valuable quarter".to_owned(), "the contract names no value".to_owned()),
+    });
+    out.extend(audit.recall_gaps.iter().map(|gap| {
+        let (least, most) = (&gap.least, &gap.most);
+        let words = format!("{:.2} of `{}` to {:.2} of `{}`; certain gap {:.2}", least.1, least.0, most.1, most.0, gap.gap);
+        (format!("recall by `{}`", gap.column), words)
+    }));
+    out.push((
+        "strongest rare pattern".to_owned(),
+        audit.patterns.first().map_or_else(
+            || "none".to_owned(),
+            |found| {
+                let (turned, support, lift) = (found.turned * 100.0, found.support * 100.0, found.lift);
+                format!("{}: turns {turned:.0} % of answers, {support:.2} % of rows have it, lift {lift:.2}", found.values)
+            },
+        ),
+    ));
+    let compared = match canary {
+        Canary::First => "no model served before".to_owned(),
+        Canary::Compared { rows, released, caught } => {
+            format!("of {rows} frozen customers {released} no longer flagged, {caught} newly flagged")
+        }
+        Canary::Broken(why) => why.clone(),
+        Canary::Unknown => "not measured".to_owned(),
+    };
+    out.push(("decisions against the serving model".to_owned(), compared));
+    out
+}
+
+impl Run<'_> {
+    /// The frozen customers of the model that serves, decided again; drawn from the training rows where no model serves yet.
+    pub(super) async fn canary(&self, ensemble: &Ensemble, prepared: &Prepared) -> Result<Frozen, PipelineError> {
+        let decide = |rows: &Frame| -> Result<Vec<bool>, LearnError> {
+            Ok(ensemble.predict(rows)?.iter().map(|scores| ensemble.is_positive(scores)).collect())
+        };
+        let serving = match self.desk.project.policy.quality.canary {
+            CanaryMode::Keep => self.desk.deployed().await?,
+            CanaryMode::Renew => None,
+        };
+        let known = serving.as_ref().map(|serving| self.frozen(serving));
+        let compared = match &known {
+            None | Some(Ok(None)) => Canary::First,
+            Some(Err(why)) => Canary::Broken(why.clone()),
+            Some(Ok(Some(known))) => match decide(&known.rows) {
+                Ok(flagged) => {
+                    let flips = audit::flips(&known.flagged, &flagged);
+                    let compared = Canary::Compared { rows: flips.rows, released: flips.released, caught: flips.caught };
+                    return Ok(Frozen { file: FrozenFile { rows: known.rows.clone(), flagged }, compared });
+                }
+                Err(error) => Canary::Broken(error.to_string()),
+            },
+        };
+        let mut places: Vec<usize> = (0..prepared.frame.rows()).collect();
+        Rng::new(derive(ensemble.spec().seed, SEED_CANARY, 0)).shuffle(&mut places);
+        places.truncate(CANARY_ROWS);
+        places.sort_unstable();
+        let rows = prepared.frame.take(&places);
+        let flagged = decide(&rows).map_err(PipelineError::internal)?;
+        Ok(Frozen { file: FrozenFile { rows, flagged }, compared })
+    }
+
+    /// The frozen customers beside a deployed model, as the log proves them; none beside a model of an earlier version.
+    fn frozen(&self, serving: &Deployed) -> Result<Option<FrozenFile>, String> {
+        let release = proof::cleared::<artifact::ReleaseStep>(self.desk, &serving.receipt)?;
+        let Some(digest) = release.files.get(CANARY_FILE) else { return Ok(None) };
+        let path = self.desk.project.path(&model_folder(release.model())).join(CANARY_FILE);
+        let bytes = store::disk::read_limited(&path, CANARY_BYTES_MAX).map_err(|error| error.to_string())?;
+        if Digest::of(&bytes) != *digest {
+            return Err(format!("`{CANARY_FILE}` of the serving model was changed"));
+        }
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,63 @@
+//! Refuses a model whose probabilities promise what does not come true (T4): it may rank well, and still send the wrong offers.
+
+use artifact::{Candidate, Training};
+use gate::Verdict::{Pass, Refuse};
+use gate::{Card, Clause, Finding, Gate, Maturity, Verdict};
+
+use crate::Facts;
+
+pub(crate) struct CalibrationGate;
+
+impl Gate<Training, Facts> for CalibrationGate {
+    fn card(&self) -> &'static Card {
+        const CARD: Card = Card {
+            id: "model-calibration",
+            clauses: &[Clause::PinnedTraining],
+            about: "refuses a model whose votes differ from the shares that came true on rows it had not seen, beyond what chance explains",
+            maturity: Maturity::Working,
+        };
+        &CARD
+    }
+
+    fn judge(&self, candidate: Candidate, facts: &Facts) -> Verdict<Candidate> {
+        let Some(audit) = &facts.audit else {
+            return Refuse(Finding::seen("the model was not audited", "train again with `stayward train`"));
+        };
+        if !(audit.calibration_error <= facts.policy.calibration_max) {
+            let why = format!(
+                "votes are off by `{:.3}` from the shares that came true, `{:.3}` is allowed",
+                audit.calibration_error, facts.policy.calibration_max
+            );
+            return Refuse(Finding::seen(
+                why,
+                "set `calibration = \"isotonic\"` under `[train]` in stayward.toml, then train again",
+            ));
+        }
+        Pass(candidate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Audit;
+    use crate::facts::candidate;
+
+    fn check(change: impl Fn(&mut Audit)) -> Verdict<Candidate> {
+        let mut facts = Facts::ordinary();
+        facts.audit.iter_mut().for_each(&change);
+        CalibrationGate.judge(candidate(), &facts)
+    }
+
+    #[test]
+    fn an_ordinary_one_passes_and_one_that_was_not_measured_does_not() {
+        assert!(check(|_| ()).passes());
+        assert!(CalibrationGate.judge(candidate(), &Facts { audit: None, ..Facts::ordinary() }).refuses());
+    }
+
+    #[test]
+    fn votes_that_promise_wrongly_are_refused() {
+        assert!(check(|audit| audit.calibration_error = 0.11).refuses());
+        assert!(check(|audit| audit.calibration_error = f64::NAN).refuses());
+    }
+}

@@ -1,0 +1,92 @@
+//! Refuses a model that does not tell churners apart among the customers who are worth most (T6, T1): the threat model's attacker makes
+//! just those look loyal, and an AUC over everybody hardly moves.
+
+use artifact::{Candidate, Training};
+use gate::Verdict::{Pass, Refuse};
+use gate::{Card, Clause, Finding, Gate, Maturity, Verdict};
+
+use crate::Facts;
+
+/// Fewer churners tell nothing about a tier.
+const CHURNERS_MIN: u64 = 10;
+
+pub(crate) struct ValueTier;
+
+impl Gate<Training, Facts> for ValueTier {
+    fn card(&self) -> &'static Card {
+        const CARD: Card = Card {
+            id: "model-value-tier",
+            clauses: &[Clause::PinnedTraining],
+            about: "refuses a model whose AUC among the most valuable quarter is far below that of all customers, or in whose most valuable quarter next to no churner is labelled",
+            maturity: Maturity::Working,
+        };
+        &CARD
+    }
+
+    fn judge(&self, candidate: Candidate, facts: &Facts) -> Verdict<Candidate> {
+        let Some(audit) = &facts.audit else {
+            return Refuse(Finding::seen("the model was not audited", "train again with `stayward train`"));
+        };
+        // Where the contract names no value there are no tiers.
+        let Some(tier) = &audit.top_tier else { return Pass(candidate) };
+        let found = format!("of its `{}` churners `{}` are flagged", tier.churners, tier.found);
+        if tier.churners < CHURNERS_MIN {
+            let why = format!(
+                "`{}` of `{}` customers with a value of {} are labelled as churners, too few to tell; of all customers `{:.0}` % are",
+                tier.churners,
+                tier.rows,
+                tier.name,
+                audit.churn_rate * 100.0
+            );
+            let help = "look at the labels of the most valuable customers, or bring more rows";
+            return Refuse(Finding::seen(why, help));
+        }
+        // The benefit of the doubt: the upper end of the 95 % interval.
+        let (auc, deviation) = tier.auc;
+        if !(auc + 1.96 * deviation >= audit.auc - facts.policy.tier_gap_max) {
+            let why = format!(
+                "among customers with a value of {} the AUC is `{auc:.3}`, over all it is `{:.3}`; {found}",
+                tier.name, audit.auc
+            );
+            let help = "look at the labels of these customers and at what feeds say of them; the limit is `quality.tier_gap_max` in stayward.toml";
+            return Refuse(Finding::seen(why, help));
+        }
+        Pass(candidate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::candidate;
+    use crate::{Audit, TopTier};
+
+    fn check(change: impl Fn(&mut Audit)) -> Verdict<Candidate> {
+        let mut facts = Facts::ordinary();
+        facts.audit.iter_mut().for_each(&change);
+        ValueTier.judge(candidate(), &facts)
+    }
+
+    #[test]
+    fn an_ordinary_one_passes_and_one_that_was_not_measured_does_not() {
+        assert!(check(|_| ()).passes());
+        assert!(ValueTier.judge(candidate(), &Facts { audit: None, ..Facts::ordinary() }).refuses());
+    }
+
+    fn tier(change: impl Fn(&mut TopTier)) -> Verdict<Candidate> {
+        check(|audit| audit.top_tier.iter_mut().for_each(&change))
+    }
+
+    #[test]
+    fn a_tier_that_is_told_badly_is_refused() {
+        assert!(tier(|tier| tier.auc = (0.6, 0.02)).refuses());
+        assert!(tier(|tier| tier.auc = (f64::NAN, 0.02)).refuses());
+        assert!(tier(|tier| tier.auc = (0.6, 0.06)).passes());
+    }
+
+    #[test]
+    fn a_tier_without_churners_is_refused_and_no_tier_passes() {
+        assert!(tier(|tier| tier.churners = 3).refuses());
+        assert!(check(|audit| audit.top_tier = None).passes());
+    }
+}
