@@ -13,6 +13,7 @@ use crate::forest::Forest;
 use crate::gbm::{Aids, Booster, directions};
 use crate::preprocess::{ColumnSpec, Matrix, Preprocess, Value};
 use crate::rng::derive;
+use crate::robust::RobustSpec;
 use crate::segments::Segments;
 use crate::spec::{Calibration, ROWS_MAX, ROWS_MIN, TrainSpec, Weights};
 use crate::split::Split;
@@ -125,16 +126,17 @@ impl Ensemble {
         let raw = preprocess.encode(train)?;
         let filled = preprocess.filled(&raw);
         let directions = directions(&preprocess, &spec.booster)?;
-        let reach = match &spec.booster.robust {
-            Some(robust) => preprocess.reach(&raw, &robust.columns, robust.eps)?,
-            None => Vec::new(),
+        let within = |robust: &Option<RobustSpec>| match robust {
+            Some(robust) => preprocess.reach(&raw, &robust.columns, robust.eps),
+            None => Ok(Vec::new()),
         };
+        let (reach, reach_of_forest) = (within(&spec.booster.robust)?, within(&spec.forest.robust)?);
         let aids = Aids { directions: &directions, reach: &reach, ..Aids::default() };
         let (svm, (forest, booster)) = rayon::join(
             || Svm::fit(&preprocess.scaled(&filled), labels, &spec.svm, derive(spec.seed, SEED_SVM, 0)),
             || {
                 rayon::join(
-                    || Forest::fit(&filled, labels, &spec.forest, derive(spec.seed, SEED_FOREST, 0)),
+                    || Forest::fit_within(&filled, labels, &reach_of_forest, &spec.forest, derive(spec.seed, SEED_FOREST, 0)),
                     || Booster::fit_with(&raw, labels, &aids, &spec.booster, derive(spec.seed, SEED_BOOSTER, 0)),
                 )
             },

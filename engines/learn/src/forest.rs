@@ -14,6 +14,7 @@ use crate::fast::walk::{Grove, Step as Cut};
 use crate::modelfile::FOREST_FILE;
 use crate::preprocess::{COLUMNS_MAX, Matrix};
 use crate::rng::derive;
+use crate::robust::{self, Reach};
 use crate::spec::{ForestSpec, ROWS_MAX, TREES_MAX};
 use crate::tensors::{Pack, Unpack};
 
@@ -95,7 +96,29 @@ impl Forest {
         Self::grow(rows, labels, Some(weights), spec, seed)
     }
 
+    /// The same where `spec.robust` may ask to reckon with an outsider; reaches are one an encoded column
+    /// ([`crate::Preprocess::reach`]).
+    ///
+    /// # Errors
+    /// Reaches of another number.
+    pub fn fit_within(
+        rows: &Matrix,
+        labels: &[bool],
+        reach: &[Option<Reach>],
+        spec: &ForestSpec,
+        seed: u64,
+    ) -> Result<Self, LearnError> {
+        match &spec.robust {
+            Some(robust) => robust::forest::fit(rows, labels, reach, robust, spec, seed),
+            None => Self::fit(rows, labels, spec, seed),
+        }
+    }
+
     fn grow(rows: &Matrix, labels: &[bool], weights: Option<&[f64]>, spec: &ForestSpec, seed: u64) -> Result<Self, LearnError> {
+        if spec.robust.is_some() {
+            let seen = "without reaches of columns".to_owned();
+            return Err(LearnError::Setting { name: "forest.robust", seen, allowed: "what `Forest::fit_within` takes" });
+        }
         if rows.rows() != labels.len() {
             return Err(LearnError::Count { what: "labels", expected: rows.rows(), seen: labels.len() });
         }

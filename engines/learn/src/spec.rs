@@ -202,11 +202,14 @@ pub struct ForestSpec {
     /// calibrated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub positive_weight: Option<f64>,
+    /// Reckons with an outsider who moves columns ([`crate::robust`]). `min_leaf` is then the least weight of drawn rows in a leaf.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub robust: Option<RobustSpec>,
 }
 
 impl Default for ForestSpec {
     fn default() -> Self {
-        Self { trees: 300, min_leaf: 3, depth_max: 64, subsample: 1.0, positive_weight: None }
+        Self { trees: 300, min_leaf: 3, depth_max: 64, subsample: 1.0, positive_weight: None, robust: None }
     }
 }
 
@@ -338,6 +341,7 @@ impl TrainSpec {
         in_range("forest.depth_max", f64::from(self.forest.depth_max), 1.0, 64.0, "1 to 64")?;
         in_range("forest.subsample", self.forest.subsample, TINY, 1.0, "0.000001 to 1")?;
         check_positive_weight("forest.positive_weight", self.forest.positive_weight)?;
+        self.forest.robust.as_ref().map_or(Ok(()), RobustSpec::check)?;
         in_range("svm.cost", self.svm.cost, TINY, 1e4, "0.000001 to 10000")?;
         if let Gamma::Value(gamma) = self.svm.gamma {
             in_range("svm.gamma", gamma, 1e-9, 1e4, "0.000000001 to 10000")?;

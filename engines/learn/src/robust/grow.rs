@@ -10,6 +10,7 @@
 use rayon::prelude::*;
 
 use super::bins::{MISSING, Table};
+use crate::rng::{Rng, derive};
 
 /// Marks a leaf in [`Node::column`].
 pub(super) const LEAF: u32 = u32::MAX;
@@ -117,22 +118,46 @@ struct Open {
     spans: Vec<(usize, usize, usize)>,
 }
 
-/// Grows a tree on some rows and columns.
-pub(super) fn tree(data: Data<'_>, rows: Vec<u32>, columns: &[usize], rule: &Rule) -> Vec<Node> {
+/// Which columns a node looks at.
+pub(super) enum Columns {
+    /// The same for all nodes.
+    These(Vec<usize>),
+    /// So many of all, drawn for each node, and then so many more until one can split.
+    Drawn { tries: usize, seed: u64 },
+}
+
+impl Columns {
+    /// The best split of a node.
+    fn best(&self, data: Data<'_>, open: &Open, rule: &Rule) -> Option<Split> {
+        let better = |best: Option<Split>, split: Split| {
+            if best.is_none_or(|best| split.gain > best.gain) { Some(split) } else { best }
+        };
+        let among = |columns: &[usize]| {
+            let found: Vec<Option<Split>> = columns.par_iter().map(|&column| search(data, open, column, rule)).collect();
+            found.into_iter().flatten().fold(None, better)
+        };
+        match self {
+            Self::These(columns) => among(columns),
+            Self::Drawn { tries, seed } => {
+                let mut all: Vec<usize> = (0..data.table.columns.len()).collect();
+                Rng::new(derive(*seed, 0, open.node as u64)).shuffle(&mut all);
+                all.chunks((*tries).max(1)).find_map(among)
+            }
+        }
+    }
+}
+
+/// Grows a tree on some rows.
+pub(super) fn tree(data: Data<'_>, rows: Vec<u32>, columns: &Columns, rule: &Rule) -> Vec<Node> {
     let mut nodes = vec![Node::leaf()];
     let sum = sum(data.slopes, &rows);
     let sampled = rows.clone();
     let mut level = vec![Open { node: 0, rows, sum, spans: Vec::new() }];
     for _ in 0..rule.depth {
-        let pairs: Vec<(usize, usize)> =
-            (0..level.len()).flat_map(|at| columns.iter().map(move |&column| (at, column))).collect();
-        let found: Vec<Option<Split>> = pairs.par_iter().map(|&(at, column)| search(data, &level[at], column, rule)).collect();
+        let found: Vec<Option<Split>> = level.par_iter().map(|open| columns.best(data, open, rule)).collect();
         let mut next = Vec::new();
-        for (open, found) in level.into_iter().zip(found.chunks(columns.len().max(1))) {
-            let better = |best: Option<Split>, split: &Split| {
-                if best.is_none_or(|best| split.gain > best.gain) { Some(*split) } else { best }
-            };
-            match found.iter().flatten().fold(None, better) {
+        for (open, found) in level.into_iter().zip(found) {
+            match found {
                 Some(split) => next.extend(divided(data, open, split, &mut nodes)),
                 None => set(&mut nodes, &open, rule),
             }
@@ -369,7 +394,6 @@ mod tests {
     use super::super::reach::Reach;
     use super::*;
     use crate::preprocess::Matrix;
-    use crate::rng::Rng;
 
     /// The loss of a cut under the worst moves, by trying all values of both leaves on a grid.
     fn naive(boxes: &[(f32, f32)], labels: &[bool], slopes: &[Slope], cut: f32, lambda: f64) -> f64 {

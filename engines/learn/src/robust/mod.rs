@@ -8,6 +8,7 @@
 
 mod augment;
 mod bins;
+pub(crate) mod forest;
 mod grow;
 mod outsider;
 mod reach;
@@ -23,7 +24,7 @@ use crate::preprocess::Matrix;
 use crate::rng::{Rng, derive};
 use crate::spec::{BoosterSpec, ROWS_MAX};
 use bins::Table;
-use grow::{Data, LEAF, Node, Rule, Slope};
+use grow::{Columns, Data, LEAF, Node, Rule, Slope};
 pub use reach::Reach;
 
 /// Most rounds of perturbed copies.
@@ -51,7 +52,7 @@ pub struct RobustSpec {
 
 impl Default for RobustSpec {
     fn default() -> Self {
-        Self { eps: 0.05, columns: Vec::new(), clean: 0.8, splits: true, augment: 0 }
+        Self { eps: 0.1, columns: Vec::new(), clean: 0.85, splits: true, augment: 0 }
     }
 }
 
@@ -188,7 +189,7 @@ fn boost(rows: &Rows, Terms { reach, spec, seed, .. }: Terms<'_>) -> (Vec<Vec<No
         };
         let slopes: Vec<Slope> = margins.iter().zip(&rows.labels).zip(&rows.weights).map(slope).collect();
         let mut rng = Rng::new(derive(seed, SEED_TREE, round));
-        let columns = drawn(table.columns.len(), spec.colsample, &mut rng);
+        let columns = Columns::These(drawn(table.columns.len(), spec.colsample, &mut rng));
         let some = drawn(table.rows, spec.subsample, &mut rng).into_iter().map(|row| row as u32).collect();
         let data = Data { table: &table, labels: &rows.labels, slopes: &slopes };
         let mut tree = grow::tree(data, some, &columns, &rule);

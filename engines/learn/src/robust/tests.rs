@@ -2,7 +2,7 @@ use super::outsider::{Moved, leaf};
 use super::*;
 
 /// Rows whose label hangs on a narrow gap in column 0 (95 in 100), on a wide one in column 1 (85 in 100), and on a flag; with holes.
-fn sample(rows: usize, seed: u64) -> (Matrix, Vec<bool>) {
+pub(super) fn sample(rows: usize, seed: u64) -> (Matrix, Vec<bool>) {
     let mut rng = Rng::new(seed);
     let (mut values, mut labels) = (Vec::new(), Vec::new());
     for _ in 0..rows {
@@ -22,7 +22,7 @@ fn spec(trees: u32) -> BoosterSpec {
     BoosterSpec { trees, depth: 3, learning_rate: 0.2, ..BoosterSpec::default() }
 }
 
-fn reach() -> Vec<Option<Reach>> {
+pub(super) fn reach() -> Vec<Option<Reach>> {
     vec![Some(Reach::both(0.2, false)), Some(Reach::both(0.2, false)), None, Some(Reach::both(0.05, false))]
 }
 
@@ -125,10 +125,20 @@ fn a_weight_counts_as_so_many_rows() {
     let signed = |label: bool, slope: Slope| if label { Slope { first: -slope.first, ..slope } } else { slope };
     let slopes: Vec<Slope> = slopes.iter().zip(&labels).map(|(slope, label)| signed(*label, *slope)).collect();
     let rule = Rule { depth: 3, lambda: 1.0, min_child_weight: 1.0, learning_rate: 0.3 };
-    let one = grow::tree(Data { table: &table, labels: &labels, slopes: &slopes }, (0..300).collect(), &[0, 1, 2, 3], &rule);
+    let one = grow::tree(
+        Data { table: &table, labels: &labels, slopes: &slopes },
+        (0..300).collect(),
+        &grow::Columns::These(vec![0, 1, 2, 3]),
+        &rule,
+    );
     let single: Vec<Slope> = labels.iter().map(|label| signed(*label, Slope { first: 0.3, second: 0.2 })).collect();
     let list = copied.iter().map(|&row| row as u32).collect();
-    let other = grow::tree(Data { table: &table, labels: &labels, slopes: &single }, list, &[0, 1, 2, 3], &rule);
+    let other = grow::tree(
+        Data { table: &table, labels: &labels, slopes: &single },
+        list,
+        &grow::Columns::These(vec![0, 1, 2, 3]),
+        &rule,
+    );
     assert_eq!(one.len(), other.len());
     assert!(
         one.iter()
