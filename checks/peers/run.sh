@@ -5,7 +5,8 @@
 #        --smoke: only the quick ones, as in CI; --environment: only make Python's environment and say where it is
 #
 # Python's packages go into target/peers/venv, at the versions and checksums of requirements.txt (all peers: requirements-full.txt;
-# both are made from the .in files by `pip-compile --generate-hashes`), Node's into target/peers/node at those of its lock file.
+# both are made from the .in files by `pip-compile --generate-hashes`), then those of requirements-apart.txt without
+# what they depend on; Node's into target/peers/node at those of its lock file.
 # Go, Node, python3-venv and Chromium come from Debian, only if missing. The service that is judged is a real one (service.sh).
 # Our programs are built first, or taken from $BUILT if that is given. A new peer is a line below.
 set -eu
@@ -69,6 +70,15 @@ environment() {
     cp "$wanted" "$venv/"
 }
 
+# What asks for gigabytes that its judge does without (leakage_peer.py says which) comes without what it asks for.
+apart() {
+    apart="$here/requirements-apart.txt"
+    [ -z "$smoke" ] || return 0
+    ! cmp -s "$apart" "$venv/requirements-apart.txt" || return 0
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement "$apart"
+    cp "$apart" "$venv/"
+}
+
 # Every script in this folder must be called below.
 call() {
     known="$known $1"
@@ -77,9 +87,11 @@ call() {
 log_made() { "$BUILT/examples/make_log" "$work/log"; }
 table_made() { "$BUILT/examples/make_table" "$work/table"; }
 learn_made() { "$BUILT/examples/export_for_peers" "$work/model"; }
+leak_made() { "$BUILT/examples/export_leak" "$work/leak"; }
 interchange_made() { "$BUILT/examples/export_interchange" "$work/interchange"; }
 
 environment
+apart
 if [ "${1:-}" = --environment ]; then
     echo target/peers/venv
     exit 0
@@ -117,12 +129,15 @@ if [ -z "$smoke" ]; then
 fi
 
 call learn_peer.py
+call leakage_peer.py
 call generate_peer.py
 call interchange_peer.py
 call certificate_peer.py
 if [ -z "$smoke" ]; then
     peer export-model learn_made
     peer xgboost-scikit-learn python "$here/learn_peer.py" "$work/model"
+    peer export-leak leak_made
+    peer sacroml python "$here/leakage_peer.py" "$work/leak"
     peer export-interchange interchange_made
     peer onnxruntime-xgboost-libsvm python "$here/interchange_peer.py" "$work/interchange" "$BUILT/examples/export_interchange"
     peer veritas python "$here/certificate_peer.py" "$BUILT/examples/certify_for_peers" "$work/certificate" \

@@ -8,6 +8,8 @@
 //!           --models 48 --targets 16 --seed N   --no-auc   --sensitive COLUMN=VALUE   --attacks (every attack, not the worst)
 //! ```
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example that prints a table, and how far it is")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -23,7 +23,7 @@ impl Panel {
     /// Numbers that do not fit, scores outside of 0 to 1.
     pub fn new(scores: Vec<f64>, trained: Vec<bool>, labels: Vec<bool>) -> Result<Self, LeakError> {
         let rows = labels.len();
-        let models = if rows == 0 { 0 } else { scores.len() / rows };
+        let models = scores.len().checked_div(rows).unwrap_or(0);
         if rows == 0 || models * rows != scores.len() {
             return Err(LeakError::Count { what: "scores", expected: models.max(1) * rows, seen: scores.len() });
         }
