@@ -238,6 +238,26 @@ fn a_model_goes_out_if_its_signature_holds_and_is_explained_to_people_only() {
 }
 
 #[test]
+fn settings_are_searched_on_record_and_nothing_is_changed() {
+    let world = World::new();
+    check(&world, &["model", "search"], 2);
+    check(&world, &["run"], 0);
+    let policy = || std::fs::read_to_string(world.project().join("stayward.toml")).unwrap();
+    let (before, file) = (policy(), world.path("train.toml"));
+    let search = ["model", "search", "--trials", "3", "--rungs", "2", "--out", file.to_str().unwrap()];
+    let found = json(&world, &search, 0);
+    let trials = found["searched"]["trials"].as_array().unwrap();
+    assert!((4..=5).contains(&trials.len()) && trials[0]["trial"] == 0 && trials[0]["scores"].as_array().unwrap().len() == 5);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), found["snippet"].as_str().unwrap());
+    assert!(found["snippet"].as_str().unwrap().starts_with("[train]"));
+    assert_eq!(json(&world, &search, 0)["digest"], found["digest"], "the same search has the same record");
+    assert_eq!(policy(), before);
+    check(&world, &["model", "search", "--trials", "0"], 2);
+    check(&world, &["logout"], 0);
+    check(&world, &["model", "search"], 4);
+}
+
+#[test]
 fn labels_segments_and_controls_are_shown() {
     let world = World::new();
     check(&world, &["label", "review"], 2);

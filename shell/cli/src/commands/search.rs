@@ -90,7 +90,9 @@ fn deviation(trial: &Trial) -> f64 {
 
 pub(crate) async fn run(args: SearchArgs, root: &Path, out: &Output) -> Ended {
     let office = Office::open(root).await?;
-    office.authorised(Action::Train).await?;
+    // As for a run: in a one-person project who brings the data trains, too.
+    let needed = if office.project.policy.people.one_person { Action::BringData } else { Action::Train };
+    office.authorised(needed).await?;
     let wanted = SearchSpec {
         seed: args.seed,
         trials: args.trials,
