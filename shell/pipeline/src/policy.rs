@@ -220,13 +220,13 @@ policy!(
         /// Whether the model may read columns with the role `protected` (age, gender, ...).
         use_protected: bool = false,
         /// Largest calibration error of the vote (root mean square, chance taken off).
-        calibration_max: f64 = 0.1,
+        calibration_max: f64 = 0.12,
         /// By how much the AUC among the most valuable quarter may be below that of all.
         tier_gap_max: f64 = 0.15,
         /// Largest gap in recall between the groups of a protected column, beyond what chance explains.
         recall_gap_max: f64 = 0.25,
         /// Largest share of answers that a rare pattern may turn, beyond its parts.
-        trigger_lift_max: f64 = 0.5,
+        trigger_lift_max: f64 = 0.3,
         /// Columns of patterns that people looked at and found to be true: `a+b`.
         triggers_accepted: Vec<String> = Vec::new(),
         /// Largest share of frozen customers whose decision a new model may change.

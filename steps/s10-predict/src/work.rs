@@ -7,7 +7,7 @@ use gate::{Cleared, Digest};
 use learn::{ColumnKind, ColumnSpec, Ensemble, Value};
 
 /// Released files that belong to the model's surroundings, not to the ensemble: what ordinary inputs and scores look like.
-pub const SURROUNDINGS: [&str; 3] = ["drift.json", "guard.json", "report.json"];
+pub const SURROUNDINGS: [&str; 4] = ["canary.json", "drift.json", "guard.json", "report.json"];
 
 /// A model that was loaded from exactly the files that were released.
 #[derive(Debug)]

@@ -69,7 +69,7 @@ mod tests {
         let model = ModelDetail { id: "<script>".into(), audit: vec![Fact::new("a", "b")], ..ModelDetail::default() };
         let page = card(&model, &[Fact::new("use", "<img src=x>")]);
         assert!(page.starts_with("<!DOCTYPE html>") && page.contains("<style>"));
-        for outside in ["<script", "<img", "href=", "src=", "http://", "https://"] {
+        for outside in ["<script", "<img", "href=\"", "src=\"", "http://", "https://"] {
             assert!(!page.contains(outside), "{outside}");
         }
         assert!(page.contains("What the AUC does not see"));

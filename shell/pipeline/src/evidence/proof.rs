@@ -1,13 +1,16 @@
 //! What the log proves of an earlier step (T1, T4, T6): the subject that was cleared, as it was archived, not as a database says.
 
 use gate::{Digest, Receipt, RulingOutcome, Step, Subject};
-use ledger::{EvidenceId, IdPrefix, Statement};
+use ledger::{EvidenceId, IdPrefix, P256Verifier, Statement};
 use serde::de::DeserializeOwned;
+use store::log::LogReader;
 
 use super::record::ArchiveFile;
 use super::statement::StaywardPart;
 use super::walk;
+use crate::PipelineError;
 use crate::desk::Desk;
+use crate::run::Deployed;
 
 /// An entry whose signature and inclusion were checked.
 pub(crate) struct Entry {
@@ -60,10 +63,27 @@ impl Entry {
 }
 
 fn at(desk: &Desk, index: u64) -> Result<Entry, String> {
-    let (statement, part) = walk::read(&desk.reader, &desk.statement_keys(), index)?;
-    let digest = desk.reader.digest(index).map_err(|error| error.to_string())?;
+    read(&desk.reader, &desk.statement_keys(), index)
+}
+
+fn read(reader: &LogReader, keys: &[P256Verifier], index: u64) -> Result<Entry, String> {
+    let (statement, part) = walk::read(reader, keys, index)?;
+    let digest = reader.digest(index).map_err(|error| error.to_string())?;
     let receipt = Receipt { id: EvidenceId::of(&digest).to_string(), statement: digest, index: Some(index) };
     Ok(Entry { receipt, statement, part })
+}
+
+/// That this model was deployed, by the log's own entry: the control database says only where to look.
+pub(crate) fn deployment(reader: &LogReader, keys: &[P256Verifier], deployed: &Deployed) -> Result<(), PipelineError> {
+    let broken = |why: String| PipelineError::broken(format!("deployment {}: {why}", deployed.deployment.id));
+    let prefix: IdPrefix = deployed.deployment.statement.hex().parse().map_err(|error| broken(format!("{error}")))?;
+    let found = reader.find(&prefix).map_err(|error| broken(error.to_string()))?;
+    let Entry { statement, part, .. } = read(reader, keys, found.index).map_err(broken)?;
+    let subject = statement.subject.first().map(|subject| subject.digest);
+    if part.kind != "deployment" || subject != Some(deployed.model) || !part.parents.contains(&deployed.receipt.statement) {
+        return Err(broken("its evidence is about something else".to_owned()));
+    }
+    Ok(())
 }
 
 /// The entry that an evidence id, or the whole digest of its statement in hex, names.

@@ -2,7 +2,7 @@
 //! frozen customers differ from those of the model that serves (T4, T6).
 
 use audit::{ScanSpec, Scored};
-use frame::Frame;
+use frame::{Categories, Column, Frame, FrameError};
 use gate::Digest;
 use learn::rng::{Rng, derive};
 use learn::{Ensemble, Evaluation, LearnError, Member};
@@ -30,8 +30,40 @@ const PATTERNS_KEPT: usize = 10;
 /// Frozen customers (columns that the model reads, no identifiers) and what the model beside them decides.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct FrozenFile {
-    rows: Frame,
+    columns: Vec<(String, FrozenColumn)>,
     flagged: Vec<bool>,
+}
+
+/// A column in JSON, which knows no `NaN`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum FrozenColumn {
+    Number(Vec<Option<f64>>),
+    Category(Categories),
+}
+
+impl FrozenFile {
+    fn new(rows: &Frame, flagged: Vec<bool>) -> Self {
+        let frozen = |column: &Column| match column {
+            Column::Number(values) => {
+                FrozenColumn::Number(values.iter().map(|value| Some(*value).filter(|value| value.is_finite())).collect())
+            }
+            Column::Category(categories) => FrozenColumn::Category(categories.clone()),
+        };
+        Self { columns: rows.iter().map(|(name, column)| (name.to_owned(), frozen(column))).collect(), flagged }
+    }
+
+    fn rows(&self) -> Result<Frame, FrameError> {
+        let mut rows = Frame::new(self.flagged.len());
+        for (name, column) in &self.columns {
+            let column = match column {
+                FrozenColumn::Number(values) => Column::Number(values.iter().map(|value| value.unwrap_or(f64::NAN)).collect()),
+                FrozenColumn::Category(categories) => Column::Category(categories.clone()),
+            };
+            rows.push(name, column)?;
+        }
+        Ok(rows)
+    }
 }
 
 /// The frozen customers of a candidate, and how its decisions compare.
@@ -132,15 +164,15 @@ impl Run<'_> {
             CanaryMode::Keep => self.desk.deployed().await?,
             CanaryMode::Renew => None,
         };
-        let known = serving.as_ref().map(|serving| self.frozen(serving));
+        let known = serving.as_ref().map(|serving| self.frozen(serving)).transpose().map(Option::flatten);
         let compared = match &known {
-            None | Some(Ok(None)) => Canary::First,
-            Some(Err(why)) => Canary::Broken(why.clone()),
-            Some(Ok(Some(known))) => match decide(&known.rows) {
+            Ok(None) => Canary::First,
+            Err(why) => Canary::Broken(why.clone()),
+            Ok(Some((rows, before))) => match decide(rows) {
                 Ok(flagged) => {
-                    let flips = audit::flips(&known.flagged, &flagged);
+                    let flips = audit::flips(before, &flagged);
                     let compared = Canary::Compared { rows: flips.rows, released: flips.released, caught: flips.caught };
-                    return Ok(Frozen { file: FrozenFile { rows: known.rows.clone(), flagged }, compared });
+                    return Ok(Frozen { file: FrozenFile::new(rows, flagged), compared });
                 }
                 Err(error) => Canary::Broken(error.to_string()),
             },
@@ -151,11 +183,12 @@ impl Run<'_> {
         places.sort_unstable();
         let rows = prepared.frame.take(&places);
         let flagged = decide(&rows).map_err(PipelineError::internal)?;
-        Ok(Frozen { file: FrozenFile { rows, flagged }, compared })
+        Ok(Frozen { file: FrozenFile::new(&rows, flagged), compared })
     }
 
-    /// The frozen customers beside a deployed model, as the log proves them; none beside a model of an earlier version.
-    fn frozen(&self, serving: &Deployed) -> Result<Option<FrozenFile>, String> {
+    /// The frozen customers beside a deployed model, as the log proves them, and its decisions; none beside a model of an earlier
+    /// version.
+    fn frozen(&self, serving: &Deployed) -> Result<Option<(Frame, Vec<bool>)>, String> {
         let release = proof::cleared::<artifact::ReleaseStep>(self.desk, &serving.receipt)?;
         let Some(digest) = release.files.get(CANARY_FILE) else { return Ok(None) };
         let path = self.desk.project.path(&model_folder(release.model())).join(CANARY_FILE);
@@ -163,6 +196,7 @@ impl Run<'_> {
         if Digest::of(&bytes) != *digest {
             return Err(format!("`{CANARY_FILE}` of the serving model was changed"));
         }
-        serde_json::from_slice(&bytes).map(Some).map_err(|error| error.to_string())
+        let file: FrozenFile = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+        Ok(Some((file.rows().map_err(|error| error.to_string())?, file.flagged)))
     }
 }

@@ -84,7 +84,7 @@ impl Service {
         let keys = desk.statement_keys();
         let witness = LogWitness { reader: &desk.reader, keys: &keys };
         let cleared = houses.release.reopen(deployed.release.clone(), deployed.receipt.clone(), &witness)?;
-        proved_deployment(&desk, &deployed)?;
+        proof::deployment(&desk.reader, &keys, &deployed)?;
         if cleared.subject().contract != desk.project.contract_digest {
             let why = "contract.toml is not the one that the model was released with";
             return Err(PipelineError::broken(why));
@@ -426,17 +426,6 @@ fn refusal(facts: &QueryFacts) -> Refusal {
         return Refusal::of(RefusedStatus::Unavailable);
     }
     Refusal::of(RefusedStatus::Unprocessable)
-}
-
-/// That this model was deployed, by the log's own entry: the control database says only where to look.
-fn proved_deployment(desk: &Desk, deployed: &Deployed) -> Result<(), PipelineError> {
-    let broken = |why: String| PipelineError::broken(format!("deployment {}: {why}", deployed.deployment.id));
-    let entry = proof::entry_of(desk, &deployed.deployment.statement).map_err(broken)?;
-    let (subject, part) = (entry.statement.subject.first().map(|subject| subject.digest), entry.part);
-    if part.kind != "deployment" || subject != Some(deployed.model) || !part.parents.contains(&deployed.receipt.statement) {
-        return Err(broken("its evidence is about something else".to_owned()));
-    }
-    Ok(())
 }
 
 fn read_files(project: &Project, deployed: &Deployed) -> Result<BTreeMap<String, Vec<u8>>, PipelineError> {

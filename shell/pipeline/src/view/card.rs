@@ -60,7 +60,7 @@ pub async fn card(desk: &Desk, id: Option<&str>) -> Result<Option<Card>, Pipelin
 
 /// A universally unique id of form 8 (RFC 9562 section 5.8) made of a digest's digits: the same model has the same document.
 fn serial(digest: &str) -> String {
-    let digits: Vec<char> = digest.chars().filter(char::is_ascii_hexdigit).collect();
+    let digits: Vec<char> = digest.trim_start_matches("sha256:").chars().collect();
     let part = |from: usize, to: usize| digits.get(from..to).map(|all| all.iter().collect::<String>()).unwrap_or_default();
     format!("urn:uuid:{}-{}-8{}-8{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use store::control::Control;
 
 use crate::desk::{Published, published};
-use crate::evidence::{LogWitness, StaywardPart};
+use crate::evidence::{LogWitness, StaywardPart, proof};
 use crate::run::{Deployed, MODELS, Report, model_folder};
 use crate::{Houses, PipelineError, Project};
 
@@ -139,6 +139,7 @@ pub async fn deployed_proved(project: &Project, control: &Control) -> Result<Opt
         .map_err(|error| PipelineError::broken(format!("the deployment cannot be read: {error}")))?;
     let evidence = published(project)?;
     let witness = LogWitness { reader: &evidence.reader, keys: &evidence.statements };
+    proof::deployment(&evidence.reader, &evidence.statements, &deployed)?;
     let cleared = Houses::open()?.release.reopen(deployed.release, deployed.receipt, &witness)?;
     let release = cleared.subject();
     let name = current.what.model.short();

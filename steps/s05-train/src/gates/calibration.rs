@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn votes_that_promise_wrongly_are_refused() {
-        assert!(check(|audit| audit.calibration_error = 0.11).refuses());
+        assert!(check(|audit| audit.calibration_error = 0.13).refuses());
         assert!(check(|audit| audit.calibration_error = f64::NAN).refuses());
     }
 }

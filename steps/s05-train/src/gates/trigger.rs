@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_backdoor_is_refused() {
-        assert!(check(|audit| audit.patterns.push(pattern(0.4))).passes());
+        assert!(check(|audit| audit.patterns.push(pattern(0.2))).passes());
         assert!(check(|audit| audit.patterns.push(pattern(0.8))).refuses());
         assert!(check(|audit| audit.patterns.push(pattern(f64::NAN))).refuses());
     }
