@@ -1,3 +1,5 @@
+//! What an outsider can do is reckoned with as said, and the booster that comes out answers as it was trained (T5).
+
 use super::outsider::{Moved, leaf};
 use super::*;
 
