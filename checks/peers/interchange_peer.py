@@ -73,7 +73,12 @@ def feeds(session, columns, rows):
 
 def mapped(answers, theirs):
     """The vote of their members by numpy, and the steepest rise of the calibration."""
-    mean = sum(weight * theirs[f"churn_{member}"] for weight, member in zip(answers["weights"], ["booster", "svm", "forest"]))
+    members = [theirs[f"churn_{member}"] for member in ["booster", "svm", "forest"]]
+    mean = sum(weight * member for weight, member in zip(answers["weights"], members))
+    if stack := answers["stack"]:
+        clipped = [np.clip(member, 1e-6, 1 - 1e-6) for member in members]
+        odds = sum(weight * np.log(member / (1 - member)) for weight, member in zip(stack["weights"], clipped))
+        mean = 1 / (1 + np.exp(-(stack["intercept"] + odds)))
     kind = answers["calibration"]
     if kind == "identity":
         return mean, 1.0

@@ -64,7 +64,11 @@ fn export(out: &Path, case: &Case) -> Outcome<()> {
     let (train, test): (Vec<usize>, Vec<usize>) = (0..rows).partition(|row| row % 4 != 0);
     let known: Vec<bool> = train.iter().map(|&row| case.labels[row]).collect();
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-    let weights = if case.calibration == Calibration::None { Weights::Equal } else { Weights::OutOfFold };
+    let weights = match case.calibration {
+        Calibration::None => Weights::Equal,
+        Calibration::Platt => Weights::Stacked,
+        Calibration::Isotonic => Weights::OutOfFold,
+    };
     let spec = TrainSpec {
         log_columns: names(case.log_columns),
         calibration: case.calibration,
@@ -103,6 +107,7 @@ fn export(out: &Path, case: &Case) -> Outcome<()> {
         "rows": test.rows(),
         "label": truth,
         "weights": model.weights(),
+        "stack": model.stack(),
         "calibration": model.calibration(),
         "width": model.preprocess().width(),
         "columns": texts,
