@@ -5,7 +5,7 @@
 //! cargo run -p leak --example leak_table                          # telco_ibm.csv and mlc_churn.csv of $STAYWARD_DATA
 //! cargo run -p leak --example leak_table -- --csv FILE --label COLUMN [--positive VALUE] [--drop COLUMN,COLUMN]
 //! further:  --spec NAME=JSON (may be repeated; a TrainSpec, {} for the default)   --member booster|svm|forest|vote
-//!           --models 48 --targets 16 --seed N   --no-auc   --sensitive COLUMN=VALUE   --attacks (every attack, not the worst)
+//!           --models 48 --targets 48 --seed N   --no-auc   --sensitive COLUMN=VALUE   --attacks (every attack, not the worst)
 //! ```
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example that prints a table, and how far it is")]

@@ -44,8 +44,9 @@ pub struct AuditSpec {
 
 impl Default for AuditSpec {
     fn default() -> Self {
-        // 48 models and 16 targets: at 1,250 rows and more the rate of one false alarm in a thousand can be measured.
-        Self { models: 48, targets: 16, seed: 20_261_123, member: None }
+        // All 48 are attacked, which costs little beside training them: from 420 rows on, one false alarm in a thousand can be
+        // measured, and at 5,000 rows a rate of 0.3 % is known to 0.03 %.
+        Self { models: 48, targets: 48, seed: 20_261_123, member: None }
     }
 }
 
