@@ -231,6 +231,12 @@ policy!(
         triggers_accepted: Vec<String> = Vec::new(),
         /// Largest share of frozen customers whose decision a new model may change.
         canary_flips_max: f64 = 0.2,
+        /// How far an outsider moves what the contract lets him change, as a share of each column's range.
+        outsider_eps: f64 = 0.05,
+        /// Smallest balanced accuracy that the booster keeps for certain under such moves.
+        certified_min: f64 = 0.3,
+        /// Largest share of right answers of the vote that an attacker may turn by such moves.
+        evasion_max: f64 = 0.9,
         /// Whether the frozen customers stay, or are drawn anew.
         canary: CanaryMode = CanaryMode::Keep,
     }
@@ -318,7 +324,7 @@ impl Policy {
     }
 
     /// Key, value, least and most of every share.
-    fn shares(&self) -> [Range; 19] {
+    fn shares(&self) -> [Range; 22] {
         let share = |key, value| (key, value, 0.0, 1.0);
         [
             share("content.contract_share_max", self.content.contract_share_max),
@@ -335,6 +341,9 @@ impl Policy {
             share("quality.recall_gap_max", self.quality.recall_gap_max),
             share("quality.trigger_lift_max", self.quality.trigger_lift_max),
             share("quality.canary_flips_max", self.quality.canary_flips_max),
+            share("quality.outsider_eps", self.quality.outsider_eps),
+            share("quality.certified_min", self.quality.certified_min),
+            share("quality.evasion_max", self.quality.evasion_max),
             share("api.input_alpha", self.api.input_alpha),
             share("monitor.coverage_max", self.monitor.coverage_max),
             share("monitor.near_pairs_max", self.monitor.near_pairs_max),

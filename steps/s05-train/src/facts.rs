@@ -83,6 +83,38 @@ pub struct Audit {
     pub patterns: Vec<Pattern>,
 }
 
+/// Attacks on the vote by somebody whom no training knows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evasion {
+    /// What the attacker knows: `model`, `scores` or `answers`.
+    pub knows: String,
+    /// Rows that the vote got right, and that were attacked.
+    pub tried: u64,
+    /// Rows that then got the other answer.
+    pub won: u64,
+    /// 95 % interval of the share.
+    pub interval: (f64, f64),
+}
+
+/// What an outsider can do to the answers, within what the contract says he can change.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Robustness {
+    /// How far he moves each column, as a share of its range.
+    pub eps: f64,
+    /// Columns that he can move; where there are none, nothing was attacked.
+    pub columns: Vec<String>,
+    /// Rows that were certified.
+    pub rows: u64,
+    /// Balanced accuracy of the booster on them.
+    pub balanced_accuracy: f64,
+    /// The same of rows that are right and proven to stay so.
+    pub certified: f64,
+    /// Share of rows that were not decided; they count as not certified.
+    pub unknown: f64,
+    /// Attacks on the whole vote.
+    pub evasions: Vec<Evasion>,
+}
+
 /// Decisions on the frozen customers, compared with those of the model that serves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -134,6 +166,12 @@ pub struct Policy {
     /// Largest share of frozen customers whose decision changes.
     #[serde(default)]
     pub canary_flips_max: f64,
+    /// Smallest certified balanced accuracy of the booster.
+    #[serde(default)]
+    pub certified_min: f64,
+    /// Largest share of right answers that an attacker turns.
+    #[serde(default)]
+    pub evasion_max: f64,
 }
 
 /// Facts of a candidate.
@@ -159,6 +197,9 @@ pub struct Facts {
     /// Decisions on the frozen customers.
     #[serde(default)]
     pub canary: Canary,
+    /// What an outsider can do; absent where it was not measured.
+    #[serde(default)]
+    pub robustness: Option<Robustness>,
     /// The policy.
     pub policy: Policy,
 }
@@ -186,6 +227,15 @@ impl Facts {
                 patterns: Vec::new(),
             }),
             canary: Canary::Compared { rows: 500, released: 5, caught: 5 },
+            robustness: Some(Robustness {
+                eps: 0.05,
+                columns: vec!["usage".into()],
+                rows: 1_000,
+                balanced_accuracy: 0.75,
+                certified: 0.6,
+                unknown: 0.0,
+                evasions: vec![Evasion { knows: "model".into(), tried: 100, won: 20, interval: (0.13, 0.29) }],
+            }),
             policy: Policy {
                 auc_min: 0.65,
                 brier_max: 0.25,
@@ -197,6 +247,8 @@ impl Facts {
                 trigger_lift_max: 0.3,
                 triggers_accepted: Vec::new(),
                 canary_flips_max: 0.2,
+                certified_min: 0.3,
+                evasion_max: 0.9,
             },
         }
     }

@@ -7,7 +7,7 @@ mod gates;
 use artifact::Training;
 use gate::Gate;
 
-pub use facts::{Audit, Canary, Facts, Leak, Lineage, Pattern, Policy, RecallGap, TopTier};
+pub use facts::{Audit, Canary, Evasion, Facts, Leak, Lineage, Pattern, Policy, RecallGap, Robustness, TopTier};
 
 /// The gates, in order.
 pub static GATES: &[&dyn Gate<Training, Facts>] = &[
@@ -19,6 +19,7 @@ pub static GATES: &[&dyn Gate<Training, Facts>] = &[
     &gates::value_tier::ValueTier,
     &gates::fairness::Fairness,
     &gates::trigger::TriggerScan,
+    &gates::robustness::Robust,
     &gates::canary::CanaryFlips,
 ];
 

@@ -6,7 +6,7 @@ use frame::{Categories, Column, Frame, FrameError};
 use gate::Digest;
 use learn::rng::{Rng, derive};
 use learn::{Ensemble, Evaluation, LearnError, Member};
-use s05_train::{Audit, Canary, Pattern, RecallGap, TopTier};
+use s05_train::{Audit, Canary, Pattern, RecallGap, Robustness, TopTier};
 use serde::{Deserialize, Serialize};
 
 use super::Run;
@@ -151,6 +151,31 @@ pub(super) fn in_words(audit: &Audit, canary: &Canary) -> Vec<(String, String)> 
         Canary::Unknown => "not measured".to_owned(),
     };
     out.push(("decisions against the serving model".to_owned(), compared));
+    out
+}
+
+/// The same of what an outsider can do.
+pub(super) fn robustness_in_words(found: &Robustness) -> Vec<(String, String)> {
+    if found.columns.is_empty() {
+        let words = "the contract lets outsiders change no number (`outsider` of each column in contract.toml)".to_owned();
+        return vec![("moves of outsiders".to_owned(), words)];
+    }
+    let mut out = vec![(
+        format!("booster under moves of {:.0} % of the range", found.eps * 100.0),
+        format!(
+            "balanced accuracy {:.3}, certified {:.3} on {} rows ({:.1} % undecided); moved: {}",
+            found.balanced_accuracy,
+            found.certified,
+            found.rows,
+            found.unknown * 100.0,
+            found.columns.join(", ")
+        ),
+    )];
+    out.extend(found.evasions.iter().map(|one| {
+        let (low, high) = one.interval;
+        let words = format!("{} of {} right answers turned (95 % interval {low:.2} to {high:.2})", one.won, one.tried);
+        (format!("vote against who knows the {}", one.knows), words)
+    }));
     out
 }
 

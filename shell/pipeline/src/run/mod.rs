@@ -6,6 +6,7 @@ mod explain;
 mod feeds;
 pub(crate) mod labels;
 mod release;
+mod robustness;
 mod search;
 mod segments;
 mod source;

@@ -9,7 +9,7 @@ use gate::{Digest, Receipt, Witness};
 use learn::evaluate::Spread;
 use learn::{Ensemble, Evaluation, Member, Segments, Split, TrainSpec, metrics};
 use outlier::{GuardSpec, Reference, Spec};
-use s05_train::{Audit, Canary, Facts, Leak, Lineage, Policy};
+use s05_train::{Audit, Canary, Facts, Leak, Lineage, Policy, Robustness};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tabular::TypedTable;
@@ -62,12 +62,17 @@ pub struct Report {
     /// Decisions on the frozen customers against the model that served when it was trained.
     #[serde(default)]
     pub canary: Canary,
+    /// What an outsider can do to the answers; absent in models of earlier versions.
+    #[serde(default)]
+    pub robustness: Option<Robustness>,
 }
 
 impl Report {
     /// Name and figure of what the AUC does not see, for people; nothing in models of earlier versions.
     pub fn audit_in_words(&self) -> Vec<(String, String)> {
-        self.audit.as_ref().map(|audit| audit::in_words(audit, &self.canary)).unwrap_or_default()
+        let mut out = self.audit.as_ref().map(|audit| audit::in_words(audit, &self.canary)).unwrap_or_default();
+        out.extend(self.robustness.iter().flat_map(audit::robustness_in_words));
+        out
     }
 }
 
@@ -139,7 +144,8 @@ impl Run<'_> {
         let ensemble = ensemble.with_environment(environment()).with_segments(fitted.clone());
         let audited = audit::audit(&ensemble, &prepared, &evaluation).map_err(internal)?;
         let canary = self.canary(&ensemble, &prepared).await?;
-        let report = report(&prepared, &evaluation, fitted, &spec, (words, &audited, &canary.compared));
+        let robustness = self.robustness(&prepared, &split)?;
+        let report = report(&prepared, &evaluation, fitted, &spec, (words, (&audited, &canary.compared, &robustness)));
         let files = model_files(&ensemble, &prepared, &evaluation, (&report, &canary.file))?;
         let candidate = Candidate {
             files: files.iter().map(|(name, bytes)| (name.clone(), Digest::of(bytes))).collect(),
@@ -159,6 +165,7 @@ impl Run<'_> {
         let facts = Facts {
             audit: Some(audited),
             canary: canary.compared,
+            robustness: Some(robustness),
             ..self.training_facts(&prepared, &evaluation, source, labels, segments)?
         };
         let links = Links {
@@ -209,6 +216,17 @@ impl Run<'_> {
             people: customers.frame.only(|name| customers.protected.iter().any(|known| known == name)).take(&places),
             protected: if self.desk.project.policy.quality.use_protected { Vec::new() } else { customers.protected.clone() },
         })
+    }
+
+    /// What an outsider can do to a model of the first fold, on the rows that it did not see.
+    fn robustness(&self, prepared: &Prepared, split: &Split<'_>) -> Result<Robustness, PipelineError> {
+        let internal =
+            |error: String| PipelineError::wrong(format!("attacking the model: {error}"), "look at `[split]` in stayward.toml");
+        let folds = split.folds(&prepared.frame, &prepared.labels).map_err(|error| internal(error.to_string()))?;
+        let fold = folds.first().ok_or_else(|| internal("there is no fold".to_owned()))?;
+        let rows = (&prepared.frame, prepared.labels.as_slice());
+        super::robustness::robustness(&self.desk.project, rows, &self.desk.project.policy.train, fold)
+            .map_err(|error| internal(error.to_string()))
     }
 
     /// By time where rows have several moments: the last moment tests, and moments within the label's horizon before it train
@@ -300,6 +318,7 @@ impl Run<'_> {
             duplicates_across: across(prepared, evaluation),
             audit: None,
             canary: Canary::Unknown,
+            robustness: None,
             policy: Policy {
                 auc_min: quality.auc_min,
                 brier_max: quality.brier_max,
@@ -311,6 +330,8 @@ impl Run<'_> {
                 trigger_lift_max: quality.trigger_lift_max,
                 triggers_accepted: quality.triggers_accepted.clone(),
                 canary_flips_max: quality.canary_flips_max,
+                certified_min: quality.certified_min,
+                evasion_max: quality.evasion_max,
             },
         })
     }
@@ -381,7 +402,7 @@ fn report(
     evaluation: &Evaluation,
     segments: Segments,
     spec: &TrainSpec,
-    (split, audit, canary): (String, &Audit, &Canary),
+    (split, (audit, canary, robustness)): (String, (&Audit, &Canary, &Robustness)),
 ) -> Report {
     let churners = prepared.labels.iter().filter(|churned| **churned).count();
     #[expect(clippy::cast_precision_loss, reason = "row counts stay far below 2^53")]
@@ -403,6 +424,7 @@ fn report(
         protected: prepared.protected.clone(),
         audit: Some(audit.clone()),
         canary: canary.clone(),
+        robustness: Some(robustness.clone()),
     }
 }
 

@@ -7,5 +7,6 @@ pub(crate) mod floor;
 pub(crate) mod leakage;
 pub(crate) mod lineage;
 pub(crate) mod pinned;
+pub(crate) mod robustness;
 pub(crate) mod trigger;
 pub(crate) mod value_tier;
