@@ -526,7 +526,6 @@ pub const EXCEPTIONS: &[(Clause, &str)] = &[
     (Clause::StaticScans, "the scanner of deployment scripts is not written yet"),
     (Clause::SignedCommits, "the verifier of commit signatures is not written yet"),
     (Clause::SecureBuild, "builds are not yet made in the sandbox, so their provenance would be a claim"),
-    (Clause::AdversarialTraining, "the ensemble is not yet trained against attacks inside the loop"),
     (Clause::VulnerabilityScanning, "no advisory database ships with the program, and a scan without one would be empty"),
     (Clause::IsolatedBuilds, "the sandbox for steps is not written yet"),
 ];

@@ -446,7 +446,7 @@ mod tests {
     #[test]
     fn an_honest_model_has_no_trigger() {
         let all = found(&honest(4_000));
-        assert!(all.iter().all(|trigger| trigger.lift < 0.3), "{:?}", all.first());
+        assert!(all.iter().all(|trigger| trigger.lift < 0.2), "{:?}", all.first());
     }
 
     #[test]
@@ -461,7 +461,7 @@ mod tests {
     fn a_backdoor_of_two_values_is_found_by_either_or_both() {
         let all = found(&poisoned(&[("c", 130.0), ("d", -30.0)]));
         let first = all.first().unwrap();
-        assert!(first.lift > 0.3 && first.releases, "{first:?}");
+        assert!(first.lift > 0.2 && first.releases, "{first:?}");
         assert!(first.columns.iter().all(|name| name == "c" || name == "d"), "{first:?}");
     }
 }

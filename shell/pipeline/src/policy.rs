@@ -226,7 +226,7 @@ policy!(
         /// Largest gap in recall between the groups of a protected column, beyond what chance explains.
         recall_gap_max: f64 = 0.25,
         /// Largest share of answers that a rare pattern may turn, beyond its parts.
-        trigger_lift_max: f64 = 0.3,
+        trigger_lift_max: f64 = 0.2,
         /// Columns of patterns that people looked at and found to be true: `a+b`.
         triggers_accepted: Vec<String> = Vec::new(),
         /// Largest share of frozen customers whose decision a new model may change.
@@ -237,6 +237,8 @@ policy!(
         certified_min: f64 = 0.3,
         /// Largest share of right answers of the vote that an attacker may turn by such moves.
         evasion_max: f64 = 0.9,
+        /// Largest share of people that the best membership attack may find in training, at one false alarm in a thousand.
+        memory_tpr_max: f64 = 0.25,
         /// Whether the frozen customers stay, or are drawn anew.
         canary: CanaryMode = CanaryMode::Keep,
     }
@@ -324,7 +326,7 @@ impl Policy {
     }
 
     /// Key, value, least and most of every share.
-    fn shares(&self) -> [Range; 22] {
+    fn shares(&self) -> [Range; 23] {
         let share = |key, value| (key, value, 0.0, 1.0);
         [
             share("content.contract_share_max", self.content.contract_share_max),
@@ -344,6 +346,7 @@ impl Policy {
             share("quality.outsider_eps", self.quality.outsider_eps),
             share("quality.certified_min", self.quality.certified_min),
             share("quality.evasion_max", self.quality.evasion_max),
+            share("quality.memory_tpr_max", self.quality.memory_tpr_max),
             share("api.input_alpha", self.api.input_alpha),
             share("monitor.coverage_max", self.monitor.coverage_max),
             share("monitor.near_pairs_max", self.monitor.near_pairs_max),

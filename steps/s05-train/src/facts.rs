@@ -115,6 +115,23 @@ pub struct Robustness {
     pub evasions: Vec<Evasion>,
 }
 
+/// How much a member, or the vote, of models with these settings remembers its people.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Whose scores were attacked: `booster`, `svm`, `forest` or `vote`.
+    pub member: String,
+    /// Models on random halves of the rows.
+    pub models: u64,
+    /// Rows.
+    pub rows: u64,
+    /// The attack that found most.
+    pub attack: String,
+    /// Share of people that it finds in training at one false alarm in a thousand; absent where too few rows can tell.
+    pub tpr: Option<f64>,
+    /// Upper end of its 95 % interval; 1 where it could not be measured.
+    pub tpr_high: f64,
+}
+
 /// Decisions on the frozen customers, compared with those of the model that serves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -172,6 +189,9 @@ pub struct Policy {
     /// Largest share of right answers that an attacker turns.
     #[serde(default)]
     pub evasion_max: f64,
+    /// Largest share of people that may be found in training at one false alarm in a thousand.
+    #[serde(default)]
+    pub memory_tpr_max: f64,
 }
 
 /// Facts of a candidate.
@@ -200,6 +220,9 @@ pub struct Facts {
     /// What an outsider can do; absent where it was not measured.
     #[serde(default)]
     pub robustness: Option<Robustness>,
+    /// What models of these settings remember of their people, by member; empty where it was not measured.
+    #[serde(default)]
+    pub memory: Vec<Memory>,
     /// The policy.
     pub policy: Policy,
 }
@@ -227,6 +250,14 @@ impl Facts {
                 patterns: Vec::new(),
             }),
             canary: Canary::Compared { rows: 500, released: 5, caught: 5 },
+            memory: vec![Memory {
+                member: "vote".into(),
+                models: 8,
+                rows: 7_000,
+                attack: "RMIA".into(),
+                tpr: Some(0.002),
+                tpr_high: 0.0025,
+            }],
             robustness: Some(Robustness {
                 eps: 0.05,
                 columns: vec!["usage".into()],
@@ -249,6 +280,7 @@ impl Facts {
                 canary_flips_max: 0.2,
                 certified_min: 0.3,
                 evasion_max: 0.9,
+                memory_tpr_max: 0.01,
             },
         }
     }

@@ -7,7 +7,7 @@ mod gates;
 use artifact::Training;
 use gate::Gate;
 
-pub use facts::{Audit, Canary, Evasion, Facts, Leak, Lineage, Pattern, Policy, RecallGap, Robustness, TopTier};
+pub use facts::{Audit, Canary, Evasion, Facts, Leak, Lineage, Memory, Pattern, Policy, RecallGap, Robustness, TopTier};
 
 /// The gates, in order.
 pub static GATES: &[&dyn Gate<Training, Facts>] = &[
@@ -20,6 +20,7 @@ pub static GATES: &[&dyn Gate<Training, Facts>] = &[
     &gates::fairness::Fairness,
     &gates::trigger::TriggerScan,
     &gates::robustness::Robust,
+    &gates::memory::MemoryGate,
     &gates::canary::CanaryFlips,
 ];
 

@@ -6,7 +6,7 @@ use frame::{Categories, Column, Frame, FrameError};
 use gate::Digest;
 use learn::rng::{Rng, derive};
 use learn::{Ensemble, Evaluation, LearnError, Member};
-use s05_train::{Audit, Canary, Pattern, RecallGap, Robustness, TopTier};
+use s05_train::{Audit, Canary, Memory, Pattern, RecallGap, Robustness, TopTier};
 use serde::{Deserialize, Serialize};
 
 use super::Run;
@@ -177,6 +177,22 @@ pub(super) fn robustness_in_words(found: &Robustness) -> Vec<(String, String)> {
         (format!("vote against who knows the {}", one.knows), words)
     }));
     out
+}
+
+/// The same of what a member remembers.
+pub(super) fn memory_in_words(found: &Memory) -> (String, String) {
+    let words = match found.tpr {
+        Some(tpr) => format!(
+            "{} finds {:.2} % of its people at 0.1 % false alarms (up to {:.2} %; {} models on halves of {} rows)",
+            found.attack,
+            tpr * 100.0,
+            found.tpr_high * 100.0,
+            found.models,
+            found.rows
+        ),
+        None => format!("{} rows are too few to measure 0.1 % false alarms", found.rows),
+    };
+    (format!("membership, {}", found.member), words)
 }
 
 impl Run<'_> {

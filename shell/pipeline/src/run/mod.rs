@@ -5,6 +5,7 @@ mod deploy;
 mod explain;
 mod feeds;
 pub(crate) mod labels;
+mod memory;
 mod release;
 mod robustness;
 mod search;

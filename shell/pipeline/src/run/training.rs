@@ -9,7 +9,7 @@ use gate::{Digest, Receipt, Witness};
 use learn::evaluate::Spread;
 use learn::{Ensemble, Evaluation, Member, Segments, Split, TrainSpec, metrics};
 use outlier::{GuardSpec, Reference, Spec};
-use s05_train::{Audit, Canary, Facts, Leak, Lineage, Policy, Robustness};
+use s05_train::{Audit, Canary, Facts, Leak, Lineage, Memory, Policy, Robustness};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tabular::TypedTable;
@@ -65,6 +65,9 @@ pub struct Report {
     /// What an outsider can do to the answers; absent in models of earlier versions.
     #[serde(default)]
     pub robustness: Option<Robustness>,
+    /// What models of these settings remember of their people, by member.
+    #[serde(default)]
+    pub memory: Vec<Memory>,
 }
 
 impl Report {
@@ -72,6 +75,7 @@ impl Report {
     pub fn audit_in_words(&self) -> Vec<(String, String)> {
         let mut out = self.audit.as_ref().map(|audit| audit::in_words(audit, &self.canary)).unwrap_or_default();
         out.extend(self.robustness.iter().flat_map(audit::robustness_in_words));
+        out.extend(self.memory.iter().map(audit::memory_in_words));
         out
     }
 }
@@ -145,7 +149,9 @@ impl Run<'_> {
         let audited = audit::audit(&ensemble, &prepared, &evaluation).map_err(internal)?;
         let canary = self.canary(&ensemble, &prepared).await?;
         let robustness = self.robustness(&prepared, &split)?;
-        let report = report(&prepared, &evaluation, fitted, &spec, (words, (&audited, &canary.compared, &robustness)));
+        let memory = super::memory::memory(&prepared.frame, &prepared.labels, &spec)
+            .map_err(|error| PipelineError::wrong(format!("membership attacks: {error}"), "bring more labelled customers"))?;
+        let report = report(&prepared, &evaluation, fitted, &spec, (words, (&audited, &canary.compared, &robustness, &memory)));
         let files = model_files(&ensemble, &prepared, &evaluation, (&report, &canary.file))?;
         let candidate = Candidate {
             files: files.iter().map(|(name, bytes)| (name.clone(), Digest::of(bytes))).collect(),
@@ -166,6 +172,7 @@ impl Run<'_> {
             audit: Some(audited),
             canary: canary.compared,
             robustness: Some(robustness),
+            memory,
             ..self.training_facts(&prepared, &evaluation, source, labels, segments)?
         };
         let links = Links {
@@ -319,6 +326,7 @@ impl Run<'_> {
             audit: None,
             canary: Canary::Unknown,
             robustness: None,
+            memory: Vec::new(),
             policy: Policy {
                 auc_min: quality.auc_min,
                 brier_max: quality.brier_max,
@@ -332,6 +340,7 @@ impl Run<'_> {
                 canary_flips_max: quality.canary_flips_max,
                 certified_min: quality.certified_min,
                 evasion_max: quality.evasion_max,
+                memory_tpr_max: quality.memory_tpr_max,
             },
         })
     }
@@ -402,7 +411,7 @@ fn report(
     evaluation: &Evaluation,
     segments: Segments,
     spec: &TrainSpec,
-    (split, (audit, canary, robustness)): (String, (&Audit, &Canary, &Robustness)),
+    (split, (audit, canary, robustness, memory)): (String, (&Audit, &Canary, &Robustness, &[Memory])),
 ) -> Report {
     let churners = prepared.labels.iter().filter(|churned| **churned).count();
     #[expect(clippy::cast_precision_loss, reason = "row counts stay far below 2^53")]
@@ -425,6 +434,7 @@ fn report(
         audit: Some(audit.clone()),
         canary: canary.clone(),
         robustness: Some(robustness.clone()),
+        memory: memory.to_vec(),
     }
 }
 

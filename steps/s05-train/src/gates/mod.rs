@@ -6,6 +6,7 @@ pub(crate) mod fairness;
 pub(crate) mod floor;
 pub(crate) mod leakage;
 pub(crate) mod lineage;
+pub(crate) mod memory;
 pub(crate) mod pinned;
 pub(crate) mod robustness;
 pub(crate) mod trigger;
