@@ -220,7 +220,8 @@ fn number(values: &[f64]) -> Reading {
     let read = if log { logs } else { plain };
     // Winsorised moments: one row in a hundred on either side cannot move them far.
     let (low, high) = (quantile(&read, 0.01), quantile(&read, 0.99));
-    let cut: Vec<f64> = read.iter().map(|value| value.clamp(low, high)).collect();
+    // Two quantiles between the same neighbours may cross by a rounding, for which `clamp` would panic.
+    let cut: Vec<f64> = read.iter().map(|value| value.max(low).min(high)).collect();
     let (mean, deviation, _) = moments(&cut);
     let centre = if mean.is_finite() { mean as f32 } else { 0.0 };
     let floor = (f64::from(centre).abs() * 1e-6).max(1e-9);

@@ -50,7 +50,8 @@ pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
     let low = position.floor() as usize;
     let high = (low + 1).min(last);
     let part = position - low as f64;
-    sorted[low] * (1.0 - part) + sorted[high] * part
+    // Between neighbours, whatever rounding says: quantiles of equal values are equal.
+    (sorted[low] * (1.0 - part) + sorted[high] * part).max(sorted[low]).min(sorted[high])
 }
 
 /// Sorts numbers and drops those that are not finite.
@@ -147,6 +148,14 @@ pub(crate) fn exceedance_tail(seen: usize, rows: usize, rank: usize, trusted: us
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quantiles_of_equal_values_are_equal() {
+        let value = -117.726_075_370_548_77;
+        for share in 0..=1_000 {
+            assert_eq!(quantile(&[value; 27], f64::from(share) / 1_000.0).to_bits(), value.to_bits());
+        }
+    }
 
     #[test]
     fn exceedances_follow_the_binomial_where_the_reference_is_large() {
