@@ -149,6 +149,7 @@ fi
 call service.sh
 call rows.py
 call triton_peer.py
+call card_peer.py
 call console_peer.py
 call schemathesis_hooks.py
 call schemathesis_peer.sh
@@ -175,6 +176,7 @@ fuzzed() {
     (cd "$work" && "$here/schemathesis_peer.sh" "$URL" "$CA" "$(cat "$work/key-all")" "$FUZZ_SECONDS" "$SERVICE" $ordinary)
 }
 peer make-service service_made "$CUSTOMERS"
+[ -n "$smoke" ] || peer cyclonedx python "$here/card_peer.py" "$BUILT/stayward" "$SERVICE" "$work/card"
 peer serve service_started
 if [ -n "$service" ]; then
     peer triton-client python "$here/triton_peer.py" "$URL" "$CA" "$(cat "$work/key-client")" "$SERVICE"
