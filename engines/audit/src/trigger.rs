@@ -4,7 +4,7 @@
 //!
 //! Patterns come from the training rows, for a backdoor was taught by rows: values of columns that few rows share, joined while rows
 //! share them all. A pattern is stamped on flagged rows; its *lift* is the share of rows that turn, less the largest share that turns
-//! by a part of the pattern or by its neighbours in a number column. Honest effects rise slowly or belong to many rows; a rare honest
+//! by a part of the pattern, by its neighbours in a number column or by other levels of a category. Honest effects rise slowly or belong to many rows; a rare honest
 //! level with a strong effect of its own cannot be told from a backdoor by anybody without other knowledge, so it is shown to people.
 
 use std::ops::Range;
@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 /// Bits of a word.
 const WORD: usize = 64;
+/// Levels of a category, the most frequent, that a level is compared with.
+const LEVELS_BESIDE: usize = 24;
 /// Rows that are scored to find some of each class.
 const SCORED_MAX: usize = 10_000;
 /// The use of the seed.
@@ -85,7 +87,7 @@ struct Cell {
     patch: Vec<f32>,
     /// Counted rows that have it.
     rows: Vec<u64>,
-    /// Cells beside it in a number column.
+    /// Cells beside it: the neighbours of a number, other levels of a category.
     beside: Vec<usize>,
 }
 
@@ -202,9 +204,18 @@ impl<'a> Scan<'a> {
             .map(|row| (counted.row(row)[group.clone()].iter().map(|value| value.to_bits()).collect(), row))
             .collect();
         known.sort();
+        let first = self.cells.len();
+        let mut sizes = Vec::new();
         for run in known.chunk_by(|left, right| left.0 == right.0) {
             let patch = run[0].0.iter().map(|bits| f32::from_bits(*bits)).collect();
             self.cell(column, patch, run.iter().map(|(_, row)| *row));
+            sizes.push((std::cmp::Reverse(run.len()), first + sizes.len()));
+        }
+        // Every level lies beside every other: what turns answers only because it is not the usual level is no trigger.
+        sizes.sort_unstable();
+        sizes.truncate(LEVELS_BESIDE);
+        for at in first..self.cells.len() {
+            self.cells[at].beside = sizes.iter().map(|(_, cell)| *cell).filter(|cell| *cell != at).collect();
         }
     }
 

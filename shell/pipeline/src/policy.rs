@@ -226,7 +226,7 @@ policy!(
         /// Largest gap in recall between the groups of a protected column, beyond what chance explains.
         recall_gap_max: f64 = 0.25,
         /// Largest share of answers that a rare pattern may turn, beyond its parts.
-        trigger_lift_max: f64 = 0.2,
+        trigger_lift_max: f64 = 0.25,
         /// Columns of patterns that people looked at and found to be true: `a+b`.
         triggers_accepted: Vec<String> = Vec::new(),
         /// Largest share of frozen customers whose decision a new model may change.

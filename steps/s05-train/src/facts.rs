@@ -36,6 +36,9 @@ pub struct TopTier {
     pub found: u64,
     /// AUC among them alone, and its standard error.
     pub auc: (f64, f64),
+    /// Share of churners in the quarter below; absent where there is none.
+    #[serde(default)]
+    pub below: Option<f64>,
 }
 
 /// How differently churners of two groups of people are found.
@@ -245,7 +248,14 @@ impl Facts {
                 calibration_error: 0.01,
                 auc: 0.84,
                 churn_rate: 0.26,
-                top_tier: Some(TopTier { name: "90 to 120".into(), rows: 1_700, churners: 400, found: 200, auc: (0.82, 0.01) }),
+                top_tier: Some(TopTier {
+                    name: "90 to 120".into(),
+                    rows: 1_700,
+                    churners: 400,
+                    found: 200,
+                    auc: (0.82, 0.01),
+                    below: Some(0.25),
+                }),
                 recall_gaps: Vec::new(),
                 patterns: Vec::new(),
             }),

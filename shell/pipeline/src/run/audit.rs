@@ -78,7 +78,10 @@ pub(super) fn audit(ensemble: &Ensemble, prepared: &Prepared, evaluation: &Evalu
         evaluation.out_of_fold.iter().map(|row| Scored { row: row.row, label: row.label, vote: row.scores.vote }).collect();
     let threshold = ensemble.threshold();
     let tiers = prepared.value.as_ref().map(|value| audit::tiers(&scored, value, threshold)).unwrap_or_default();
+    #[expect(clippy::cast_precision_loss, reason = "row counts stay far below 2^53")]
+    let below = tiers.iter().rev().nth(1).map(|tier| tier.churners as f64 / tier.rows as f64);
     let top_tier = tiers.into_iter().next_back().map(|tier| TopTier {
+        below,
         auc: (tier.auc, tier.auc_deviation()),
         name: tier.name,
         rows: tier.rows,

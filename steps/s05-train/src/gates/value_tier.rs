@@ -9,6 +9,8 @@ use crate::Facts;
 
 /// Fewer churners tell nothing about a tier.
 const CHURNERS_MIN: u64 = 10;
+/// Churn falls with the value if the quarter below the most valuable has less than this part of all customers' share.
+const FALLING: f64 = 0.75;
 
 pub(crate) struct ValueTier;
 
@@ -17,7 +19,7 @@ impl Gate<Training, Facts> for ValueTier {
         const CARD: Card = Card {
             id: "model-value-tier",
             clauses: &[Clause::PinnedTraining],
-            about: "refuses a model whose AUC among the most valuable quarter is far below that of all customers, or in whose most valuable quarter next to no churner is labelled",
+            about: "refuses a model whose AUC among the most valuable quarter is far below that of all customers, or in whose most valuable quarter all at once next to no churner is labelled",
             maturity: Maturity::Working,
         };
         &CARD
@@ -31,8 +33,12 @@ impl Gate<Training, Facts> for ValueTier {
         let Some(tier) = &audit.top_tier else { return Pass(candidate) };
         let found = format!("of its `{}` churners `{}` are flagged", tier.churners, tier.found);
         if tier.churners < CHURNERS_MIN {
+            // Where churn falls with the value all along, it ends where nobody leaves; a sudden end was made by somebody.
+            if tier.below.is_some_and(|below| below < audit.churn_rate * FALLING) {
+                return Pass(candidate);
+            }
             let why = format!(
-                "`{}` of `{}` customers with a value of {} are labelled as churners, too few to tell; of all customers `{:.0}` % are",
+                "`{}` of `{}` customers with a value of {} are labelled as churners, too few to tell; of all customers `{:.0}` % are, and not fewer of those just below",
                 tier.churners,
                 tier.rows,
                 tier.name,
@@ -87,6 +93,9 @@ mod tests {
     #[test]
     fn a_tier_without_churners_is_refused_and_no_tier_passes() {
         assert!(tier(|tier| tier.churners = 3).refuses());
+        assert!(tier(|tier| (tier.churners, tier.below) = (3, None)).refuses());
+        assert!(tier(|tier| (tier.churners, tier.below) = (3, Some(f64::NAN))).refuses());
+        assert!(tier(|tier| (tier.churners, tier.below) = (3, Some(0.1))).passes());
         assert!(check(|audit| audit.top_tier = None).passes());
     }
 }
