@@ -112,6 +112,38 @@ fn hidden_churners_among_the_most_valuable_are_refused() {
 }
 
 #[test]
+fn what_outsiders_can_change_is_attacked_and_a_floor_that_is_not_reached_refuses() {
+    let world = World::of(&customers(700));
+    let contract = world.project().join("contract.toml");
+    let rules = std::fs::read_to_string(&contract).unwrap();
+    let mut parts: Vec<String> = rules.split("[[column]]").map(str::to_owned).collect();
+    let words = [("monetary", "free"), ("frequency", "free"), ("tickets", "increase-only")];
+    for (name, word) in words {
+        let part = parts.iter_mut().find(|part| part.contains(&format!("name = \"{name}\""))).unwrap();
+        assert!(part.contains("outsider = \"immutable\""));
+        *part = part.replace("outsider = \"immutable\"", &format!("outsider = \"{word}\""));
+    }
+    std::fs::write(&contract, parts.join("[[column]]")).unwrap();
+    let ran = world.stayward(&["run"]);
+    assert!(ran.status.success(), "{}", text(&ran));
+    let shown = world.stayward(&["model", "show", "--output", "json"]);
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let found = &shown["report"]["robustness"];
+    assert_eq!(found["columns"].as_array().unwrap().len(), words.len(), "{found}");
+    let figure = |name: &str| found[name].as_f64().unwrap();
+    assert!(figure("certified") <= figure("balanced_accuracy") && figure("rows") > 100.0, "{found}");
+    let won = |at: usize| found["evasions"][at]["won"].as_u64().unwrap();
+    assert!(won(0) > 0 && found["evasions"].as_array().unwrap().len() == 3, "{found}");
+
+    let policy = world.project().join("stayward.toml");
+    let strict = std::fs::read_to_string(&policy).unwrap().replace("[quality]\n", "[quality]\ncertified_min = 0.99\n");
+    std::fs::write(&policy, strict).unwrap();
+    let refused = world.stayward(&["run", "--from", "training"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert!(text(&refused).contains("keeps a balanced accuracy"), "{}", text(&refused));
+}
+
+#[test]
 fn votes_that_promise_wrongly_are_refused() {
     // Weights that make every churner count eight times: good for recall, and votes that are no probabilities any more.
     let wild = "booster = { trees = 100, positive_weight = 8.0 }\nforest = { trees = 60, positive_weight = 8.0 }\nsvm = { rows_max = 1000 }\n";

@@ -14,7 +14,7 @@ impl Gate<Training, Facts> for Robust {
         const CARD: Card = Card {
             id: "model-robustness",
             clauses: &[Clause::AdversarialTraining],
-            about: "refuses a model whose booster is certified for too small a share of rows, or whose vote is turned for too many, within what the contract lets outsiders change",
+            about: "refuses a model whose booster is certified for too small a share of rows, or whose vote is turned for too many, within what the contract lets outsiders change; passes all where that is nothing",
             maturity: Maturity::Working,
         };
         &CARD
