@@ -19,9 +19,10 @@ import onnxruntime
 import xgboost
 from libsvm import svmutil
 
-# Probabilities, 0 to 1: trees add in 32 bits, in an order that the runtime chooses.
-CHANCE = 1e-6
-# The machine's probability: its distances have 32 bits with us, 64 with the others.
+# Probabilities in onnxruntime, 0 to 1: the graph says every rounding to 32 bits, so that only sums in 64 bits differ. What is asked
+# of us is 1e-6; an isotonic calibration rises by so much as to need more.
+CHANCE = 1e-9
+# The machine's probability in libsvm: distances and kernel values have 32 bits with us, 64 with libsvm.
 MACHINE = 5e-6
 # The forest's probability where 300 leaves are added in 32 bits.
 SUM32 = 5e-6
@@ -67,7 +68,7 @@ def feeds(session, columns, rows):
             out[wanted.name] = np.array(values, dtype=object).reshape(-1, 1)[rows]
         else:
             numbers = [np.nan if value is None else value for value in values]
-            out[wanted.name] = np.array(numbers, np.float32).reshape(-1, 1)[rows]
+            out[wanted.name] = np.array(numbers).reshape(-1, 1)[rows]
     return out
 
 
@@ -98,14 +99,14 @@ def judge_onnx(case, folder, answers):
     whole = [slice(at, at + 1000) for at in range(0, answers["rows"], 1000)]
     parts = [session.run(None, feeds(session, answers["columns"], rows)) for rows in whole]
     theirs = {name: np.concatenate([part[at] for part in parts])[:, 0] for at, name in enumerate(names)}
-    # A step of the calibration makes a difference as much larger as it is steep.
     mean, steepest = mapped(answers, theirs)
+    print(f"      {case}: steepest rise of the calibration {steepest:.0f}")
     check(f"{case}: onnxruntime, vote of its own members", largest(mean, theirs["churn_vote"]), EXACT)
-    for member, limit in [("booster", CHANCE), ("svm", MACHINE), ("forest", CHANCE), ("vote", CHANCE * max(1.0, steepest))]:
-        check(f"{case}: onnxruntime, {member}, {answers['rows']} rows", largest(answers[member], theirs[f"churn_{member}"]), limit)
+    for member in ["booster", "svm", "forest", "vote"]:
+        check(f"{case}: onnxruntime, {member}, {answers['rows']} rows", largest(answers[member], theirs[f"churn_{member}"]), CHANCE)
     for rows in [slice(0, 1), slice(5, 12)]:
         few = dict(zip(names, session.run(None, feeds(session, answers["columns"], rows))))
-        check(f"{case}: onnxruntime, vote, rows {rows.start} to {rows.stop}", largest(answers["vote"][rows], few["churn_vote"][:, 0]), CHANCE * max(1.0, steepest))
+        check(f"{case}: onnxruntime, vote, rows {rows.start} to {rows.stop}", largest(answers["vote"][rows], few["churn_vote"][:, 0]), CHANCE)
     differing = sum(ours != bool(one) for ours, one in zip(answers["positive"], theirs["churn_positive"]))
     check(f"{case}: onnxruntime, answers that differ", differing, 0)
     differing = sum(ours != one for ours, one in zip(answers["segment"], theirs["churn_segment"]))
@@ -129,6 +130,8 @@ def judge_xgboost(case, folder, answers):
 
 
 def judge_libsvm(case, folder, answers):
+    if not (folder / "machine.libsvm").is_file():
+        return  # a plane, which this format does not have
     model = svmutil.svm_load_model(str(folder / "machine.libsvm"))
     scaled = matrix(folder, "scaled.f32", answers).astype(np.float64)
     rows = [{at + 1: value for at, value in enumerate(row) if value != 0.0} for row in scaled]

@@ -13,22 +13,25 @@ use learn::explain::treeshap::Explainer;
 use learn::interchange::xgboost::{self, Encoding};
 use learn::interchange::{libsvm, onnx};
 use learn::rng::Rng;
-use learn::{Calibration, Ensemble, Matrix, SegmentSpec, Segments, TrainSpec, Weights};
+use learn::{BoosterSpec, Calibration, Ensemble, ForestSpec, Kernel, Matrix, SegmentSpec, Segments, SvmSpec, TrainSpec, Weights};
 use serde_json::{Value as Json, json};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// Rows that are explained: exact values of a forest take a tenth of a second each.
 const EXPLAINED: usize = 200;
+/// Of a case that is there for something else.
+const EXPLAINED_FEW: usize = 10;
 
 /// What is made of one table.
 struct Case {
-    name: &'static str,
+    name: String,
     frame: Frame,
     labels: Vec<bool>,
     segment_columns: &'static [&'static str],
     log_columns: &'static [&'static str],
-    calibration: Calibration,
+    spec: TrainSpec,
+    explained: usize,
 }
 
 fn main() -> Outcome<()> {
@@ -36,27 +39,56 @@ fn main() -> Outcome<()> {
     if std::env::args().nth(2).is_some_and(|word| word == "answer") {
         return answer(&out);
     }
-    let (frame, labels) = generated(2_000)?;
-    let mut cases = vec![Case {
-        name: "generated",
-        frame,
-        labels,
-        segment_columns: &["spend", "visits"],
-        log_columns: &["spend"],
-        calibration: Calibration::Isotonic,
-    }];
+    let mut cases = crossed()?;
+    let whole = |calibration, weights| TrainSpec { calibration, weights, inner_folds: 2, ..TrainSpec::default() };
     if let Some((frame, labels)) = table("telco_ibm.csv", &["customerID"], "Churn")? {
         let (segment_columns, log_columns) = (&["tenure", "MonthlyCharges"][..], &["TotalCharges"][..]);
-        cases.push(Case { name: "telco", frame, labels, segment_columns, log_columns, calibration: Calibration::Platt });
+        let spec = whole(Calibration::Platt, Weights::Stacked);
+        let name = "telco".to_owned();
+        cases.push(Case { name, frame, labels, segment_columns, log_columns, spec, explained: EXPLAINED });
     }
     if let Some((frame, labels)) = table("mlc_churn.csv", &[], "churn")? {
         let segment_columns = &["total_day_minutes", "total_eve_minutes", "number_customer_service_calls"][..];
-        cases.push(Case { name: "mlc", frame, labels, segment_columns, log_columns: &[], calibration: Calibration::None });
+        let spec = whole(Calibration::None, Weights::Equal);
+        let name = "mlc".to_owned();
+        cases.push(Case { name, frame, labels, segment_columns, log_columns: &[], spec, explained: EXPLAINED });
     }
     for case in &cases {
-        export(&out.join(case.name), case)?;
+        export(&out.join(&case.name), case)?;
     }
     Ok(())
+}
+
+/// Every kernel with every calibration and every way to vote, on generated rows; few trees but in the first.
+fn crossed() -> Outcome<Vec<Case>> {
+    let mut out = Vec::new();
+    for (kernel, word) in [(Kernel::Rbf, "exact"), (Kernel::Nystroem, "landmarks"), (Kernel::Linear, "plane")] {
+        for (calibration, ending) in
+            [(Calibration::Isotonic, "isotonic"), (Calibration::Platt, "platt"), (Calibration::None, "plain")]
+        {
+            for (weights, vote) in [(Weights::OutOfFold, "mixed"), (Weights::Stacked, "stacked")] {
+                let (frame, labels) = generated(2_000)?;
+                let svm = SvmSpec { kernel, ..SvmSpec::default() };
+                let (booster, forest) = (BoosterSpec::default(), ForestSpec::default());
+                let spec = if out.is_empty() {
+                    TrainSpec { booster, forest, ..TrainSpec::default() }
+                } else {
+                    let (booster, forest) = (BoosterSpec { trees: 60, ..booster }, ForestSpec { trees: 60, ..forest });
+                    TrainSpec { booster, forest, ..TrainSpec::default() }
+                };
+                out.push(Case {
+                    name: format!("generated-{word}-{ending}-{vote}"),
+                    frame,
+                    labels,
+                    segment_columns: &["spend", "visits"],
+                    log_columns: &["spend"],
+                    explained: if out.is_empty() { EXPLAINED } else { EXPLAINED_FEW },
+                    spec: TrainSpec { svm, calibration, weights, inner_folds: 2, ..spec },
+                });
+            }
+        }
+    }
+    Ok(out)
 }
 
 fn export(out: &Path, case: &Case) -> Outcome<()> {
@@ -64,18 +96,7 @@ fn export(out: &Path, case: &Case) -> Outcome<()> {
     let (train, test): (Vec<usize>, Vec<usize>) = (0..rows).partition(|row| row % 4 != 0);
     let known: Vec<bool> = train.iter().map(|&row| case.labels[row]).collect();
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-    let weights = match case.calibration {
-        Calibration::None => Weights::Equal,
-        Calibration::Platt => Weights::Stacked,
-        Calibration::Isotonic => Weights::OutOfFold,
-    };
-    let spec = TrainSpec {
-        log_columns: names(case.log_columns),
-        calibration: case.calibration,
-        weights,
-        inner_folds: 2,
-        ..TrainSpec::default()
-    };
+    let spec = TrainSpec { log_columns: names(case.log_columns), ..case.spec.clone() };
     let train = case.frame.take(&train);
     let segments = SegmentSpec { columns: names(case.segment_columns), bootstraps: 3, most: 5, ..SegmentSpec::default() };
     let segments = Segments::fit(&train, &vec![1.0; train.rows()], Some(&known), &segments)?;
@@ -85,7 +106,9 @@ fn export(out: &Path, case: &Case) -> Outcome<()> {
     save(out, "booster.json", &xgboost::booster(model.booster(), Encoding::Json)?)?;
     save(out, "booster.ubj", &xgboost::booster(model.booster(), Encoding::Ubj)?)?;
     save(out, "forest.json", &xgboost::forest(model.forest())?)?;
-    save(out, "machine.libsvm", libsvm::write(model.svm())?.as_bytes())?;
+    if !model.svm().is_plane() {
+        save(out, "machine.libsvm", libsvm::write(model.svm())?.as_bytes())?;
+    }
 
     let truth: Vec<bool> = test.iter().map(|&row| case.labels[row]).collect();
     let test = damaged(&case.frame.take(&test));
@@ -123,12 +146,12 @@ fn export(out: &Path, case: &Case) -> Outcome<()> {
         "decision": each(&|row| json!(model.svm().decision(scaled.row(row)))),
     }))?;
     save(out, "answers.json", &bytes)?;
-    explain(out, &model, &train, &test)
+    explain(out, &model, &train, &test, case.explained)
 }
 
 /// Contributions of booster and forest, and both models with the covers that they were reckoned from.
-fn explain(out: &Path, model: &Ensemble, train: &Frame, test: &Frame) -> Outcome<()> {
-    let chosen: Vec<usize> = (0..test.rows().min(EXPLAINED)).collect();
+fn explain(out: &Path, model: &Ensemble, train: &Frame, test: &Frame, most: usize) -> Outcome<()> {
+    let chosen: Vec<usize> = (0..test.rows().min(most)).collect();
     let (background, rows) = (model.preprocess().encode(train)?, model.preprocess().encode(&test.take(&chosen))?);
     let booster = Explainer::booster(model.booster(), &background)?;
     let (background, filled) = (model.preprocess().filled(&background), model.preprocess().filled(&rows));

@@ -1,16 +1,18 @@
 //! Gives the whole model to ONNX: encoding, booster, support vector machine, forest, vote and segments in one graph, so that an
 //! independent runtime can answer from the raw columns and show that we answer right (T4).
 //!
-//! `ai.onnx` 17 and `ai.onnx.ml` 3. Each column is an input `[rows, 1]`: numbers in 32 bits, `NaN` where missing; categories as
+//! `ai.onnx` 17 and `ai.onnx.ml` 3. Each column is an input `[rows, 1]`: numbers in 64 bits, `NaN` where missing; categories as
 //! texts, where any text that is no level, such as the empty one, counts as none. Outputs `[rows, 1]`: [`OUTPUTS`].
 //!
-//! What is equal: our numbers come in 64 bits and are read in 32, as here; only `ln` and the segments read all 64. Trees add in 32
-//! bits in an order that the runtime chooses: probabilities of booster, forest and vote differ by less than 1e-6. Distances of
-//! the machine are taken in 64 bits here and in 32 by us: its probability differs by less than 5e-6 (`checks/peers` prints the
-//! figures). An isotonic calibration has steps, which make a difference as much larger as they are steep. A segment
-//! differs only for rows as far from one centre as from another.
+//! What is equal: every operation that rounds to 32 bits is a node of its own and comes in our order (trees are asked for all their
+//! leaves, which are then added one by one), so that a runtime that rounds as IEEE 754 says has our margins and distances bit for
+//! bit; only sums in 64 bits may come in another order. Probabilities of the members and of the vote differ by less than 1e-9, even
+//! after the steep steps of an isotonic calibration (`checks/peers` prints the figures). A segment differs only for rows as far
+//! from one centre as from another.
 //!
 //! The graph holds rows of training customers, as the machine itself does: treat it as personal data.
+
+mod machine;
 
 use super::proto::{Graph, Kind, Message, floats, number, numbers, text, texts};
 use super::{Knot, Plain};
@@ -20,7 +22,7 @@ use crate::error::LearnError;
 use crate::preprocess::{ColumnKind, NUMBER_MAX, Preprocess};
 use crate::segments::{Axis, Segments};
 use crate::stack::Stack;
-use crate::svm::Svm;
+use machine::machine;
 
 /// Names of the outputs, probabilities in 64 bits first; the last two only where the model has segments.
 pub const OUTPUTS: [&str; 7] =
@@ -42,12 +44,10 @@ pub fn write(model: &Ensemble) -> Result<Vec<u8>, LearnError> {
     let filled = filling(&mut graph, model.preprocess(), &raw);
     let scaled = scaling(&mut graph, model.preprocess(), &filled);
 
-    let margin = trees(&mut graph, &Plain::booster(model.booster())?, &raw);
+    let margin = margin(&mut graph, &Plain::booster(model.booster())?, &raw);
     let booster = graph.node("Sigmoid", &[&margin]);
     let svm = machine(&mut graph, model.svm(), &scaled);
-    let sum = trees(&mut graph, &Plain::forest(model.forest()), &filled);
-    let count = graph.double(model.forest().trees() as f64);
-    let forest = graph.node("Div", &[&sum, &count]);
+    let forest = forest(&mut graph, &Plain::forest(model.forest()), &filled);
     let vote = voting(&mut graph, model, [&booster, &svm, &forest]);
     let threshold = graph.double(model.threshold());
     let positive = graph.node("GreaterOrEqual", &[&vote, &threshold]);
@@ -80,14 +80,14 @@ fn inputs(graph: &mut Graph, model: &Ensemble) -> Result<(), LearnError> {
     }
     for column in columns {
         let kind = match column.kind {
-            ColumnKind::Number { .. } => Kind::Float,
+            ColumnKind::Number { .. } => Kind::Double,
             ColumnKind::Category { .. } => Kind::Text,
         };
         graph.input(&column.name, kind);
     }
     for axis in axes {
         match columns.iter().find(|column| column.name == axis.column).map(|column| &column.kind) {
-            None => graph.input(&axis.column, Kind::Float),
+            None => graph.input(&axis.column, Kind::Double),
             Some(ColumnKind::Number { .. }) => (),
             Some(ColumnKind::Category { .. }) => {
                 return Err(LearnError::Kind {
@@ -109,6 +109,7 @@ fn encoding(graph: &mut Graph, preprocess: &Preprocess) -> String {
         match &column.kind {
             ColumnKind::Number { log } => {
                 let value = if *log { logarithm(graph, &column.name) } else { column.name.clone() };
+                let value = graph.cast(&value, Kind::Float);
                 let size = graph.node("Abs", &[&value]);
                 let known = graph.node("LessOrEqual", &[&size, &most]);
                 parts.push(graph.node("Where", &[&known, &value, &missing]));
@@ -127,16 +128,24 @@ fn encoding(graph: &mut Graph, preprocess: &Preprocess) -> String {
     graph.node_with("Concat", "", &parts, &[number("axis", 1)])
 }
 
-/// `sign(x) * ln(1 + |x|)`, taken in 64 bits.
+/// `sign(x) * ln(1 + |x|)`. With `u = 1 + |x|` rounded, `ln(u) * |x| / (u - 1)` keeps the digits of small numbers (Kahan).
 fn logarithm(graph: &mut Graph, value: &str) -> String {
     let one = graph.double(1.0);
-    let wide = graph.cast(value, Kind::Double);
-    let size = graph.node("Abs", &[&wide]);
+    let size = graph.node("Abs", &[value]);
     let more = graph.node("Add", &[&size, &one]);
     let log = graph.node("Log", &[&more]);
-    let sign = graph.node("Sign", &[&wide]);
-    let signed = graph.node("Mul", &[&log, &sign]);
-    graph.cast(&signed, Kind::Float)
+    let added = graph.node("Sub", &[&more, &one]);
+    let share = graph.node("Div", &[&size, &added]);
+    let product = graph.node("Mul", &[&log, &share]);
+    // Where nothing was added the number itself is right, and where all was lost the quotient is 1 or no number.
+    let least = graph.double(f64::EPSILON);
+    let most = graph.double(1.0 / f64::EPSILON);
+    let tiny = graph.node("Less", &[&size, &least]);
+    let huge = graph.node("Greater", &[&size, &most]);
+    let plain = graph.node("Where", &[&huge, &log, &product]);
+    let found = graph.node("Where", &[&tiny, &size, &plain]);
+    let sign = graph.node("Sign", &[value]);
+    graph.node("Mul", &[&found, &sign])
 }
 
 fn filling(graph: &mut Graph, preprocess: &Preprocess, raw: &str) -> String {
@@ -152,8 +161,27 @@ fn scaling(graph: &mut Graph, preprocess: &Preprocess, filled: &str) -> String {
     graph.node("Div", &[&centred, &deviations])
 }
 
-/// The sum of the leaves and the base, widened to 64 bits.
-fn trees(graph: &mut Graph, plain: &Plain, rows: &str) -> String {
+/// The booster's margin in 64 bits: its leaves are added to the base in 32, tree after tree.
+fn margin(graph: &mut Graph, plain: &Plain, rows: &str) -> String {
+    let leaves = leaves(graph, plain, rows);
+    let axis = graph.long(1);
+    let sums = graph.node("CumSum", &[&leaves, &axis]);
+    let last = graph.column(&sums, plain.trees.len().saturating_sub(1));
+    graph.cast(&last, Kind::Double)
+}
+
+/// The mean of the leaves, in 64 bits.
+fn forest(graph: &mut Graph, plain: &Plain, rows: &str) -> String {
+    let leaves = leaves(graph, plain, rows);
+    let wide = graph.cast(&leaves, Kind::Double);
+    let axis = graph.longs(&[1]);
+    let sum = graph.node("ReduceSum", &[&wide, &axis]);
+    let count = graph.double(plain.trees.len() as f64);
+    graph.node("Div", &[&sum, &count])
+}
+
+/// The leaf of each tree, `[rows, trees]`; to the first the base is added.
+fn leaves(graph: &mut Graph, plain: &Plain, rows: &str) -> String {
     let all = || {
         plain.trees.iter().enumerate().flat_map(|(tree, knots)| knots.iter().enumerate().map(move |(at, knot)| (tree, at, knot)))
     };
@@ -174,10 +202,10 @@ fn trees(graph: &mut Graph, plain: &Plain, rows: &str) -> String {
         Knot::Leaf(_) => 0.0,
     });
     let attributes: Vec<Message> = vec![
-        number("n_targets", 1),
+        number("n_targets", plain.trees.len() as i64),
         text("aggregate_function", "SUM"),
         text("post_transform", "NONE"),
-        floats("base_values", [plain.base]),
+        floats("base_values", (0..plain.trees.len()).map(|tree| if tree == 0 { plain.base } else { 0.0 })),
         numbers("nodes_treeids", all().map(|(tree, _, _)| tree as i64)),
         numbers("nodes_nodeids", all().map(|(_, at, _)| at as i64)),
         numbers("nodes_featureids", split(|knot| if let Knot::Split { column, .. } = knot { i64::from(*column) } else { 0 })),
@@ -191,11 +219,10 @@ fn trees(graph: &mut Graph, plain: &Plain, rows: &str) -> String {
         ),
         numbers("target_treeids", leaves().map(|(tree, _, _)| tree)),
         numbers("target_nodeids", leaves().map(|(_, at, _)| at)),
-        numbers("target_ids", leaves().map(|_| 0)),
+        numbers("target_ids", leaves().map(|(tree, _, _)| tree)),
         floats("target_weights", leaves().map(|(_, _, value)| value)),
     ];
-    let sum = graph.node_with("TreeEnsembleRegressor", ML, &[rows], &attributes);
-    graph.cast(&sum, Kind::Double)
+    graph.node_with("TreeEnsembleRegressor", ML, &[rows], &attributes)
 }
 
 /// `1 / (1 + exp(slope * value + offset))`.
@@ -204,52 +231,6 @@ fn sigmoid(graph: &mut Graph, fitted: Sigmoid, value: &str) -> String {
     let product = graph.node("Mul", &[value, &slope]);
     let odds = graph.node("Add", &[&product, &offset]);
     graph.node("Sigmoid", &[&odds])
-}
-
-/// The machine's probability, in 64 bits: squared distances as `|x|^2 + |s|^2 - 2 x s`, then `exp` and weights.
-fn machine(graph: &mut Graph, svm: &Svm, scaled: &str) -> String {
-    let parts = svm.parts();
-    let (count, columns) = (parts.weights.len(), parts.columns);
-    if svm.is_plane() {
-        let weights = graph.floats(&[columns, 1], &parts.weights);
-        let weights = graph.cast(&weights, Kind::Double);
-        let bias = graph.double(parts.bias);
-        let wide = graph.cast(scaled, Kind::Double);
-        let sum = graph.node("MatMul", &[&wide, &weights]);
-        let decision = graph.node("Add", &[&sum, &bias]);
-        return sigmoid(graph, parts.sigmoid, &decision);
-    }
-    let mut turned = vec![0.0f32; count * columns];
-    let mut sizes = Vec::with_capacity(count);
-    for (at, vector) in parts.vectors.chunks(columns.max(1)).enumerate() {
-        sizes.push(vector.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>());
-        for (column, &value) in vector.iter().enumerate() {
-            turned[column * count + at] = value;
-        }
-    }
-    // Kept in 32 bits, which they have; a runtime widens them once, when it loads the graph.
-    let vectors = graph.floats(&[columns, count], &turned);
-    let vectors = graph.cast(&vectors, Kind::Double);
-    let weights = graph.floats(&[count, 1], &parts.weights);
-    let weights = graph.cast(&weights, Kind::Double);
-    let sizes = graph.doubles(&[1, count], &sizes);
-    let (zero, minus_two) = (graph.double(0.0), graph.double(-2.0));
-    let (width, bias) = (graph.double(-f64::from(parts.gamma)), graph.double(parts.bias));
-    let last = graph.longs(&[1]);
-
-    let wide = graph.cast(scaled, Kind::Double);
-    let squares = graph.node("Mul", &[&wide, &wide]);
-    let own = graph.node("ReduceSum", &[&squares, &last]);
-    let product = graph.node("MatMul", &[&wide, &vectors]);
-    let product = graph.node("Mul", &[&product, &minus_two]);
-    let part = graph.node("Add", &[&product, &own]);
-    let far = graph.node("Add", &[&part, &sizes]);
-    let far = graph.node("Max", &[&far, &zero]);
-    let exponent = graph.node("Mul", &[&far, &width]);
-    let near = graph.node("Exp", &[&exponent]);
-    let sum = graph.node("MatMul", &[&near, &weights]);
-    let decision = graph.node("Add", &[&sum, &bias]);
-    sigmoid(graph, parts.sigmoid, &decision)
 }
 
 /// The weighted mean of booster, machine and forest, or what they are stacked to, calibrated.
@@ -358,7 +339,7 @@ fn segmenting(graph: &mut Graph, segments: &Segments) -> (String, String) {
 
 /// One scaled coordinate, in 64 bits.
 fn axis_of(graph: &mut Graph, axis: &Axis) -> String {
-    let wide = graph.cast(&axis.column, Kind::Double);
+    let wide = axis.column.clone();
     let (most, fill) = (graph.double(f64::MAX), graph.double(axis.fill));
     let size = graph.node("Abs", &[&wide]);
     let known = graph.node("LessOrEqual", &[&size, &most]);

@@ -136,6 +136,11 @@ impl Graph {
         self.constant(Kind::Long, &[values.len()], |tensor| tensor.bytes(9, &raw))
     }
 
+    /// A single whole number, without a shape.
+    pub(super) fn long(&mut self, value: i64) -> String {
+        self.constant(Kind::Long, &[], |tensor| tensor.bytes(9, &value.to_le_bytes()))
+    }
+
     pub(super) fn texts(&mut self, values: &[&str]) -> String {
         self.constant(Kind::Text, &[values.len()], |tensor| values.iter().fold(tensor, |tensor, value| tensor.text(6, value)))
     }
@@ -172,6 +177,12 @@ impl Graph {
         node = attributes.iter().fold(node.text(4, operator), |node, attribute| node.message(5, attribute));
         self.nodes.push(if domain.is_empty() { node } else { node.text(7, domain) });
         name
+    }
+
+    /// One column of a matrix, as `[rows, 1]`.
+    pub(super) fn column(&mut self, from: &str, column: usize) -> String {
+        let at = self.longs(&[column as i64]);
+        self.node_with("Gather", "", &[from, &at], &[number("axis", 1)])
     }
 
     pub(super) fn cast(&mut self, from: &str, to: Kind) -> String {
