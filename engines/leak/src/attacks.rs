@@ -112,9 +112,12 @@ impl Leak {
         measured.max_by(|left, right| left.0.total_cmp(&right.0)).map(|(_, attack, rate)| (attack, rate))
     }
 
-    /// The upper end of the worst attack's interval at a rate of false alarms; 1 where it could not be measured.
+    /// The higher upper end of the worst attack's two intervals at a rate of false alarms ([`Figures::high`]); 1 where it could not be
+    /// measured.
     pub fn high(&self, false_alarms: f64) -> f64 {
-        self.worst(false_alarms).map_or(1.0, |(_, rate)| rate.high())
+        let at = FALSE_ALARMS.iter().position(|&rate| rate == false_alarms);
+        let worst = self.worst(false_alarms).and_then(|(attack, _)| self.attacks.get(&attack));
+        at.zip(worst).map_or(1.0, |(at, figures)| figures.high(at))
     }
 
     /// The highest area under the curve.
@@ -142,7 +145,7 @@ pub fn judge(panel: &Panel, targets: &[usize], settings: &Settings) -> Result<Le
     let member: Vec<bool> = targets.iter().flat_map(|&target| panel.trained(target).iter().copied()).collect();
     let attacks = Attack::ALL.map(|attack| {
         let all: Vec<Vec<f64>> = targets.par_iter().map(|&target| run(panel, &odds, target, attack, settings)).collect();
-        (attack, figures(&all.concat(), &member))
+        (attack, figures(&all.concat(), &member, panel.rows()))
     });
     let members = member.iter().filter(|&&member| member).count();
     Ok(Leak { members: members as u64, non_members: (member.len() - members) as u64, attacks: attacks.into_iter().collect() })

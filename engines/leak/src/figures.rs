@@ -4,10 +4,14 @@ use learn::interval::clopper_pearson;
 use learn::metrics;
 use serde::Serialize;
 
+use crate::people::intervals;
+
 /// Rates of false alarms at which the share of members found is measured.
 pub const FALSE_ALARMS: [f64; 2] = [0.001, 0.01];
 /// False alarms that a rate must stand on: fewer, and it is known to no better than a factor of two.
 const ALARMS_MIN: f64 = 10.0;
+/// Seed of the draws of people: the same trials, the same interval.
+const SEED: u64 = 20_261_123;
 
 /// The share of members found at a rate of false alarms.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -19,7 +23,7 @@ pub enum Rate {
         tpr: f64,
         /// Lower end of the exact 95 % interval.
         low: f64,
-        /// Upper end. Trials of one person by many models count as many trials, so the truth is somewhat wider.
+        /// Upper end. Trials of one person by many models count as many trials here; [`Figures::people`] does not count so.
         high: f64,
     },
     /// Too few non-members for that rate.
@@ -56,6 +60,16 @@ pub struct Figures {
     pub auc: f64,
     /// One for each of [`FALSE_ALARMS`].
     pub rates: [Rate; 2],
+    /// The 95 % interval of each rate by draws of people with all their trials, cut and all; `None` where it was not measured.
+    pub people: [Option<(f64, f64)>; 2],
+}
+
+impl Figures {
+    /// The higher of the two intervals' upper ends at one of [`FALSE_ALARMS`], by its place; 1 where it was not measured.
+    pub fn high(&self, at: usize) -> f64 {
+        let exact = self.rates.get(at).map_or(1.0, Rate::high);
+        self.people.get(at).copied().flatten().map_or(1.0, |(_, high)| high.max(exact))
+    }
 }
 
 /// Non-members that a rate of false alarms takes: ten over the rate.
@@ -63,11 +77,12 @@ pub fn needed(false_alarms: f64) -> u64 {
     (ALARMS_MIN / false_alarms).round() as u64
 }
 
-/// Figures of signals (higher: more likely a member), one for each trial. The shorter of the two decides.
-pub fn figures(signals: &[f64], member: &[bool]) -> Figures {
+/// Figures of signals (higher: more likely a member), one for each trial: so many people by one model, then the same by the next. The
+/// shorter of the two slices decides.
+pub fn figures(signals: &[f64], member: &[bool], people: usize) -> Figures {
     let points = metrics::ranking(signals, member);
     let rates = FALSE_ALARMS.map(|rate| rate_at(&points, rate));
-    Figures { auc: metrics::roc_auc(signals, member), rates }
+    Figures { auc: metrics::roc_auc(signals, member), rates, people: intervals(signals, member, people, SEED) }
 }
 
 /// Between two points of the curve the attacker tosses a coin for the rows that tie: the straight line between them.
@@ -98,7 +113,7 @@ mod tests {
     fn trials(members: usize, non_members: usize, signal: impl Fn(usize, bool) -> f64) -> Figures {
         let member: Vec<bool> = (0..members + non_members).map(|at| at < members).collect();
         let signals: Vec<f64> = member.iter().enumerate().map(|(at, &member)| signal(at, member)).collect();
-        figures(&signals, &member)
+        figures(&signals, &member, members + non_members)
     }
 
     #[test]
@@ -132,8 +147,8 @@ mod tests {
         let found = trials(100, 999, |_, member| f64::from(u8::from(member)));
         assert_eq!(found.rates[0], Rate::NotMeasurable { non_members: 999, needed: 10_000 });
         assert_eq!(found.rates[1], Rate::NotMeasurable { non_members: 999, needed: 1_000 });
-        assert_eq!(found.rates[1].high(), 1.0);
+        assert_eq!([found.rates[1].high(), found.high(0), found.high(1), found.high(2)], [1.0; 4]);
         assert!(trials(100, 1_000, |_, _| 0.0).rates[1].tpr().is_some());
-        assert!(figures(&[], &[]).auc.is_nan());
+        assert!(figures(&[], &[], 0).auc.is_nan());
     }
 }

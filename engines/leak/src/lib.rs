@@ -13,6 +13,7 @@ mod error;
 mod figures;
 mod lira;
 mod panel;
+mod people;
 mod rmia;
 
 pub use attacks::{Attack, Leak, Settings, judge, signals};
