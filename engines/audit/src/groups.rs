@@ -48,11 +48,6 @@ impl Group {
         let squared = auc * (1.0 - auc) + (positives - 1.0) * (one - auc * auc) + (negatives - 1.0) * (two - auc * auc);
         (squared / (positives * negatives)).sqrt()
     }
-
-    /// Share of rows that were flagged; not a number without rows.
-    pub fn flagged_share(&self) -> f64 {
-        self.flagged as f64 / self.rows as f64
-    }
 }
 
 fn group(name: String, rows: &[Scored], threshold: f64) -> Group {

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use gate::Digest;
+use gate::{Digest, Finding};
 use serde::{Deserialize, Serialize};
+
+use crate::measured::{Audit, Measured};
 
 /// Something that a model was made from, with what the log proves of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,140 +23,6 @@ pub struct Leak {
     pub column: String,
     /// Its AUC alone.
     pub auc: f64,
-}
-
-/// The customers who are worth most, as rows that the model had not seen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TopTier {
-    /// Their values, for people.
-    pub name: String,
-    /// Rows.
-    pub rows: u64,
-    /// Churners among them.
-    pub churners: u64,
-    /// Churners who were flagged.
-    pub found: u64,
-    /// AUC among them alone, and its standard error.
-    pub auc: (f64, f64),
-    /// Share of churners in the quarter below; absent where there is none.
-    #[serde(default)]
-    pub below: Option<f64>,
-}
-
-/// How differently churners of two groups of people are found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RecallGap {
-    /// The protected column.
-    pub column: String,
-    /// Distance of the 95 % intervals of the two recalls.
-    pub gap: f64,
-    /// The group that is found least, with its recall.
-    pub least: (String, f64),
-    /// The group that is found most, with its recall.
-    pub most: (String, f64),
-}
-
-/// A rare pattern that turns answers around.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Pattern {
-    /// Its columns, joined by `+`.
-    pub columns: String,
-    /// Its values, for people.
-    pub values: String,
-    /// Share of training rows that have it.
-    pub support: f64,
-    /// Share of customers whose answer it turns.
-    pub turned: f64,
-    /// The same less the most that a part of it, or a pattern beside it, turns.
-    pub lift: f64,
-}
-
-/// What a figure like the AUC does not see; measured on rows that the model had not seen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Audit {
-    /// Debiased root mean squared calibration error.
-    pub calibration_error: f64,
-    /// AUC of all rows together.
-    pub auc: f64,
-    /// Share of churners among all rows.
-    pub churn_rate: f64,
-    /// The most valuable quarter; absent where the contract names no value.
-    pub top_tier: Option<TopTier>,
-    /// By protected column.
-    pub recall_gaps: Vec<RecallGap>,
-    /// Patterns that turn answers around, worst first.
-    pub patterns: Vec<Pattern>,
-}
-
-/// Attacks on the vote by somebody whom no training knows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Evasion {
-    /// What the attacker knows: `model`, `scores` or `answers`.
-    pub knows: String,
-    /// Rows that the vote got right, and that were attacked.
-    pub tried: u64,
-    /// Rows that then got the other answer.
-    pub won: u64,
-    /// 95 % interval of the share.
-    pub interval: (f64, f64),
-}
-
-/// What an outsider can do to the answers, within what the contract says he can change.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Robustness {
-    /// How far he moves each column, as a share of its range.
-    pub eps: f64,
-    /// Columns that he can move; where there are none, nothing was attacked.
-    pub columns: Vec<String>,
-    /// Rows that were certified.
-    pub rows: u64,
-    /// Balanced accuracy of the booster on them.
-    pub balanced_accuracy: f64,
-    /// The same of rows that are right and proven to stay so.
-    pub certified: f64,
-    /// Share of rows that were not decided; they count as not certified.
-    pub unknown: f64,
-    /// Attacks on the whole vote.
-    pub evasions: Vec<Evasion>,
-}
-
-/// How much a member, or the vote, of models with these settings remembers its people.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Memory {
-    /// Whose scores were attacked: `booster`, `svm`, `forest` or `vote`.
-    pub member: String,
-    /// Models on random halves of the rows.
-    pub models: u64,
-    /// Rows.
-    pub rows: u64,
-    /// The attack that found most.
-    pub attack: String,
-    /// Share of people that it finds in training at one false alarm in a thousand; absent where too few rows can tell.
-    pub tpr: Option<f64>,
-    /// Upper end of its 95 % interval; 1 where it could not be measured.
-    pub tpr_high: f64,
-}
-
-/// Decisions on the frozen customers, compared with those of the model that serves.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Canary {
-    /// No model serves yet, or the policy asked for new customers.
-    First,
-    /// Both models decided.
-    Compared {
-        /// Frozen customers.
-        rows: u64,
-        /// Flagged by the serving model alone.
-        released: u64,
-        /// Flagged by the candidate alone.
-        caught: u64,
-    },
-    /// Could not be compared, and why.
-    Broken(String),
-    /// Was not tried.
-    #[default]
-    Unknown,
 }
 
 /// Limits that the project's policy sets.
@@ -214,23 +82,20 @@ pub struct Facts {
     pub leaks: Vec<Leak>,
     /// Rows that stand on both sides of a split.
     pub duplicates_across: u64,
-    /// What else was measured; absent where it was not.
-    #[serde(default)]
-    pub audit: Option<Audit>,
-    /// Decisions on the frozen customers.
-    #[serde(default)]
-    pub canary: Canary,
-    /// What an outsider can do; absent where it was not measured.
-    #[serde(default)]
-    pub robustness: Option<Robustness>,
-    /// What models of these settings remember of their people, by member; empty where it was not measured.
-    #[serde(default)]
-    pub memory: Vec<Memory>,
+    /// What was measured of it.
+    #[serde(flatten)]
+    pub measured: Measured,
     /// The policy.
     pub policy: Policy,
 }
 
 impl Facts {
+    /// What the AUC does not see, or the finding that it was not measured.
+    pub(crate) fn audited(&self) -> Result<&Audit, Finding> {
+        let missing = || Finding::seen("the model was not audited", "train again with `stayward train`");
+        self.measured.audit.as_ref().ok_or_else(missing)
+    }
+
     /// An honest candidate.
     pub fn ordinary() -> Self {
         let digest = Digest::of(b"ordinary");
@@ -244,39 +109,7 @@ impl Facts {
             environment,
             leaks: Vec::new(),
             duplicates_across: 0,
-            audit: Some(Audit {
-                calibration_error: 0.01,
-                auc: 0.84,
-                churn_rate: 0.26,
-                top_tier: Some(TopTier {
-                    name: "90 to 120".into(),
-                    rows: 1_700,
-                    churners: 400,
-                    found: 200,
-                    auc: (0.82, 0.01),
-                    below: Some(0.25),
-                }),
-                recall_gaps: Vec::new(),
-                patterns: Vec::new(),
-            }),
-            canary: Canary::Compared { rows: 500, released: 5, caught: 5 },
-            memory: vec![Memory {
-                member: "vote".into(),
-                models: 8,
-                rows: 7_000,
-                attack: "RMIA".into(),
-                tpr: Some(0.002),
-                tpr_high: 0.0025,
-            }],
-            robustness: Some(Robustness {
-                eps: 0.05,
-                columns: vec!["usage".into()],
-                rows: 1_000,
-                balanced_accuracy: 0.75,
-                certified: 0.6,
-                unknown: 0.0,
-                evasions: vec![Evasion { knows: "model".into(), tried: 100, won: 20, interval: (0.13, 0.29) }],
-            }),
+            measured: Measured::ordinary(),
             policy: Policy {
                 auc_min: 0.65,
                 brier_max: 0.25,
@@ -307,4 +140,17 @@ pub(crate) fn candidate() -> artifact::Candidate {
         parameters: digest,
         figures: artifact::Figures { auc: 0.84, auc_sd: 0.01, pr_auc: 0.66, log_loss: 0.42, brier: 0.135, accuracy: 0.8 },
     }
+}
+
+/// The verdict on an ordinary candidate whose audit is changed so; makes sure that the gate refuses one that was not audited.
+#[cfg(test)]
+pub(crate) fn judge_audited(
+    gate: &dyn gate::Gate<artifact::Training, Facts>,
+    change: impl Fn(&mut Audit),
+) -> gate::Verdict<artifact::Candidate> {
+    let mut facts = Facts::ordinary();
+    facts.measured.audit.iter_mut().for_each(&change);
+    let missing = Facts { measured: Measured { audit: None, ..facts.measured.clone() }, ..facts.clone() };
+    assert!(gate.judge(candidate(), &missing).refuses());
+    gate.judge(candidate(), &facts)
 }

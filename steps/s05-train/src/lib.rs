@@ -3,11 +3,13 @@
 
 mod facts;
 mod gates;
+mod measured;
 
 use artifact::Training;
 use gate::Gate;
 
-pub use facts::{Audit, Canary, Evasion, Facts, Leak, Lineage, Memory, Pattern, Policy, RecallGap, Robustness, TopTier};
+pub use facts::{Facts, Leak, Lineage, Policy};
+pub use measured::{Audit, Canary, Evasion, Measured, Memory, Pattern, RecallGap, Robustness, TopTier};
 
 /// The gates, in order.
 pub static GATES: &[&dyn Gate<Training, Facts>] = &[

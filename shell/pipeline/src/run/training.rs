@@ -9,7 +9,7 @@ use gate::{Digest, Receipt, Witness};
 use learn::evaluate::Spread;
 use learn::{Ensemble, Evaluation, Member, Segments, Split, TrainSpec, metrics};
 use outlier::{GuardSpec, Reference, Spec};
-use s05_train::{Audit, Canary, Facts, Leak, Lineage, Memory, Policy, Robustness};
+use s05_train::{Facts, Leak, Lineage, Measured, Policy, Robustness};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tabular::TypedTable;
@@ -56,26 +56,18 @@ pub struct Report {
     pub spec: TrainSpec,
     /// Protected columns, which the model does not read.
     pub protected: Vec<String>,
-    /// What the AUC does not see; absent in models of earlier versions.
-    #[serde(default)]
-    pub audit: Option<Audit>,
-    /// Decisions on the frozen customers against the model that served when it was trained.
-    #[serde(default)]
-    pub canary: Canary,
-    /// What an outsider can do to the answers; absent in models of earlier versions.
-    #[serde(default)]
-    pub robustness: Option<Robustness>,
-    /// What models of these settings remember of their people, by member.
-    #[serde(default)]
-    pub memory: Vec<Memory>,
+    /// What the gates were told beside the figures.
+    #[serde(flatten)]
+    pub measured: Measured,
 }
 
 impl Report {
     /// Name and figure of what the AUC does not see, for people; nothing in models of earlier versions.
     pub fn audit_in_words(&self) -> Vec<(String, String)> {
-        let mut out = self.audit.as_ref().map(|audit| audit::in_words(audit, &self.canary)).unwrap_or_default();
-        out.extend(self.robustness.iter().flat_map(audit::robustness_in_words));
-        out.extend(self.memory.iter().map(audit::memory_in_words));
+        let Measured { audit, canary, robustness, memory } = &self.measured;
+        let mut out = audit.as_ref().map(|audit| audit::in_words(audit, canary)).unwrap_or_default();
+        out.extend(robustness.iter().flat_map(audit::robustness_in_words));
+        out.extend(memory.iter().map(audit::memory_in_words));
         out
     }
 }
@@ -151,7 +143,8 @@ impl Run<'_> {
         let robustness = self.robustness(&prepared, &split)?;
         let memory = super::memory::memory(&prepared.frame, &prepared.labels, &spec)
             .map_err(|error| PipelineError::wrong(format!("membership attacks: {error}"), "bring more labelled customers"))?;
-        let report = report(&prepared, &evaluation, fitted, &spec, (words, (&audited, &canary.compared, &robustness, &memory)));
+        let measured = Measured { audit: Some(audited), canary: canary.compared, robustness: Some(robustness), memory };
+        let report = report(&prepared, &evaluation, fitted, &spec, (words, &measured));
         let files = model_files(&ensemble, &prepared, &evaluation, (&report, &canary.file))?;
         let candidate = Candidate {
             files: files.iter().map(|(name, bytes)| (name.clone(), Digest::of(bytes))).collect(),
@@ -168,13 +161,7 @@ impl Run<'_> {
         let name = format!("model {}", candidate.model().short());
         let made = self.desk.record_made(("model", &name, candidate.model()), parameters, &links, &self.id, self.started)?;
         crash::point("model:recorded");
-        let facts = Facts {
-            audit: Some(audited),
-            canary: canary.compared,
-            robustness: Some(robustness),
-            memory,
-            ..self.training_facts(&prepared, &evaluation, source, labels, segments)?
-        };
+        let facts = Facts { measured, ..self.training_facts(&prepared, &evaluation, source, labels, segments)? };
         let links = Links {
             parents: vec![made.clone(), source.receipt.clone(), labels.receipt.clone(), segments.receipt.clone()],
             ..links
@@ -323,10 +310,7 @@ impl Run<'_> {
             environment_agreed: environment(),
             leaks: leaks(prepared),
             duplicates_across: across(prepared, evaluation),
-            audit: None,
-            canary: Canary::Unknown,
-            robustness: None,
-            memory: Vec::new(),
+            measured: Measured::default(),
             policy: Policy {
                 auc_min: quality.auc_min,
                 brier_max: quality.brier_max,
@@ -411,7 +395,7 @@ fn report(
     evaluation: &Evaluation,
     segments: Segments,
     spec: &TrainSpec,
-    (split, (audit, canary, robustness, memory)): (String, (&Audit, &Canary, &Robustness, &[Memory])),
+    (split, measured): (String, &Measured),
 ) -> Report {
     let churners = prepared.labels.iter().filter(|churned| **churned).count();
     #[expect(clippy::cast_precision_loss, reason = "row counts stay far below 2^53")]
@@ -431,10 +415,7 @@ fn report(
         columns: prepared.frame.names().to_vec(),
         spec: spec.clone(),
         protected: prepared.protected.clone(),
-        audit: Some(audit.clone()),
-        canary: canary.clone(),
-        robustness: Some(robustness.clone()),
-        memory: memory.to_vec(),
+        measured: measured.clone(),
     }
 }
 

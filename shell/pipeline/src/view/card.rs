@@ -157,16 +157,12 @@ fn metrics(report: &Report) -> Vec<Value> {
             ("accuracy", &figures.accuracy),
         ];
         for (name, spread) in all {
-            let mut metric =
-                json!({ "type": name, "value": format!("{:.4}", spread.mean), "slice": format!("{slice}; {}", report.split) });
-            if let (Some(metric), true) = (metric.as_object_mut(), spread.deviation > 0.0) {
-                let (low, high) = (spread.mean - spread.deviation, spread.mean + spread.deviation);
-                metric.insert(
-                    "confidenceInterval".into(),
-                    json!({ "lowerBound": format!("{low:.4}"), "upperBound": format!("{high:.4}") }),
-                );
+            let slice = format!("{slice}; {}", report.split);
+            out.push(json!({ "type": name, "value": format!("{:.4}", spread.mean), "slice": slice }));
+            if spread.deviation > 0.0 {
+                let name = format!("{name}, standard deviation over tests");
+                out.push(json!({ "type": name, "value": format!("{:.4}", spread.deviation), "slice": slice }));
             }
-            out.push(metric);
         }
     }
     out
@@ -190,6 +186,7 @@ fn graphics(model: &ModelDetail) -> Value {
 fn considerations(report: &Report) -> Value {
     let said = |wanted: &str| CONSIDERATIONS.iter().find(|(name, _)| *name == wanted).map_or("", |(_, words)| words);
     let fairness: Vec<Value> = report
+        .measured
         .audit
         .iter()
         .flat_map(|audit| &audit.recall_gaps)

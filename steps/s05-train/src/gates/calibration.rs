@@ -20,8 +20,9 @@ impl Gate<Training, Facts> for CalibrationGate {
     }
 
     fn judge(&self, candidate: Candidate, facts: &Facts) -> Verdict<Candidate> {
-        let Some(audit) = &facts.audit else {
-            return Refuse(Finding::seen("the model was not audited", "train again with `stayward train`"));
+        let audit = match facts.audited() {
+            Ok(audit) => audit,
+            Err(finding) => return Refuse(finding),
         };
         if !(audit.calibration_error <= facts.policy.calibration_max) {
             let why = format!(
@@ -41,18 +42,15 @@ impl Gate<Training, Facts> for CalibrationGate {
 mod tests {
     use super::*;
     use crate::Audit;
-    use crate::facts::candidate;
+    use crate::facts::judge_audited;
 
     fn check(change: impl Fn(&mut Audit)) -> Verdict<Candidate> {
-        let mut facts = Facts::ordinary();
-        facts.audit.iter_mut().for_each(&change);
-        CalibrationGate.judge(candidate(), &facts)
+        judge_audited(&CalibrationGate, change)
     }
 
     #[test]
-    fn an_ordinary_one_passes_and_one_that_was_not_measured_does_not() {
+    fn an_ordinary_one_passes() {
         assert!(check(|_| ()).passes());
-        assert!(CalibrationGate.judge(candidate(), &Facts { audit: None, ..Facts::ordinary() }).refuses());
     }
 
     #[test]

@@ -21,7 +21,7 @@ impl Gate<Training, Facts> for CanaryFlips {
     }
 
     fn judge(&self, candidate: Candidate, facts: &Facts) -> Verdict<Candidate> {
-        match &facts.canary {
+        match &facts.measured.canary {
             Canary::First => (),
             Canary::Compared { rows, released, caught } => {
                 #[expect(clippy::cast_precision_loss, reason = "counts of frozen customers are small")]
@@ -51,10 +51,12 @@ impl Gate<Training, Facts> for CanaryFlips {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Measured;
     use crate::facts::candidate;
 
     fn check(canary: Canary) -> Verdict<Candidate> {
-        CanaryFlips.judge(candidate(), &Facts { canary, ..Facts::ordinary() })
+        let measured = Measured { canary, ..Measured::ordinary() };
+        CanaryFlips.judge(candidate(), &Facts { measured, ..Facts::ordinary() })
     }
 
     #[test]

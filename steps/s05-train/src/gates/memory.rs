@@ -23,7 +23,7 @@ impl Gate<Training, Facts> for MemoryGate {
     }
 
     fn judge(&self, candidate: Candidate, facts: &Facts) -> Verdict<Candidate> {
-        let Some(memory) = facts.memory.iter().find(|memory| memory.member == SERVED) else {
+        let Some(memory) = facts.measured.memory.iter().find(|memory| memory.member == SERVED) else {
             return Refuse(Finding::seen("what the vote remembers was not measured", "train again with `stayward train`"));
         };
         if !(memory.tpr_high <= facts.policy.memory_tpr_max) {
@@ -49,12 +49,12 @@ impl Gate<Training, Facts> for MemoryGate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Memory;
     use crate::facts::candidate;
+    use crate::{Measured, Memory};
 
     fn check(change: impl Fn(&mut Memory)) -> Verdict<Candidate> {
         let mut facts = Facts::ordinary();
-        facts.memory.iter_mut().for_each(&change);
+        facts.measured.memory.iter_mut().for_each(&change);
         MemoryGate.judge(candidate(), &facts)
     }
 
@@ -73,6 +73,13 @@ mod tests {
     #[test]
     fn what_was_not_measured_is_refused() {
         assert!(check(|memory| memory.member = "forest".into()).refuses());
-        assert!(MemoryGate.judge(candidate(), &Facts { memory: Vec::new(), ..Facts::ordinary() }).refuses());
+        assert!(
+            MemoryGate
+                .judge(
+                    candidate(),
+                    &Facts { measured: Measured { memory: Vec::new(), ..Measured::ordinary() }, ..Facts::ordinary() }
+                )
+                .refuses()
+        );
     }
 }

@@ -21,7 +21,7 @@ impl Gate<Training, Facts> for Robust {
     }
 
     fn judge(&self, candidate: Candidate, facts: &Facts) -> Verdict<Candidate> {
-        let Some(robustness) = &facts.robustness else {
+        let Some(robustness) = &facts.measured.robustness else {
             return Refuse(Finding::seen("the model was not attacked", "train again with `stayward train`"));
         };
         // The contract says that nobody outside can change a number: there is nothing to attack.
@@ -62,12 +62,12 @@ impl Gate<Training, Facts> for Robust {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Robustness;
     use crate::facts::candidate;
+    use crate::{Measured, Robustness};
 
     fn check(change: impl Fn(&mut Robustness)) -> Verdict<Candidate> {
         let mut facts = Facts::ordinary();
-        facts.robustness.iter_mut().for_each(&change);
+        facts.measured.robustness.iter_mut().for_each(&change);
         Robust.judge(candidate(), &facts)
     }
 
@@ -75,7 +75,14 @@ mod tests {
     fn an_ordinary_one_passes_and_one_that_was_not_attacked_does_not() {
         assert!(check(|_| ()).passes());
         assert!(check(|found| found.evasions.clear()).refuses());
-        assert!(Robust.judge(candidate(), &Facts { robustness: None, ..Facts::ordinary() }).refuses());
+        assert!(
+            Robust
+                .judge(
+                    candidate(),
+                    &Facts { measured: Measured { robustness: None, ..Measured::ordinary() }, ..Facts::ordinary() }
+                )
+                .refuses()
+        );
     }
 
     #[test]

@@ -21,8 +21,9 @@ impl Gate<Training, Facts> for TriggerScan {
     }
 
     fn judge(&self, candidate: Candidate, facts: &Facts) -> Verdict<Candidate> {
-        let Some(audit) = &facts.audit else {
-            return Refuse(Finding::seen("the model was not audited", "train again with `stayward train`"));
+        let audit = match facts.audited() {
+            Ok(audit) => audit,
+            Err(finding) => return Refuse(finding),
         };
         let accepted = |pattern: &&Pattern| facts.policy.triggers_accepted.contains(&pattern.columns);
         let trigger = audit
@@ -51,18 +52,15 @@ impl Gate<Training, Facts> for TriggerScan {
 mod tests {
     use super::*;
     use crate::Audit;
-    use crate::facts::candidate;
+    use crate::facts::{candidate, judge_audited};
 
     fn check(change: impl Fn(&mut Audit)) -> Verdict<Candidate> {
-        let mut facts = Facts::ordinary();
-        facts.audit.iter_mut().for_each(&change);
-        TriggerScan.judge(candidate(), &facts)
+        judge_audited(&TriggerScan, change)
     }
 
     #[test]
-    fn an_ordinary_one_passes_and_one_that_was_not_measured_does_not() {
+    fn an_ordinary_one_passes() {
         assert!(check(|_| ()).passes());
-        assert!(TriggerScan.judge(candidate(), &Facts { audit: None, ..Facts::ordinary() }).refuses());
     }
 
     fn pattern(lift: f64) -> Pattern {
@@ -79,7 +77,7 @@ mod tests {
     #[test]
     fn a_pattern_that_people_know_passes() {
         let mut facts = Facts::ordinary();
-        facts.audit.iter_mut().for_each(|audit| audit.patterns.push(pattern(0.8)));
+        facts.measured.audit.iter_mut().for_each(|audit| audit.patterns.push(pattern(0.8)));
         facts.policy.triggers_accepted.push("a+b".into());
         assert!(TriggerScan.judge(candidate(), &facts).passes());
     }

@@ -26,8 +26,9 @@ impl Gate<Training, Facts> for ValueTier {
     }
 
     fn judge(&self, candidate: Candidate, facts: &Facts) -> Verdict<Candidate> {
-        let Some(audit) = &facts.audit else {
-            return Refuse(Finding::seen("the model was not audited", "train again with `stayward train`"));
+        let audit = match facts.audited() {
+            Ok(audit) => audit,
+            Err(finding) => return Refuse(finding),
         };
         // Where the contract names no value there are no tiers.
         let Some(tier) = &audit.top_tier else { return Pass(candidate) };
@@ -64,19 +65,16 @@ impl Gate<Training, Facts> for ValueTier {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::candidate;
+    use crate::facts::judge_audited;
     use crate::{Audit, TopTier};
 
     fn check(change: impl Fn(&mut Audit)) -> Verdict<Candidate> {
-        let mut facts = Facts::ordinary();
-        facts.audit.iter_mut().for_each(&change);
-        ValueTier.judge(candidate(), &facts)
+        judge_audited(&ValueTier, change)
     }
 
     #[test]
-    fn an_ordinary_one_passes_and_one_that_was_not_measured_does_not() {
+    fn an_ordinary_one_passes() {
         assert!(check(|_| ()).passes());
-        assert!(ValueTier.judge(candidate(), &Facts { audit: None, ..Facts::ordinary() }).refuses());
     }
 
     fn tier(change: impl Fn(&mut TopTier)) -> Verdict<Candidate> {
