@@ -7,11 +7,13 @@
 pub mod calibration;
 pub mod canary;
 pub mod groups;
+pub mod sets;
 pub mod trigger;
 
 pub use calibration::{Calibration, calibration};
 pub use canary::{Flips, flips};
 pub use groups::{Group, gap, groups, tiers};
+pub use sets::{Sets, sets};
 pub use trigger::{ScanSpec, Trigger, scan};
 
 /// One row that a model scored without having seen it.

@@ -209,6 +209,8 @@ impl Silhouettes {
 pub struct Stability {
     /// Mean adjusted Rand index over the bootstraps, 1 is perfect.
     pub rand: f64,
+    /// The least of them.
+    pub least: f64,
     /// Per group: mean over the bootstraps of the best Jaccard overlap (Hennig 2007), below 0.6 is not to be trusted.
     pub jaccard: Vec<f64>,
 }
@@ -216,7 +218,7 @@ pub struct Stability {
 /// Fits again on bootstraps of the points and compares how all points (at most [`BOOTSTRAP_ROWS_MAX`] of them) are grouped.
 pub fn stability(points: &Points, centres: &[Vec<f64>], bootstraps: usize, starts: usize, seed: u64) -> Stability {
     if points.is_empty() || centres.is_empty() {
-        return Stability { rand: f64::NAN, jaccard: Vec::new() };
+        return Stability { rand: f64::NAN, least: f64::NAN, jaccard: Vec::new() };
     }
     let chosen = sample(points.len(), BOOTSTRAP_ROWS_MAX, derive(seed, SEED_SAMPLE, 1));
     let base = points.take(&chosen);
@@ -231,7 +233,8 @@ pub fn stability(points: &Points, centres: &[Vec<f64>], bootstraps: usize, start
     let rounds: Vec<(f64, Vec<f64>)> = (0..bootstraps.max(1) as u64).into_par_iter().map(one).collect();
     let count = rounds.len() as f64;
     let jaccard = (0..centres.len()).map(|group| rounds.iter().map(|(_, overlap)| overlap[group]).sum::<f64>() / count).collect();
-    Stability { rand: rounds.iter().map(|(rand, _)| rand).sum::<f64>() / count, jaccard }
+    let least = rounds.iter().map(|(rand, _)| *rand).fold(f64::INFINITY, f64::min);
+    Stability { least, rand: rounds.iter().map(|(rand, _)| rand).sum::<f64>() / count, jaccard }
 }
 
 /// Per group of the first partition: the largest Jaccard overlap with a group of the second.

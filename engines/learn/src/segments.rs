@@ -18,6 +18,8 @@ pub const STABLE: f64 = 0.8;
 const SKEWED: f64 = 1.0;
 /// Least share of the rows in the smallest segment. A segment of a few rows is an outlier that stands alone, or a plant (T1).
 const SHARE_MIN: f64 = 0.01;
+/// Overlap (Jaccard) from which a segment of two versions is the same one (Hennig 2007 calls groups below 0.5 dissolved).
+pub const SAME: f64 = 0.5;
 /// Starts of the fits inside the bootstraps; fewer than outside, since only the agreement counts.
 const BOOTSTRAP_STARTS: usize = 3;
 /// The use of the seed.
@@ -105,6 +107,15 @@ pub struct Segment {
     pub churn_rate: Option<f64>,
     /// Mean best Jaccard overlap over the bootstraps; below 0.6 the segment is not to be trusted (Hennig 2007).
     pub stability: f64,
+    /// Its number in this and all later versions, from 1; 0 in files of earlier programs.
+    #[serde(default)]
+    pub number: u32,
+    /// How far rows that no earlier version had can have moved the centre at most, in scaled units; 0 where all rows count alike.
+    #[serde(default)]
+    pub bound: f64,
+    /// How far they have.
+    #[serde(default)]
+    pub moved: f64,
 }
 
 /// What was measured for one number of segments.
@@ -117,6 +128,9 @@ pub struct Choice {
     pub silhouette: f64,
     /// Mean adjusted Rand index over the bootstraps.
     pub stability: f64,
+    /// The least adjusted Rand index of them: what chance alone does to the segments.
+    #[serde(default)]
+    pub least: f64,
     /// Sum of squared distances from the centres.
     pub inertia: f64,
     /// Share of the rows in the smallest segment.
@@ -143,9 +157,26 @@ impl Segments {
     /// # Errors
     /// Settings outside their ranges, columns that are absent or no numbers, too few rows, counts that do not agree.
     pub fn fit(rows: &Frame, values: &[f64], churned: Option<&[bool]>, spec: &SegmentSpec) -> Result<Self, LearnError> {
+        Self::fit_trusting(rows, None, values, churned, spec)
+    }
+
+    /// The same, where rows are `known` from an earlier version or new: the known ones alone decide how many segments there are and how
+    /// columns are scaled, and all new ones together move each centre by no more than [`Segment::bound`] ([`kmeans::capped::Cap`]), whatever
+    /// they are. Where too few rows are known, all count alike.
+    ///
+    /// # Errors
+    /// As [`Self::fit`].
+    pub fn fit_trusting(
+        rows: &Frame,
+        known: Option<&[bool]>,
+        values: &[f64],
+        churned: Option<&[bool]>,
+        spec: &SegmentSpec,
+    ) -> Result<Self, LearnError> {
         spec.check()?;
         let count = rows.rows();
-        for (what, seen) in [("values", values.len()), ("labels", churned.map_or(count, <[bool]>::len))] {
+        let lengths = [values.len(), churned.map_or(count, <[bool]>::len), known.map_or(count, <[bool]>::len)];
+        for (what, seen) in ["values", "labels", "marks of known rows"].into_iter().zip(lengths) {
             if seen != count {
                 return Err(LearnError::Count { what, expected: count, seen });
             }
@@ -158,8 +189,11 @@ impl Segments {
                 most: crate::spec::ROWS_MAX,
             });
         }
-        let axes = spec.columns.iter().map(|name| axis(name, numbers(rows, name)?)).collect::<Result<Vec<_>, _>>()?;
-        let points = points(&axes, rows)?;
+        let (old, new): (Vec<usize>, Vec<usize>) = (0..count).partition(|row| known.is_none_or(|known| known[*row]));
+        let trusted = (!new.is_empty() && old.len() >= spec.most * 2).then(|| rows.take(&old));
+        let base = trusted.as_ref().unwrap_or(rows);
+        let axes = spec.columns.iter().map(|name| axis(name, numbers(base, name)?)).collect::<Result<Vec<_>, _>>()?;
+        let points = points(&axes, base)?;
         let seed = derive(spec.seed, SEED_USE, 0);
         let silhouettes = Silhouettes::new(&points, seed);
         let mut choices = Vec::new();
@@ -171,13 +205,59 @@ impl Segments {
             let silhouette = silhouettes.mean(&labels);
             let silhouette = if silhouette.is_nan() { -1.0 } else { silhouette };
             let smallest = (0..k as u32).map(|group| labels.iter().filter(|&&label| label == group).count()).min().unwrap_or(0);
-            let smallest = smallest as f64 / count as f64;
-            choices.push(Choice { segments: k, silhouette, stability: stability.rand, inertia, smallest });
+            let smallest = smallest as f64 / base.rows() as f64;
+            let (least, stable) = (stability.least, stability.rand);
+            choices.push(Choice { segments: k, silhouette, stability: stable, least, inertia, smallest });
             fitted.push((centres, labels, stability.jaccard));
         }
-        let (centres, labels, jaccard) = fitted.swap_remove(choose(&choices));
-        let segments = describe(&axes, centres, &jaccard, &labels, values, churned);
+        let (mut centres, mut labels, jaccard) = fitted.swap_remove(choose(&choices));
+        let mut pulled = vec![(0.0, 0.0); centres.len()];
+        if trusted.is_some() {
+            let others = self::points(&axes, &rows.take(&new))?;
+            let capped =
+                kmeans::capped::fit_capped(&points, &others, centres.len(), spec.starts, seed, kmeans::capped::Cap::default());
+            pulled = capped.centres.iter().map(|centre| (centre.bound, centre.moved)).collect();
+            centres = capped.centres.into_iter().map(|centre| centre.centre).collect();
+            labels = kmeans::assign(&self::points(&axes, rows)?, &centres);
+        }
+        let segments = describe(&axes, (centres, &jaccard, &pulled), &labels, values, churned);
         Ok(Self { spec: spec.clone(), axes, segments, choices })
+    }
+
+    /// Numbers the segments as those of an earlier version that hold the same rows (best overlap first, at least [`SAME`] of the rows of
+    /// both); segments that hold others get new numbers. Also says how far both versions agree on these rows (adjusted Rand index;
+    /// Hubert and Arabie 1985).
+    ///
+    /// # Errors
+    /// A column of either version that is absent or no number.
+    pub fn following(mut self, earlier: &Self, rows: &Frame) -> Result<(Self, f64), LearnError> {
+        let narrow = |all: Vec<usize>| -> Vec<u32> { all.into_iter().map(|at| at as u32).collect() };
+        let (own, old) = (narrow(self.assign_all(rows)?), narrow(earlier.assign_all(rows)?));
+        let share = |new: usize, before: usize| {
+            let (mut both, mut either) = (0.0, 0.0);
+            for (own, old) in own.iter().zip(&old) {
+                let (here, there) = (*own as usize == new, *old as usize == before);
+                both += f64::from(u8::from(here && there));
+                either += f64::from(u8::from(here || there));
+            }
+            if either > 0.0 { both / either } else { 0.0 }
+        };
+        let pairs = (0..self.segments.len()).flat_map(|new| (0..earlier.segments.len()).map(move |before| (new, before)));
+        let mut pairs: Vec<(f64, usize, usize)> = pairs.map(|(new, before)| (share(new, before), new, before)).collect();
+        pairs.sort_by(|left, right| right.0.total_cmp(&left.0).then((left.1, left.2).cmp(&(right.1, right.2))));
+        let mut next = earlier.segments.iter().map(|segment| segment.number).max().unwrap_or(0);
+        self.segments.iter_mut().for_each(|segment| segment.number = 0);
+        for (_, new, before) in pairs.into_iter().filter(|(share, ..)| *share >= SAME) {
+            let number = earlier.segments[before].number;
+            if self.segments[new].number == 0 && number > 0 && self.segments.iter().all(|segment| segment.number != number) {
+                self.segments[new].number = number;
+            }
+        }
+        for segment in self.segments.iter_mut().filter(|segment| segment.number == 0) {
+            next += 1;
+            segment.number = next;
+        }
+        Ok((self, crate::metrics::adjusted_rand(&own, &old)))
     }
 
     /// The segments.
@@ -247,7 +327,7 @@ impl Segments {
         }
         for segment in &self.segments {
             let facts = [segment.mean_value.unwrap_or(0.0), segment.churn_rate.unwrap_or(0.0), segment.stability];
-            let all = segment.centre.iter().chain(&segment.typical).chain(&facts);
+            let all = segment.centre.iter().chain(&segment.typical).chain(&facts).chain([&segment.bound, &segment.moved]);
             if segment.centre.len() != self.axes.len()
                 || segment.typical.len() != self.axes.len()
                 || !all.copied().all(f64::is_finite)
@@ -329,8 +409,7 @@ fn choose(choices: &[Choice]) -> usize {
 
 fn describe(
     axes: &[Axis],
-    centres: Vec<Vec<f64>>,
-    jaccard: &[f64],
+    (centres, jaccard, pulled): (Vec<Vec<f64>>, &[f64], &[(f64, f64)]),
     labels: &[u32],
     values: &[f64],
     churned: Option<&[bool]>,
@@ -343,8 +422,12 @@ fn describe(
     for (group, centre) in centres.into_iter().enumerate() {
         let members: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] as usize == group).collect();
         let typical = axes.iter().zip(&centre).map(|(axis, &scaled)| back(axis, scaled)).collect();
+        let (bound, moved) = pulled.get(group).copied().unwrap_or_default();
         out.push(Segment {
             name: String::new(),
+            number: 0,
+            bound,
+            moved,
             typical,
             size: members.len() as u64,
             mean_value: mean(members.iter().map(|&row| values[row])),
@@ -355,6 +438,7 @@ fn describe(
     }
     let order = |segment: &Segment| segment.mean_value.unwrap_or(f64::NEG_INFINITY);
     out.sort_by(|left, right| order(right).total_cmp(&order(left)).then(right.size.cmp(&left.size)));
+    out.iter_mut().zip(1..).for_each(|(segment, number)| segment.number = number);
     let value = mean(values.iter().copied());
     let churn = churned.and_then(|churned| mean(churned.iter().map(|&label| f64::from(u8::from(label)))));
     name_all(&mut out, axes, labels.len(), value, churn);
@@ -461,6 +545,69 @@ mod tests {
         assert!(found.assign(&[]) < 3);
     }
 
+    /// Two groups of 200 rows around 0 and around 10, then so many more at `at`.
+    fn grouped(more: usize, at: f64) -> Frame {
+        let mut rng = Rng::new(8);
+        let own = (0..400).map(|row| if row % 2 == 0 { 0.0 } else { 10.0 });
+        let all: Vec<f64> = own.chain(std::iter::repeat_n(at, more)).map(|middle| middle + rng.unit()).collect();
+        let mut frame = Frame::new(all.len());
+        frame.push("x", Column::Number(all)).unwrap();
+        frame
+    }
+
+    fn grouping() -> SegmentSpec {
+        SegmentSpec { columns: vec!["x".into()], most: 3, ..SegmentSpec::default() }
+    }
+
+    #[test]
+    fn new_rows_move_centres_no_further_than_the_bound_and_known_ones_do() {
+        let values = vec![f64::NAN; 700];
+        let before = Segments::fit(&grouped(0, 0.0), &values[..400], None, &grouping()).unwrap();
+        let poisoned = grouped(300, 4.0);
+        let known: Vec<bool> = (0..700).map(|row| row < 400).collect();
+        let capped = Segments::fit_trusting(&poisoned, Some(&known), &values, None, &grouping()).unwrap();
+        let open = Segments::fit(&poisoned, &values, None, &grouping()).unwrap();
+        let far = |fitted: &Segments| -> f64 {
+            let gap = |segment: &Segment| {
+                before.segments.iter().map(|old| (old.typical[0] - segment.typical[0]).abs()).fold(f64::INFINITY, f64::min)
+            };
+            fitted.segments.iter().map(gap).fold(0.0, f64::max)
+        };
+        assert_eq!(capped.segments.len(), 2);
+        for segment in &capped.segments {
+            assert!(segment.moved <= segment.bound && segment.bound > 0.0, "{segment:?}");
+        }
+        let bound = capped.segments.iter().map(|segment| segment.bound * capped.axes[0].deviation).fold(0.0, f64::max);
+        assert!(far(&capped) <= bound + 1e-9 && far(&open) > 4.0 * bound, "{} {} {bound}", far(&capped), far(&open));
+    }
+
+    #[test]
+    fn numbers_follow_the_customers_and_not_the_order() {
+        let frame = grouped(0, 0.0);
+        let worth = |high: f64, low: f64| -> Vec<f64> { (0..400).map(|row| if row % 2 == 0 { high } else { low }).collect() };
+        let first = Segments::fit(&frame, &worth(1.0, 9.0), None, &grouping()).unwrap();
+        let second = Segments::fit(&frame, &worth(9.0, 1.0), None, &grouping()).unwrap();
+        let (second, rand) = second.following(&first, &frame).unwrap();
+        assert_eq!(rand, 1.0);
+        assert_eq!(first.segments.iter().map(|segment| segment.number).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(second.segments.iter().map(|segment| segment.number).collect::<Vec<_>>(), [2, 1]);
+        let place = |all: &Segments, number| all.segments.iter().find(|segment| segment.number == number).unwrap().typical[0];
+        assert_eq!(place(&first, 1), place(&second, 1));
+    }
+
+    #[test]
+    fn segments_of_other_rows_get_new_numbers() {
+        let frame = grouped(0, 0.0);
+        let mut first = Segments::fit(&frame, &[f64::NAN; 400], None, &grouping()).unwrap();
+        // An earlier version that put everybody into one segment.
+        first.segments.truncate(1);
+        first.segments[0].number = 7;
+        let second = Segments::fit(&frame, &[f64::NAN; 400], None, &grouping()).unwrap();
+        let (second, rand) = second.following(&first, &frame).unwrap();
+        assert_eq!(rand, 0.0);
+        assert_eq!(second.segments.iter().map(|segment| segment.number).collect::<Vec<_>>(), [7, 8]);
+    }
+
     #[test]
     fn equal_names_are_told_apart() {
         let blank = Segment {
@@ -471,6 +618,9 @@ mod tests {
             mean_value: Some(1.0),
             churn_rate: None,
             stability: 1.0,
+            number: 1,
+            bound: 0.0,
+            moved: 0.0,
         };
         let mut three = vec![blank.clone(), Segment { centre: vec![-1.0], ..blank.clone() }, blank];
         let axis = Axis { column: "x".to_owned(), log: false, fill: 0.0, mean: 0.0, deviation: 1.0 };
@@ -481,7 +631,14 @@ mod tests {
 
     #[test]
     fn an_unstable_or_crumbled_choice_loses() {
-        let choice = |silhouette, stability, smallest| Choice { segments: 2, silhouette, stability, inertia: 1.0, smallest };
+        let choice = |silhouette, stability, smallest| Choice {
+            segments: 2,
+            silhouette,
+            stability,
+            least: stability,
+            inertia: 1.0,
+            smallest,
+        };
         assert_eq!(choose(&[choice(0.9, 0.5, 0.2), choice(0.3, 0.9, 0.2), choice(0.2, 1.0, 0.2)]), 1);
         assert_eq!(choose(&[choice(0.9, 0.5, 0.2), choice(0.3, 0.7, 0.2)]), 1);
         assert_eq!(choose(&[choice(0.9, 0.9, 0.001), choice(0.3, 0.9, 0.2)]), 1);

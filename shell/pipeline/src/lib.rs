@@ -24,6 +24,7 @@ mod project;
 pub mod redteam;
 pub mod run;
 pub mod serving;
+mod settings;
 pub mod setup;
 pub mod validate;
 pub mod view;

@@ -33,7 +33,7 @@ pub struct Policy {
     #[serde(default)]
     pub quality: QualityPolicy,
     /// How it is trained.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::settings::read")]
     pub train: TrainSpec,
     /// The prediction API.
     #[serde(default)]
@@ -156,6 +156,17 @@ const fn suspect_share() -> f64 {
     0.15
 }
 
+/// Whether what versions are compared by stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// It does.
+    #[default]
+    Keep,
+    /// It is made anew: for one run after a change that people looked at.
+    Renew,
+}
+
 policy!(
     /// Segments.
     SegmentPolicy {
@@ -169,6 +180,10 @@ policy!(
         stability_min: f64 = 0.5,
         /// Smallest segment, in customers.
         customers_min: u64 = 20,
+        /// Smallest agreement with the last version on the customers of both (adjusted Rand index), unless chance alone does more.
+        continuity_min: f64 = 0.5,
+        /// Whether segments follow the last version, or begin anew.
+        continuity: Keep = Keep::Keep,
     }
 );
 
@@ -194,17 +209,6 @@ policy!(
         horizon_days: i64 = 90,
     }
 );
-
-/// The frozen customers on which models are compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CanaryMode {
-    /// Those of the serving model.
-    #[default]
-    Keep,
-    /// Drawn anew: for one training after a change of columns.
-    Renew,
-}
 
 policy!(
     /// How good the model must be.
@@ -239,8 +243,13 @@ policy!(
         evasion_max: f64 = 0.9,
         /// Largest share of people that the best membership attack may find in training, at one false alarm in a thousand.
         memory_tpr_max: f64 = 0.25,
+        /// Columns that nobody may guess from answers: categories, or numbers of few values. Protected columns that the model reads
+        /// are always among them.
+        sensitive: Vec<String> = Vec::new(),
+        /// By how much answers may help to guess a sensitive column (AUC beyond imputation, two standard errors granted).
+        attribute_gain_max: f64 = 0.02,
         /// Whether the frozen customers stay, or are drawn anew.
-        canary: CanaryMode = CanaryMode::Keep,
+        canary: Keep = Keep::Keep,
     }
 );
 
@@ -326,7 +335,7 @@ impl Policy {
     }
 
     /// Key, value, least and most of every share.
-    fn shares(&self) -> [Range; 23] {
+    fn shares(&self) -> [Range; 25] {
         let share = |key, value| (key, value, 0.0, 1.0);
         [
             share("content.contract_share_max", self.content.contract_share_max),
@@ -335,6 +344,7 @@ impl Policy {
             share("labels.change_share_max", self.labels.change_share_max),
             share("labels.suspect_share_max", self.labels.suspect_share_max),
             share("segments.stability_min", self.segments.stability_min),
+            share("segments.continuity_min", self.segments.continuity_min),
             share("quality.auc_min", self.quality.auc_min),
             share("quality.brier_max", self.quality.brier_max),
             share("quality.leak_auc", self.quality.leak_auc),
@@ -347,6 +357,7 @@ impl Policy {
             share("quality.certified_min", self.quality.certified_min),
             share("quality.evasion_max", self.quality.evasion_max),
             share("quality.memory_tpr_max", self.quality.memory_tpr_max),
+            share("quality.attribute_gain_max", self.quality.attribute_gain_max),
             share("api.input_alpha", self.api.input_alpha),
             share("monitor.coverage_max", self.monitor.coverage_max),
             share("monitor.near_pairs_max", self.monitor.near_pairs_max),

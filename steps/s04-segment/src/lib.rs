@@ -6,11 +6,14 @@ mod gates;
 use artifact::Segments;
 use gate::Gate;
 
-pub use facts::Facts;
+pub use facts::{Continuity, Facts};
 
 /// The gates, in order.
-pub static GATES: &[&dyn Gate<Segments, Facts>] =
-    &[&gates::segment_size::SegmentSize, &gates::segment_stability::SegmentStability];
+pub static GATES: &[&dyn Gate<Segments, Facts>] = &[
+    &gates::segment_size::SegmentSize,
+    &gates::segment_stability::SegmentStability,
+    &gates::segment_continuity::SegmentContinuity,
+];
 
 #[cfg(test)]
 mod tests {

@@ -25,6 +25,15 @@ pub struct Leak {
     pub auc: f64,
 }
 
+/// A column that knows what nobody can know yet, or names a customer instead of describing one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Telltale {
+    /// The column.
+    pub column: String,
+    /// What was seen of it, for people.
+    pub seen: String,
+}
+
 /// Limits that the project's policy sets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
@@ -63,6 +72,9 @@ pub struct Policy {
     /// Largest share of people that may be found in training at one false alarm in a thousand.
     #[serde(default)]
     pub memory_tpr_max: f64,
+    /// By how much answers may help to guess a sensitive column (AUC beyond imputation).
+    #[serde(default)]
+    pub attribute_gain_max: f64,
 }
 
 /// Facts of a candidate.
@@ -80,6 +92,9 @@ pub struct Facts {
     pub environment_agreed: BTreeMap<String, String>,
     /// Columns that tell the label too well.
     pub leaks: Vec<Leak>,
+    /// Columns that know the future, or name customers.
+    #[serde(default)]
+    pub telltales: Vec<Telltale>,
     /// Rows that stand on both sides of a split.
     pub duplicates_across: u64,
     /// What was measured of it.
@@ -108,6 +123,7 @@ impl Facts {
             environment_agreed: environment.clone(),
             environment,
             leaks: Vec::new(),
+            telltales: Vec::new(),
             duplicates_across: 0,
             measured: Measured::ordinary(),
             policy: Policy {
@@ -124,6 +140,7 @@ impl Facts {
                 certified_min: 0.3,
                 evasion_max: 0.9,
                 memory_tpr_max: 0.01,
+                attribute_gain_max: 0.02,
             },
         }
     }

@@ -8,8 +8,8 @@ mod measured;
 use artifact::Training;
 use gate::Gate;
 
-pub use facts::{Facts, Leak, Lineage, Policy};
-pub use measured::{Audit, Canary, Evasion, Measured, Memory, Pattern, RecallGap, Robustness, TopTier};
+pub use facts::{Facts, Leak, Lineage, Policy, Telltale};
+pub use measured::{AttributeGain, Audit, Canary, Evasion, Measured, Memory, Pattern, RecallGap, Robustness, Sets, TopTier};
 
 /// The gates, in order.
 pub static GATES: &[&dyn Gate<Training, Facts>] = &[
@@ -23,6 +23,7 @@ pub static GATES: &[&dyn Gate<Training, Facts>] = &[
     &gates::trigger::TriggerScan,
     &gates::robustness::Robust,
     &gates::memory::MemoryGate,
+    &gates::attribute::AttributeGate,
     &gates::canary::CanaryFlips,
 ];
 

@@ -63,6 +63,9 @@ pub struct Audit {
     pub recall_gaps: Vec<RecallGap>,
     /// Patterns that turn answers around, worst first.
     pub patterns: Vec<Pattern>,
+    /// How often the vote can tell; absent where there are too few churners to say.
+    #[serde(default)]
+    pub sets: Option<Sets>,
 }
 
 /// Attacks on the vote by somebody whom no training knows.
@@ -136,6 +139,34 @@ pub enum Canary {
     Unknown,
 }
 
+/// Label sets that miss no more than they say (split conformal prediction), made of one half of the rows and counted on the other.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sets {
+    /// Share of either label that they may miss.
+    pub miss: f64,
+    /// Share of churners whose set lacks it.
+    pub missed_churners: f64,
+    /// Share of those who stay whose set lacks it.
+    pub missed_stayers: f64,
+    /// Share of rows whose set holds both: the vote cannot tell.
+    pub undecided: f64,
+    /// Rows that were counted.
+    pub rows: u64,
+}
+
+/// What answers give away of a sensitive column, beyond what everything else about a person does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttributeGain {
+    /// The column.
+    pub column: String,
+    /// The value that is guessed.
+    pub level: String,
+    /// AUC of guesses without the model, for people trained on.
+    pub imputation: f64,
+    /// What answers add to it: mean over targets, and its standard error.
+    pub gain: (f64, f64),
+}
+
 /// All that was measured of a candidate, beside its figures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
@@ -151,6 +182,9 @@ pub struct Measured {
     /// What models of these settings remember of their people, by member; empty where it was not measured.
     #[serde(default)]
     pub memory: Vec<Memory>,
+    /// What answers give away of each sensitive column; empty where none is declared.
+    #[serde(default)]
+    pub attributes: Vec<AttributeGain>,
 }
 
 impl Measured {
@@ -171,6 +205,7 @@ impl Measured {
                 }),
                 recall_gaps: Vec::new(),
                 patterns: Vec::new(),
+                sets: None,
             }),
             canary: Canary::Compared { rows: 500, released: 5, caught: 5 },
             memory: vec![Memory {
@@ -181,6 +216,7 @@ impl Measured {
                 tpr: Some(0.002),
                 tpr_high: 0.0025,
             }],
+            attributes: Vec::new(),
             robustness: Some(Robustness {
                 eps: 0.05,
                 columns: vec!["usage".into()],

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use clap::Args;
 use identity::Action;
+use learn::conformal::LabelSet;
 use pipeline::Office;
-use pipeline::run::{CustomerExplained, ModelExplained, explain_customer, explain_model};
+use pipeline::run::{CustomerExplained, ModelExplained, Sure, explain_customer, explain_model};
 use serde::Serialize;
 
 use super::{Ended, model};
@@ -64,12 +65,25 @@ fn spell_customer(found: &CustomerExplained) -> String {
     }
     rows.push(row("this customer", "", found.booster.1, found.forest.1));
     format!(
-        "customer {}: vote {:.4}\n\n{}\n\nparts add up to the last line (TreeSHAP); the SVM, {:.4}, has no trees and no parts",
+        "customer {}: vote {:.4}{}\n\n{}\n\nparts add up to the last line (TreeSHAP); the SVM, {:.4}, has no trees and no parts",
         found.customer,
         found.vote,
+        found.sure.map_or_else(String::new, spell_sure),
         table(&["column", "value", "XGBoost, log odds", "Random Forest, probability"], &rows),
         found.svm,
     )
+}
+
+/// How sure the vote is.
+fn spell_sure(sure: Sure) -> String {
+    let labels = match sure.labels {
+        LabelSet::Positive => "churn",
+        LabelSet::Negative => "stay",
+        LabelSet::Both => "churn or stay: the vote cannot tell",
+        LabelSet::Neither => "neither label: the customer is unlike those of either",
+    };
+    let (low, high) = sure.interval;
+    format!(" (probability {low:.3} to {high:.3}; missing at most 10 % of either label: {labels})")
 }
 
 fn spell_model(found: &ModelExplained) -> String {

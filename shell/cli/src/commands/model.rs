@@ -224,10 +224,17 @@ pub(crate) fn segments_table(segments: &learn::Segments) -> String {
     let rows = segments.segments().iter().map(|segment| {
         let value = segment.mean_value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
         let churn = segment.churn_rate.map_or_else(|| "-".to_owned(), |rate| format!("{:.1} %", rate * 100.0));
-        vec![segment.name.clone(), segment.size.to_string(), value, churn, format!("{:.2}", segment.stability)]
+        vec![
+            segment.number.to_string(),
+            segment.name.clone(),
+            segment.size.to_string(),
+            value,
+            churn,
+            format!("{:.2}", segment.stability),
+        ]
     });
     let rows: Vec<Vec<String>> = rows.collect();
-    table(&["segment", "customers", "mean value", "churn", "stability"], &rows)
+    table(&["no.", "segment", "customers", "mean value", "churn", "stability"], &rows)
 }
 
 #[derive(Serialize)]

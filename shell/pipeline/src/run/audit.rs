@@ -6,7 +6,7 @@ use frame::{Categories, Column, Frame, FrameError};
 use gate::Digest;
 use learn::rng::{Rng, derive};
 use learn::{Ensemble, Evaluation, LearnError, Member};
-use s05_train::{Audit, Canary, Memory, Pattern, RecallGap, Robustness, TopTier};
+use s05_train::{AttributeGain, Audit, Canary, Memory, Pattern, RecallGap, Robustness, Sets, TopTier};
 use serde::{Deserialize, Serialize};
 
 use super::Run;
@@ -14,7 +14,7 @@ use super::state::Deployed;
 use super::training::{Prepared, model_folder};
 use crate::PipelineError;
 use crate::evidence::proof;
-use crate::policy::CanaryMode;
+use crate::policy::Keep;
 
 /// The frozen customers, beside the model.
 pub(super) const CANARY_FILE: &str = "canary.json";
@@ -24,6 +24,8 @@ const CANARY_ROWS: usize = 500;
 const SEED_CANARY: u64 = 77;
 /// Largest file of frozen customers.
 const CANARY_BYTES_MAX: u64 = 64 << 20;
+/// Share of either label that the label sets of the report may miss.
+const MISS: f64 = 0.1;
 /// Patterns that are kept in facts and report.
 const PATTERNS_KEPT: usize = 10;
 
@@ -114,6 +116,13 @@ pub(super) fn audit(ensemble: &Ensemble, prepared: &Prepared, evaluation: &Evalu
         top_tier,
         recall_gaps,
         patterns: patterns.collect(),
+        sets: audit::sets(&scored, MISS).map(|found| Sets {
+            miss: MISS,
+            missed_churners: found.missed_churners,
+            missed_stayers: found.missed_stayers,
+            undecided: found.undecided,
+            rows: found.rows,
+        }),
     })
 }
 
@@ -135,6 +144,13 @@ pub(super) fn in_words(audit: &Audit, canary: &Canary) -> Vec<(String, String)> 
         let words = format!("{:.2} of `{}` to {:.2} of `{}`; certain gap {:.2}", least.1, least.0, most.1, most.0, gap.gap);
         (format!("recall by `{}`", gap.column), words)
     }));
+    if let Some(sets) = &audit.sets {
+        let share = |share: f64| format!("{:.1} %", share * 100.0);
+        let (churners, stayers, both) = (share(sets.missed_churners), share(sets.missed_stayers), share(sets.undecided));
+        let words =
+            format!("miss {churners} of churners and {stayers} of the others on {} rows; cannot tell {both} of rows", sets.rows);
+        out.push((format!("label sets that may miss {:.0} %", sets.miss * 100.0), words));
+    }
     out.push((
         "strongest rare pattern".to_owned(),
         audit.patterns.first().map_or_else(
@@ -198,6 +214,13 @@ pub(super) fn memory_in_words(found: &Memory) -> (String, String) {
     (format!("membership, {}", found.member), words)
 }
 
+/// The same of what answers give away.
+pub(super) fn attribute_in_words(found: &AttributeGain) -> (String, String) {
+    let (gain, error) = found.gain;
+    let words = format!("AUC {:.3} without the model, answers add {gain:+.3} ± {error:.3}", found.imputation);
+    (format!("guesses of `{}` = `{}`", found.column, found.level), words)
+}
+
 impl Run<'_> {
     /// The frozen customers of the model that serves, decided again; drawn from the training rows where no model serves yet.
     pub(super) async fn canary(&self, ensemble: &Ensemble, prepared: &Prepared) -> Result<Frozen, PipelineError> {
@@ -205,8 +228,8 @@ impl Run<'_> {
             Ok(ensemble.predict(rows)?.iter().map(|scores| ensemble.is_positive(scores)).collect())
         };
         let serving = match self.desk.project.policy.quality.canary {
-            CanaryMode::Keep => self.desk.deployed().await?,
-            CanaryMode::Renew => None,
+            Keep::Keep => self.desk.deployed().await?,
+            Keep::Renew => None,
         };
         let known = serving.as_ref().map(|serving| self.frozen(serving)).transpose().map(Option::flatten);
         let compared = match &known {

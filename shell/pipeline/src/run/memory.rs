@@ -1,10 +1,15 @@
 //! s05, what models of these settings remember of their people (T2): membership attacks on models of random halves of the rows.
 
-use frame::Frame;
-use leak::{AuditSpec, LeakError, Rate};
+use std::collections::{BTreeMap, BTreeSet};
+
+use frame::{Column, Frame};
+use leak::{AttributeSpec, AuditSpec, LeakError, Rate, Sensitive};
 use learn::rng::{Rng, derive};
 use learn::{Member, TrainSpec};
-use s05_train::Memory;
+use s05_train::{AttributeGain, Memory};
+use tabular::contract::Role;
+
+use crate::Project;
 
 /// The rate of false alarms that is judged.
 const FALSE_ALARMS: f64 = 0.001;
@@ -12,8 +17,11 @@ const FALSE_ALARMS: f64 = 0.001;
 const ROWS_MAX: usize = 20_000;
 /// Models, at most.
 const MODELS_MAX: usize = 64;
-/// The use of the training seed.
+/// Targets of an attack on a sensitive column.
+const REPEATS: usize = 3;
+/// The uses of the training seed.
 const SEED: u64 = 66;
+const SEED_ATTRIBUTE: u64 = 67;
 
 /// Audits settings: as many models as the rate of false alarms needs to be seen, each attacked by all others.
 pub(super) fn memory(frame: &Frame, labels: &[bool], spec: &TrainSpec) -> Result<Vec<Memory>, LeakError> {
@@ -39,4 +47,47 @@ pub(super) fn memory(frame: &Frame, labels: &[bool], spec: &TrainSpec) -> Result
         }
     };
     Ok(found.members.iter().map(of).collect())
+}
+
+/// How far answers help to guess what is sensitive: protected columns that the model reads, and those that the policy names. Of each, the
+/// rarest value that a tenth of the rows have is guessed.
+pub(super) fn attributes(
+    project: &Project,
+    (frame, labels): (&Frame, &[bool]),
+    spec: &TrainSpec,
+) -> Result<Vec<AttributeGain>, LeakError> {
+    let protected = project.contract.columns.iter().filter(|rule| rule.role == Role::Protected).map(|rule| &rule.name);
+    let named: BTreeSet<&String> =
+        protected.filter(|name| frame.column(name).is_some()).chain(&project.policy.quality.sensitive).collect();
+    let mut out = Vec::new();
+    for column in named {
+        let Some(level) = guessed(frame, column) else {
+            // A column that cannot be guessed value by value is an error of whoever named it; a protected one is passed over.
+            if project.policy.quality.sensitive.contains(column) {
+                return Err(LeakError::Sensitive {
+                    column: column.clone(),
+                    why: "is not read by the model, or has no value that a tenth of the rows have",
+                });
+            }
+            continue;
+        };
+        let sensitive = Sensitive { column: column.clone(), level: level.clone() };
+        let how = AttributeSpec { sensitive, repeats: REPEATS, seed: derive(spec.seed, SEED_ATTRIBUTE, 0), member: Member::Vote };
+        let found = leak::attribute(frame, labels, spec, &how)?;
+        let gain = (found.members.mean, found.members.error);
+        out.push(AttributeGain { column: column.clone(), level, imputation: found.imputation.mean, gain });
+    }
+    Ok(out)
+}
+
+/// The rarest value of a column that at least a tenth of the rows have, where not all have it.
+fn guessed(frame: &Frame, column: &str) -> Option<String> {
+    let text = |row: usize| match frame.column(column)? {
+        Column::Number(values) => values.get(row).filter(|value| value.is_finite()).map(f64::to_string),
+        Column::Category(categories) => categories.text(row).map(str::to_owned),
+    };
+    let mut counts = BTreeMap::<String, usize>::new();
+    (0..frame.rows()).filter_map(text).for_each(|text| *counts.entry(text).or_default() += 1);
+    let common = counts.into_iter().filter(|(_, count)| count * 10 >= frame.rows() && *count < frame.rows());
+    common.min_by_key(|(_, count)| *count).map(|(text, _)| text)
 }

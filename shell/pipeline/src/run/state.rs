@@ -63,6 +63,9 @@ pub struct SegmentsState {
     pub receipt: Receipt,
     /// Digest of everything else that they follow from: labels, policy, program.
     pub under: Digest,
+    /// The data source that they were made of, so that the next version knows who is new; absent in what earlier programs left.
+    #[serde(default)]
+    pub source: Option<Settled>,
 }
 
 impl Pointer for SegmentsState {

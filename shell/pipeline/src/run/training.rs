@@ -6,10 +6,11 @@ use std::time::Instant;
 use artifact::{Candidate, Figures};
 use frame::Frame;
 use gate::{Digest, Receipt, Witness};
+use learn::conformal::{self, Conformal};
 use learn::evaluate::Spread;
 use learn::{Ensemble, Evaluation, Member, Segments, Split, TrainSpec, metrics};
 use outlier::{GuardSpec, Reference, Spec};
-use s05_train::{Facts, Leak, Lineage, Measured, Policy, Robustness};
+use s05_train::{Facts, Leak, Lineage, Measured, Policy, Robustness, Telltale};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tabular::TypedTable;
@@ -64,10 +65,11 @@ pub struct Report {
 impl Report {
     /// Name and figure of what the AUC does not see, for people; nothing in models of earlier versions.
     pub fn audit_in_words(&self) -> Vec<(String, String)> {
-        let Measured { audit, canary, robustness, memory } = &self.measured;
+        let Measured { audit, canary, robustness, memory, attributes } = &self.measured;
         let mut out = audit.as_ref().map(|audit| audit::in_words(audit, canary)).unwrap_or_default();
         out.extend(robustness.iter().flat_map(audit::robustness_in_words));
         out.extend(memory.iter().map(audit::memory_in_words));
+        out.extend(attributes.iter().map(audit::attribute_in_words));
         out
     }
 }
@@ -137,15 +139,10 @@ impl Run<'_> {
         let evaluation = learn::cross_validate(&prepared.frame, &prepared.labels, &spec, &split).map_err(internal)?;
         let fitted = self.fitted_segments(segments)?;
         let ensemble = Ensemble::fit(&prepared.frame, &prepared.labels, &spec).map_err(internal)?;
-        let ensemble = ensemble.with_environment(environment()).with_segments(fitted.clone());
-        let audited = audit::audit(&ensemble, &prepared, &evaluation).map_err(internal)?;
-        let canary = self.canary(&ensemble, &prepared).await?;
-        let robustness = self.robustness(&prepared, &split)?;
-        let memory = super::memory::memory(&prepared.frame, &prepared.labels, &spec)
-            .map_err(|error| PipelineError::wrong(format!("membership attacks: {error}"), "bring more labelled customers"))?;
-        let measured = Measured { audit: Some(audited), canary: canary.compared, robustness: Some(robustness), memory };
+        let ensemble = with_conformal(ensemble, &evaluation).with_environment(environment()).with_segments(fitted.clone());
+        let (measured, canary) = self.measured(&ensemble, &prepared, &evaluation, &split).await?;
         let report = report(&prepared, &evaluation, fitted, &spec, (words, &measured));
-        let files = model_files(&ensemble, &prepared, &evaluation, (&report, &canary.file))?;
+        let files = model_files(&ensemble, &prepared, &evaluation, (&report, &canary))?;
         let candidate = Candidate {
             files: files.iter().map(|(name, bytes)| (name.clone(), Digest::of(bytes))).collect(),
             source: source.digest,
@@ -177,6 +174,30 @@ impl Run<'_> {
         let state = TrainedState { candidate, receipt, made, under };
         self.leave(&state).await?;
         Ok(state)
+    }
+
+    /// What the gates are told beside the figures, and the frozen customers.
+    async fn measured(
+        &self,
+        ensemble: &Ensemble,
+        prepared: &Prepared,
+        evaluation: &Evaluation,
+        split: &Split<'_>,
+    ) -> Result<(Measured, FrozenFile), PipelineError> {
+        let project = &self.desk.project;
+        let (rows, spec) = ((&prepared.frame, prepared.labels.as_slice()), &project.policy.train);
+        let audit = audit::audit(ensemble, prepared, evaluation).map_err(|error| {
+            PipelineError::wrong(format!("training: {error}"), "look at `[train]` and `[split]` in stayward.toml")
+        })?;
+        let canary = self.canary(ensemble, prepared).await?;
+        let robustness = self.robustness(prepared, split)?;
+        let memory = super::memory::memory(rows.0, rows.1, spec)
+            .map_err(|error| PipelineError::wrong(format!("membership attacks: {error}"), "bring more labelled customers"))?;
+        let attributes = super::memory::attributes(project, rows, spec).map_err(|error| {
+            PipelineError::wrong(format!("guessing sensitive columns: {error}"), "look at `quality.sensitive` in stayward.toml")
+        })?;
+        let measured = Measured { audit: Some(audit), canary: canary.compared, robustness: Some(robustness), memory, attributes };
+        Ok((measured, canary.file))
     }
 
     /// Whether a candidate would come out as this one: made of the same, its files whole, its clearance in the log.
@@ -309,6 +330,7 @@ impl Run<'_> {
             environment: environment(),
             environment_agreed: environment(),
             leaks: leaks(prepared),
+            telltales: telltales(prepared),
             duplicates_across: across(prepared, evaluation),
             measured: Measured::default(),
             policy: Policy {
@@ -325,6 +347,7 @@ impl Run<'_> {
                 certified_min: quality.certified_min,
                 evasion_max: quality.evasion_max,
                 memory_tpr_max: quality.memory_tpr_max,
+                attribute_gain_max: quality.attribute_gain_max,
             },
         })
     }
@@ -374,6 +397,23 @@ fn leaks(prepared: &Prepared) -> Vec<Leak> {
     };
     let all = prepared.frame.iter().map(|(name, column)| Leak { column: name.to_owned(), auc: auc(column) });
     all.filter(|leak| leak.auc >= 0.95).collect()
+}
+
+/// With label sets and intervals from votes on unseen rows. With too few churners nothing can be promised of a vote, and nothing is.
+fn with_conformal(ensemble: Ensemble, evaluation: &Evaluation) -> Ensemble {
+    let (votes, labels): (Vec<f64>, Vec<bool>) = evaluation.out_of_fold.iter().map(|row| (row.scores.vote, row.label)).unzip();
+    match Conformal::fit(&votes, &labels, &conformal::LEVELS) {
+        Ok(known) => ensemble.with_conformal(known),
+        Err(_) => ensemble,
+    }
+}
+
+/// Columns that know the future, or name customers.
+fn telltales(prepared: &Prepared) -> Vec<Telltale> {
+    let moments = prepared.times.iter().any(|at| at.is_finite()).then_some(prepared.times.as_slice());
+    let future = learn::leakage::future(&prepared.frame, &prepared.labels, moments);
+    let all = future.into_iter().chain(learn::leakage::identifiers(&prepared.frame, moments));
+    all.map(|found| Telltale { seen: found.to_string(), column: found.column }).collect()
 }
 
 fn figures(evaluation: &Evaluation) -> Result<Figures, PipelineError> {

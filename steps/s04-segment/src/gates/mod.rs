@@ -1,4 +1,5 @@
 //! One control per file.
 
+pub(crate) mod segment_continuity;
 pub(crate) mod segment_size;
 pub(crate) mod segment_stability;

@@ -14,7 +14,7 @@ impl Gate<Training, Facts> for Leakage {
         const CARD: Card = Card {
             id: "training-leakage",
             clauses: &[Clause::PinnedTraining],
-            about: "refuses a model with a column whose AUC alone is that of a leak, or with the same row on both sides of a split",
+            about: "refuses a model with a column whose AUC alone is that of a leak, that knows moments or absences of after the label, or that names customers, or with the same row on both sides of a split",
             maturity: Maturity::Working,
         };
         &CARD
@@ -28,11 +28,11 @@ impl Gate<Training, Facts> for Leakage {
             .find(|leak| !(leak.auc < facts.policy.leak_auc));
         if let Some(leak) = leak {
             let why = format!("column `{}` alone reaches AUC `{:.3}`", leak.column, leak.auc);
-            let help = format!(
-                "set its role to `ignore` in contract.toml, or list it under `train.leak_accepted` if it is known before the label, `{}`",
-                leak.column
-            );
-            return Refuse(Finding::seen(why, help));
+            return Refuse(Finding::seen(why, mend(&leak.column)));
+        }
+        let telltale = facts.telltales.iter().find(|telltale| !facts.policy.leak_accepted.contains(&telltale.column));
+        if let Some(telltale) = telltale {
+            return Refuse(Finding::seen(telltale.seen.clone(), mend(&telltale.column)));
         }
         if facts.duplicates_across > 0 {
             let why = format!("`{}` rows stand on both sides of a split", facts.duplicates_across);
@@ -42,11 +42,17 @@ impl Gate<Training, Facts> for Leakage {
     }
 }
 
+fn mend(column: &str) -> String {
+    format!(
+        "set the role of `{column}` to `ignore` in contract.toml; if it is known before the label and describes a customer, list it under `quality.leak_accepted` in stayward.toml"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Leak;
     use crate::facts::candidate;
+    use crate::{Leak, Telltale};
 
     fn leaky(auc: f64) -> Facts {
         Facts { leaks: vec![Leak { column: "future_spend".into(), auc }], ..Facts::ordinary() }
@@ -61,6 +67,14 @@ mod tests {
     fn a_leak_is_refused() {
         assert!(Leakage.judge(candidate(), &leaky(0.99)).refuses());
         assert!(Leakage.judge(candidate(), &leaky(f64::NAN)).refuses());
+    }
+    #[test]
+    fn a_column_that_knows_the_future_is_refused_until_it_is_accepted() {
+        let telltale = Telltale { column: "cancelled_on".into(), seen: "column `cancelled_on` holds moments".into() };
+        let mut facts = Facts { telltales: vec![telltale], ..Facts::ordinary() };
+        assert!(Leakage.judge(candidate(), &facts).refuses());
+        facts.policy.leak_accepted.push("cancelled_on".into());
+        assert!(Leakage.judge(candidate(), &facts).passes());
     }
     #[test]
     fn an_accepted_column_passes() {

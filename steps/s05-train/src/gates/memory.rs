@@ -39,7 +39,7 @@ impl Gate<Training, Facts> for MemoryGate {
                 },
             );
             let why = format!("{seen}; `{:.2}` % are allowed", facts.policy.memory_tpr_max * 100.0);
-            let help = "train with larger leaves, fewer rows a tree and less deep trees (`[train]` in stayward.toml); the limit is `quality.memory_tpr_max`";
+            let help = "set `base = \"guarded\"` under `[train]` in stayward.toml, or larger leaves and fewer rows a tree, then train again; the limit is `quality.memory_tpr_max`";
             return Refuse(Finding::seen(why, help));
         }
         Pass(candidate)

@@ -1,5 +1,6 @@
 //! One control per file.
 
+pub(crate) mod attribute;
 pub(crate) mod calibration;
 pub(crate) mod canary;
 pub(crate) mod fairness;
