@@ -168,7 +168,11 @@ fn wishes() -> Outcome<Wishes> {
         }
     }
     if out.specs.is_empty() {
-        out.specs = vec![("default".to_owned(), TrainSpec::default()), ("guarded".to_owned(), TrainSpec::guarded())];
+        out.specs = vec![
+            ("default".to_owned(), TrainSpec::default()),
+            ("balanced".to_owned(), TrainSpec::balanced()),
+            ("guarded".to_owned(), TrainSpec::guarded()),
+        ];
     }
     if has_own {
         if own.positive.is_empty() {

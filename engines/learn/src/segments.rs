@@ -407,9 +407,12 @@ fn choose(choices: &[Choice]) -> usize {
     best
 }
 
+/// Centres, the stability of each, and how far new rows may and did move it.
+type Placed<'a> = (Vec<Vec<f64>>, &'a [f64], &'a [(f64, f64)]);
+
 fn describe(
     axes: &[Axis],
-    (centres, jaccard, pulled): (Vec<Vec<f64>>, &[f64], &[(f64, f64)]),
+    (centres, jaccard, pulled): Placed<'_>,
     labels: &[u32],
     values: &[f64],
     churned: Option<&[bool]>,

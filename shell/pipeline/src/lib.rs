@@ -33,5 +33,6 @@ pub use desk::Desk;
 pub use error::PipelineError;
 pub use houses::Houses;
 pub use office::Office;
-pub use policy::{Policy, SecretPolicy, SplitMode, template};
+pub use policy::{Policy, SecretPolicy, SplitMode, SplitPolicy, template, template_with};
 pub use project::Project;
+pub use settings::{Base, Trial, try_bases};

@@ -4,6 +4,8 @@ use artifact::Granularity;
 use learn::TrainSpec;
 use serde::{Deserialize, Serialize};
 
+use crate::settings::Base;
+
 /// The whole policy. Unknown keys are refused, so that a typing error does not switch a control off.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -411,6 +413,17 @@ impl SecretPolicy {
 
 /// The commented file that `init` writes.
 pub fn template(name: &str, data: &str, labels: &str, one_person: bool, auc_min: f64) -> String {
+    template_with(name, (data, labels), one_person, auc_min, (Base::Accurate, ""))
+}
+
+/// The same, with the settings that training starts from, and why.
+pub fn template_with(
+    name: &str,
+    (data, labels): (&str, &str),
+    one_person: bool,
+    auc_min: f64,
+    (base, why): (Base, &str),
+) -> String {
     let people = if one_person {
         "[people]\n# One person brings data, trains and releases. With more people set it to false, give somebody the role `trainer`, and set\n\
          # approvals_needed = 2 and author_may_approve = false; until then `stayward controls` shows the clauses as weak.\n\
@@ -426,13 +439,18 @@ pub fn template(name: &str, data: &str, labels: &str, one_person: bool, auc_min:
          {people}\n\
          [segments]\nk_min = 2\nk_max = 6\n\n\
          [split]\n# `auto` splits by time where the contract has a time column, else five stratified folds.\nmode = \"auto\"\nfolds = 5\nhorizon_days = 90\n\n\
-         [quality]\n# The floor below which no model is released.\nauc_min = {auc_min}\nbrier_max = 0.25\n\n\
-         [train]\nseed = 20261122\nweights = \"equal\"\ncalibration = \"none\"\n\n\
+         [quality]\n# The floor below which no model is released.\nauc_min = {auc_min}\nbrier_max = 0.25\n\
+         # Share of people that membership attacks may find in training, at one false alarm in a thousand.\n\
+         memory_tpr_max = {memory}\n\n\
+         [train]\n# `guarded` remembers least of each person, `balanced` more, `accurate` most; every other key here changes one setting of it.\n\
+         {why}base = \"{base}\"\nseed = 20261122\n\n\
          [api]\ngranularity = \"class-only\"\nper_minute = 60\ndistinct_customers_per_day = 500\nrows_max = 100\n\n\
          [secrets]\nage_days_max = 90\nsession_hours = 8\n",
         name = quoted(name),
         data = quoted(data),
         labels = quoted(labels),
+        memory = base.memory_tpr_max(),
+        base = base.name(),
     )
 }
 

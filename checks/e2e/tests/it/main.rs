@@ -15,5 +15,6 @@ mod kill;
 mod kill_serve;
 #[cfg(test)]
 mod proof;
+mod segments;
 #[cfg(test)]
 mod tamper;

@@ -42,12 +42,24 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let world = Self { folder };
         std::fs::write(world.path("customers.csv"), customers).unwrap();
-        let made = world.stayward(&["init", "--data", "customers.csv", "--target", "churned", "--credentials", "people.json"]);
+        let made = world.stayward(&[
+            "init",
+            "--data",
+            "customers.csv",
+            "--target",
+            "churned",
+            "--base",
+            "accurate",
+            "--credentials",
+            "people.json",
+        ]);
         assert!(made.status.success(), "{}", text(&made));
         let policy = world.path("churn-project/stayward.toml");
         let small = "booster = { trees = 20 }\nforest = { trees = 10 }\nsvm = { rows_max = 300 }\n";
         let edited = std::fs::read_to_string(&policy).unwrap().replace("[train]\n", &format!("[train]\n{small}"));
-        std::fs::write(&policy, edited.replace("auc_min = 0.65", "auc_min = 0.55")).unwrap();
+        let edited =
+            edited.replace("auc_min = 0.65", "auc_min = 0.55").replace("memory_tpr_max = 0.1\n", "memory_tpr_max = 0.25\n");
+        std::fs::write(&policy, edited).unwrap();
         world
     }
 
@@ -132,6 +144,8 @@ impl Demo {
             .unwrap()
             .replace("approvals_needed = 2\nauthor_may_approve = false", "approvals_needed = 1\nauthor_may_approve = true")
             .replace("[train]\n", "[train]\nbooster = { trees = 20 }\nforest = { trees = 10 }\nsvm = { rows_max = 300 }\n")
+            .replace("base = \"guarded\"", "base = \"accurate\"")
+            .replace("memory_tpr_max = 0.01\n", "memory_tpr_max = 0.25\n")
             .replace("auc_min = 0.75", "auc_min = 0.55");
         std::fs::write(&policy, edited + ONE_PERSON).unwrap();
         demo.log_in("admin");

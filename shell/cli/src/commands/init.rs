@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use identity::{CustomerScope, Right};
 use pipeline::setup::{self, Account, ONE_PERSON};
-use pipeline::{PipelineError, data, template};
+use pipeline::{Base, PipelineError, SplitPolicy, Trial, data, template_with, try_bases};
 use serde::Serialize;
 use tabular::Contract;
 use tabular::contract::{Kind, Role};
@@ -27,15 +27,41 @@ pub(crate) struct InitArgs {
     /// The level that means churn, where it cannot be guessed (yes, true, 1).
     #[arg(long)]
     positive: Option<String>,
+    /// Settings that training starts from; without it, those that remember least of each person among those that lose little AUC on a
+    /// trial.
+    #[arg(long, value_enum)]
+    base: Option<BaseArg>,
     /// Also write the accounts' secrets to this file (mode 0600), outside of the project: for scripts and tests.
     #[arg(long)]
     credentials: Option<PathBuf>,
+}
+
+/// Settings by name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum BaseArg {
+    Guarded,
+    Balanced,
+    Accurate,
+}
+
+impl From<BaseArg> for Base {
+    fn from(arg: BaseArg) -> Self {
+        match arg {
+            BaseArg::Guarded => Self::Guarded,
+            BaseArg::Balanced => Self::Balanced,
+            BaseArg::Accurate => Self::Accurate,
+        }
+    }
 }
 
 #[derive(Serialize)]
 struct Made {
     project: String,
     rows: u64,
+    /// Settings that training starts from.
+    base: Base,
+    /// The trial that chose them; absent where they were given, or nothing could be tried.
+    trial: Option<Trial>,
     columns: Vec<Guess>,
     accounts: Vec<Account>,
     key: setup::IssuedKey,
@@ -68,7 +94,8 @@ pub(crate) async fn run(args: InitArgs, project: Option<PathBuf>, out: &Output) 
         .map_or_else(|| "churn".to_owned(), |name| name.to_string_lossy().split('.').next().unwrap_or("churn").to_owned());
     let contract = Contract { name: name.clone(), ..contract };
     let file = absolute(&args.data)?;
-    let policy = template(&name, &file, "", true, 0.65);
+    let (base, trial, why) = settings(args.base, &contract, &loaded, out)?;
+    let policy = template_with(&name, (&file, ""), true, 0.65, (base, &why));
     let desk = setup::create_project(&root, &policy, &contract.to_toml()).await?;
     let accounts = setup::create_people(&desk, &ONE_PERSON).await?;
     if let Some(owner) = accounts.first() {
@@ -79,7 +106,8 @@ pub(crate) async fn run(args: InitArgs, project: Option<PathBuf>, out: &Output) 
     if let Some(path) = &args.credentials {
         write_credentials(path, &root, &accounts)?;
     }
-    let made = Made { project: root.display().to_string(), rows: profile.rows, columns: guesses(&contract), accounts, key };
+    let made =
+        Made { project: root.display().to_string(), rows: profile.rows, base, trial, columns: guesses(&contract), accounts, key };
     out.result(&made, || show(&made));
     if contract.of_role(Role::Id).is_none() {
         out.tell(
@@ -88,6 +116,34 @@ pub(crate) async fn run(args: InitArgs, project: Option<PathBuf>, out: &Output) 
     }
     next(out, &made, (loaded.broken_count, loaded.broken.first()), &file);
     Ok(0)
+}
+
+/// The settings that were asked for, or those of a trial; and why, as a comment of stayward.toml.
+fn settings(
+    asked: Option<BaseArg>,
+    contract: &Contract,
+    loaded: &data::Loaded,
+    out: &Output,
+) -> Result<(Base, Option<Trial>, String), PipelineError> {
+    if let Some(asked) = asked {
+        return Ok((asked.into(), None, String::new()));
+    }
+    out.say("trying settings on the table: how much AUC does it cost to remember less of each person?");
+    let table = data::typed(contract, &loaded.batches)?;
+    match try_bases(&table, SplitPolicy::default().horizon_days) {
+        Ok(trial) => {
+            let [guarded, balanced, accurate] = trial.auc;
+            let words = format!("AUC guarded {guarded:.4}, balanced {balanced:.4}, accurate {accurate:.4}");
+            out.say(&format!("{words}: `{}` it is", trial.base.name()));
+            let why = format!("# Tried by `init` on {} rows in three folds: {words}.\n", trial.rows);
+            Ok((trial.base, Some(trial), why))
+        }
+        // Training itself will say what is wrong with the table.
+        Err(error) => {
+            out.say(&format!("nothing could be tried ({error}): `guarded` it is"));
+            Ok((Base::Guarded, None, String::new()))
+        }
+    }
 }
 
 fn absolute(path: &Path) -> Result<String, PipelineError> {

@@ -77,6 +77,49 @@ impl Run<'_> {
         }
         self.progress.begin("s04-segments", "customers");
         let began = Instant::now();
+        let (fitted, continuity, customers) = self.fit(source, labels, left.as_ref())?;
+        let policy = &self.desk.project.policy.segments;
+        let bytes = serde_json::to_vec(&fitted).map_err(PipelineError::internal)?;
+        let content = self.desk.objects.put(&bytes)?;
+        let segmentation = Segmentation {
+            content,
+            source: source.digest,
+            names: fitted.segments().iter().map(|segment| segment.name.clone()).collect(),
+            sizes: fitted.segments().iter().map(|segment| segment.size).collect(),
+        };
+        let chosen = fitted.choices().iter().find(|choice| choice.segments == fitted.segments().len());
+        let facts = Facts {
+            // Without a measured stability the gate must say no.
+            stability: chosen.map_or(-1.0, |choice| choice.stability),
+            stability_min: policy.stability_min,
+            continuity,
+            continuity_min: policy.continuity_min,
+            customers_min: policy.customers_min,
+        };
+        let parents = vec![source.receipt.clone(), labels.receipt.clone()];
+        let links = Links { parents, artefacts: vec![Artefact::object("segments", content)] };
+        let count = u64::try_from(customers).unwrap_or(0);
+        let mut note = format!("{} segments, stability {:.2}", segmentation.names.len(), facts.stability);
+        if let Continuity::Compared { rand, bound, .. } = &facts.continuity {
+            let _ = write!(note, "; as the last to {rand:.2}, new customers move a centre by at most {bound:.2} sd");
+        }
+        let rows = Rows { came: count, went: count, began: Some(began), note, ..Rows::default() };
+        let passed = self.pass(&self.houses.segments, "customers", (segmentation, &facts), links, rows).await?;
+        let (segmentation, receipt) = (passed.cleared.subject().clone(), passed.cleared.receipt().clone());
+        let state = SegmentsState { segmentation, receipt, under, source: Some(source.clone()) };
+        crash::point("segments:logged");
+        self.leave(&state).await?;
+        Ok(state)
+    }
+
+    /// Segments of the customers' latest rows, how far they follow the last version (`left` is what that one left), and how many
+    /// customers there are.
+    fn fit(
+        &self,
+        source: &Settled,
+        labels: &LabelsState,
+        left: Option<&SegmentsState>,
+    ) -> Result<(Segments, Continuity, usize), PipelineError> {
         let policy = &self.desk.project.policy.segments;
         let customers = self.customers(source)?;
         let latest: Vec<usize> = data::latest_rows(&customers).into_values().collect();
@@ -102,57 +145,36 @@ impl Run<'_> {
         let wrong = |error: learn::LearnError| {
             PipelineError::wrong(format!("segments cannot be made: {error}"), "change `[segments]` in stayward.toml")
         };
-        let last = self.last_segments(left.as_ref(), &customers.ids);
+        let last = self.last_segments((left, source), &customers.ids);
         let seen = last.as_ref().ok().and_then(Option::as_ref).map(|last| last.seen.as_slice());
         let fitted = Segments::fit_trusting(&frame, seen, &values, known.as_deref(), &spec).map_err(wrong)?;
         let (fitted, continuity) = follow(fitted, last, &frame);
-        let bytes = serde_json::to_vec(&fitted).map_err(PipelineError::internal)?;
-        let content = self.desk.objects.put(&bytes)?;
-        let segmentation = Segmentation {
-            content,
-            source: source.digest,
-            names: fitted.segments().iter().map(|segment| segment.name.clone()).collect(),
-            sizes: fitted.segments().iter().map(|segment| segment.size).collect(),
-        };
-        let chosen = fitted.choices().iter().find(|choice| choice.segments == fitted.segments().len());
-        let facts = Facts {
-            // Without a measured stability the gate must say no.
-            stability: chosen.map_or(-1.0, |choice| choice.stability),
-            stability_min: policy.stability_min,
-            continuity,
-            continuity_min: policy.continuity_min,
-            customers_min: policy.customers_min,
-        };
-        let parents = vec![source.receipt.clone(), labels.receipt.clone()];
-        let links = Links { parents, artefacts: vec![Artefact::object("segments", content)] };
-        let count = u64::try_from(customers.rows()).unwrap_or(0);
-        let mut note = format!("{} segments, stability {:.2}", segmentation.names.len(), facts.stability);
-        if let Continuity::Compared { rand, bound, .. } = &facts.continuity {
-            let _ = write!(note, "; as the last to {rand:.2}, new customers move a centre by at most {bound:.2} sd");
-        }
-        let rows = Rows { came: count, went: count, began: Some(began), note, ..Rows::default() };
-        let passed = self.pass(&self.houses.segments, "customers", (segmentation, &facts), links, rows).await?;
-        let (segmentation, receipt) = (passed.cleared.subject().clone(), passed.cleared.receipt().clone());
-        let state = SegmentsState { segmentation, receipt, under, source: Some(source.clone()) };
-        crash::point("segments:logged");
-        self.leave(&state).await?;
-        Ok(state)
+        Ok((fitted, continuity, customers.rows()))
     }
 
     /// The last version that the log proves, and who of these customers it knew; nothing where there is none, or where the policy asks for
     /// new segments. The error says why it cannot be known.
-    fn last_segments(&self, known: Option<&SegmentsState>, ids: &[String]) -> Result<Option<Last>, String> {
+    fn last_segments(&self, (left, source): (Option<&SegmentsState>, &Settled), ids: &[String]) -> Result<Option<Last>, String> {
         if self.desk.project.policy.segments.continuity == Keep::Renew {
             return Ok(None);
         }
-        let Some((_, proved)) = proof::last_cleared::<artifact::Segments>(self.desk)? else { return Ok(None) };
+        let Some((_, newest)) = proof::last_cleared::<artifact::Segments>(self.desk)? else { return Ok(None) };
+        // What the control database says of a source counts only as far as a digest in the log binds it. A killed run may have logged
+        // segments of this very source and left nothing; else the last ones that were left stand in.
+        let bound = |proved: &Segmentation| {
+            let known = left.and_then(|left| left.source.as_ref()).into_iter().chain([source]);
+            let is_it = |known: &&Settled| known.digest == proved.source && Digest::of_json(&known.tables) == proved.source;
+            known.into_iter().find(is_it).cloned()
+        };
+        let older = || {
+            let proved = proof::cleared::<artifact::Segments>(self.desk, &left?.receipt).ok()?;
+            Some((bound(&proved)?, proved))
+        };
+        let found = bound(&newest).map(|source| (source, newest)).or_else(older);
+        let (source, proved) = found.ok_or("the data source of the last segments is not known")?;
         let bytes = self.desk.objects.get(&proved.content).map_err(|error| error.to_string())?;
         let segments: Segments = serde_json::from_slice(&bytes).map_err(|error| format!("the last segments: {error}"))?;
-        // What the control database says of the source counts only as far as the log's digest binds it.
-        let bound = |source: &&Settled| source.digest == proved.source && Digest::of_json(&source.tables) == proved.source;
-        let source = known.and_then(|known| known.source.as_ref()).filter(bound);
-        let source = source.ok_or("the data source of the last segments is not known")?;
-        let customers = self.customers(source).map_err(|error| error.to_string())?;
+        let customers = self.customers(&source).map_err(|error| error.to_string())?;
         let before: BTreeSet<&String> = customers.ids.iter().collect();
         Ok(Some(Last { segments, seen: ids.iter().map(|id| before.contains(id)).collect() }))
     }

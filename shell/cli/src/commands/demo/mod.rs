@@ -168,7 +168,13 @@ fn beside(root: &Path, name: &str) -> PathBuf {
 }
 
 fn policy() -> String {
-    let mut text = pipeline::template("churn-demo", "incoming/customers.csv", "incoming/labels.csv", false, 0.75);
+    let mut text = pipeline::template_with(
+        "churn-demo",
+        ("incoming/customers.csv", "incoming/labels.csv"),
+        false,
+        0.75,
+        (pipeline::Base::Guarded, ""),
+    );
     text.push_str(&format!(
         "\n[[feeds]]\n# Signed files are put into the inbox; the lowest price of the week joins the customers by region.\nname = \"{FEED}\"\nsupplier = \"{SUPPLIER}\"\ninbox = \"inbox/{FEED}\"\njoin = \"region\"\nfeature = \"competitor_price\"\n"
     ));
