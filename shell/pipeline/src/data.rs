@@ -88,6 +88,8 @@ fn row_id() -> ColumnRule {
         kind: Kind::Text,
         missing: Missing::Refused,
         outsider: Outsider::Immutable,
+        outsider_share_max: None,
+        outsider_cost: None,
         also_feature: false,
         notes: Vec::new(),
     }

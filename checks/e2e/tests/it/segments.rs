@@ -24,7 +24,7 @@ fn new_customers_move_segments_within_the_bound_and_a_lost_history_is_refused() 
     // Other columns cannot be what they were: the policy changed, so nothing says which change is honest.
     let policy = world.project().join("stayward.toml");
     let whole = std::fs::read_to_string(&policy).unwrap();
-    let other = whole.replace("k_max = 6\n", "k_max = 6\ncolumns = [\"tickets\", \"late_payments\"]\n");
+    let other = whole.replace("k_max = 6\n", "k_max = 6\ncolumns = [\"age\", \"recency_days\"]\n");
     assert_ne!(whole, other);
     std::fs::write(&policy, &other).unwrap();
     let jumped = world.stayward(&["run", "--to", "segmentation"]);

@@ -100,6 +100,8 @@ impl Contract {
             duplicates: Duplicates::Group,
             label,
             columns,
+            outsider_budget: None,
+            relations: Vec::new(),
         })
     }
 }
@@ -189,6 +191,8 @@ impl<'a> Whole<'a> {
             kind,
             missing: missing(column),
             outsider: Outsider::Immutable,
+            outsider_share_max: None,
+            outsider_cost: None,
             also_feature,
             notes,
         }

@@ -97,6 +97,8 @@ pub enum Outsider {
     Immutable,
     /// He can make it larger.
     IncreaseOnly,
+    /// He can make it smaller.
+    DecreaseOnly,
     /// He can set it at will.
     Free,
 }
@@ -127,6 +129,12 @@ pub struct ColumnRule {
     pub missing: Missing,
     /// What an outsider can do to it.
     pub outsider: Outsider,
+    /// How far he can move a number, as a share of the column's range, above 0 to 1; absent: as far as the policy says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outsider_share_max: Option<f64>,
+    /// What a unit costs him, or another level; 0 and above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outsider_cost: Option<f64>,
     /// Whether a column of role [`Role::Value`] is read by a model too.
     pub also_feature: bool,
     /// What was seen and why the role was guessed; written as comments, not read back.
@@ -144,6 +152,36 @@ pub struct LabelRule {
     pub rate_max: f64,
 }
 
+/// What holds between number columns, whatever an outsider does to them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Relation {
+    /// The total moves as its parts do, and only so.
+    Sum {
+        /// The column that follows.
+        total: String,
+        /// Those that it follows.
+        parts: Vec<String>,
+    },
+    /// One column is at least the other.
+    AtLeast {
+        /// The greater.
+        larger: String,
+        /// The smaller.
+        smaller: String,
+    },
+}
+
+impl Relation {
+    /// Every column that it names.
+    pub fn columns(&self) -> Vec<&str> {
+        match self {
+            Self::Sum { total, parts } => std::iter::once(total).chain(parts).map(String::as_str).collect(),
+            Self::AtLeast { larger, smaller } => vec![larger, smaller],
+        }
+    }
+}
+
 /// What was agreed about a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contract {
@@ -159,6 +197,12 @@ pub struct Contract {
     pub label: Option<LabelRule>,
     /// Rules of columns, in the order of features.
     pub columns: Vec<ColumnRule>,
+    /// What an outsider can pay for changes of one row, in the unit of the columns' costs; absent: anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outsider_budget: Option<f64>,
+    /// What holds between columns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relations: Vec<Relation>,
 }
 
 /// Why a text is no contract.

@@ -2,7 +2,7 @@
 
 use super::{
     CONTRACT_BYTES_MAX, CONTRACT_COLUMNS_MAX, ColumnRule, Contract, ContractError, Duplicates, Kind, LEVELS_MAX, LabelRule,
-    MISSING_MARKS, Missing, Outsider, Role,
+    MISSING_MARKS, Missing, Outsider, Relation, Role,
 };
 use crate::number::Decimal;
 use serde::Deserialize;
@@ -22,6 +22,9 @@ struct File {
     label: Option<Spanned<Label>>,
     #[serde(default)]
     column: Vec<Spanned<Rule>>,
+    outsider_budget: Option<f64>,
+    #[serde(default)]
+    relation: Vec<Spanned<Relation>>,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +61,8 @@ struct Rule {
     missing_share_max: Option<f64>,
     #[serde(default)]
     outsider: Outsider,
+    outsider_share_max: Option<f64>,
+    outsider_cost: Option<f64>,
     also_feature: Option<bool>,
     integer: Option<bool>,
     min: Option<f64>,
@@ -119,8 +124,48 @@ impl Contract {
             None => None,
         };
         let missing_marks = file.missing_marks.unwrap_or_else(|| MISSING_MARKS.iter().map(|&mark| mark.to_owned()).collect());
-        Ok(Self { name: file.name, decimal: file.decimal, missing_marks, duplicates: file.duplicates, label, columns })
+        if !file.outsider_budget.is_none_or(|budget| budget >= 0.0) {
+            return Err(at_top("outsider_budget", "must be 0 or more".to_owned()));
+        }
+        let mut relations = Vec::with_capacity(file.relation.len());
+        for spanned in file.relation {
+            let span = spanned.span();
+            relations.push(relation(spanned.into_inner(), &columns).map_err(|fault| located(text, &span, fault))?);
+        }
+        let outsider_budget = file.outsider_budget;
+        let (name, decimal, duplicates) = (file.name, file.decimal, file.duplicates);
+        Ok(Self { name, decimal, missing_marks, duplicates, label, columns, outsider_budget, relations })
     }
+}
+
+fn relation(relation: Relation, columns: &[ColumnRule]) -> Result<Relation, Fault> {
+    let number = |name: &&str| columns.iter().any(|rule| rule.name == **name && matches!(rule.kind, Kind::Number { .. }));
+    if let Some(name) = relation.columns().iter().find(|name| !number(name)) {
+        return Err(fault("relation", format!("`{name}` is no number column of this contract")));
+    }
+    let names: BTreeSet<&str> = relation.columns().into_iter().collect();
+    if names.len() < relation.columns().len() || names.len() < 2 {
+        return Err(fault("relation", "names a column twice, or only one"));
+    }
+    Ok(relation)
+}
+
+/// What an outsider's reach and cost may be.
+fn outsider(rule: &Rule) -> Result<(), Fault> {
+    let number = matches!(rule.kind, KindWord::Number);
+    let one_way = matches!(rule.outsider, Outsider::IncreaseOnly | Outsider::DecreaseOnly);
+    // Nobody asks what an outsider can do to columns that no model reads.
+    let read = !matches!(rule.role, Role::Id | Role::Label | Role::Time | Role::Ignore);
+    if read && one_way && !number {
+        return Err(fault("outsider", "goes up or down only for a number; a category is immutable or free"));
+    }
+    if rule.outsider_share_max.is_some_and(|share| !(number && share > 0.0 && share <= 1.0)) {
+        return Err(fault("outsider_share_max", "must be a share above 0 to 1, of a number"));
+    }
+    if rule.outsider_cost.is_some_and(|cost| !(cost >= 0.0 && cost.is_finite())) {
+        return Err(fault("outsider_cost", "must be 0 or more"));
+    }
+    Ok(())
 }
 
 fn label(label: Label, columns: &[ColumnRule]) -> Result<LabelRule, Fault> {
@@ -148,6 +193,7 @@ fn column(rule: Rule) -> Result<ColumnRule, Fault> {
         return Err(fault("name", "is empty"));
     }
     foreign(&rule)?;
+    outsider(&rule)?;
     let missing = match (rule.missing, rule.missing_share_max) {
         (MissingWord::Refused, None) => Missing::Refused,
         (MissingWord::Refused, Some(_)) => return Err(fault("missing_share_max", "goes only with missing = \"allowed\"")),
@@ -160,6 +206,7 @@ fn column(rule: Rule) -> Result<ColumnRule, Fault> {
     }
     let also_feature = rule.also_feature.unwrap_or(false);
     let (name, role, outsider) = (rule.name.clone(), rule.role, rule.outsider);
+    let (outsider_share_max, outsider_cost) = (rule.outsider_share_max, rule.outsider_cost);
     let kind = kind(rule)?;
     let fits = match role {
         Role::Label => matches!(kind, Kind::Category { .. }),
@@ -174,7 +221,7 @@ fn column(rule: Rule) -> Result<ColumnRule, Fault> {
             "does not go with this role: a label is a category, a time a time, a value a number, a feature either of number and category",
         ));
     }
-    Ok(ColumnRule { name, role, kind, missing, outsider, also_feature, notes: Vec::new() })
+    Ok(ColumnRule { name, role, kind, missing, outsider, outsider_share_max, outsider_cost, also_feature, notes: Vec::new() })
 }
 
 /// Refuses keys that belong to another kind.

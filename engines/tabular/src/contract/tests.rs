@@ -149,15 +149,51 @@ fn unclear_labels_are_asked_about() {
     assert_eq!(of("a,y\n1,TRUE\n2,FALSE\n", "y", None).unwrap().label.unwrap().positive, "TRUE");
 }
 
+#[test]
+fn what_outsiders_can_do_reads_back_and_nonsense_is_refused() {
+    let column = |name: &str, more: &str| {
+        format!(
+            "[[column]]\nname = \"{name}\"\nrole = \"feature\"\nkind = \"number\"\ninteger = false\nmissing = \"refused\"\n{more}\n"
+        )
+    };
+    let whole = |more: &str, relation: &str| {
+        format!(
+            "name = \"x\"\noutsider_budget = 40.0\n\n{}{}{}{relation}",
+            column("all", ""),
+            column("part", more),
+            column("other", "outsider = \"free\"")
+        )
+    };
+    let sum = "[[relation]]\nkind = \"sum\"\ntotal = \"all\"\nparts = [\"part\", \"other\"]\n";
+    let text = whole("outsider = \"decrease-only\"\noutsider_share_max = 0.2\noutsider_cost = 1.5", sum);
+    let contract = Contract::parse(&text).unwrap();
+    assert_eq!((contract.outsider_budget, contract.relations.len()), (Some(40.0), 1));
+    assert_eq!(contract.columns[1].outsider, Outsider::DecreaseOnly);
+    assert_eq!(Contract::parse(&contract.to_toml()).unwrap(), contract);
+    let refused = |text: String, key: &str| assert_eq!(Contract::parse(&text).unwrap_err().key, key, "{text}");
+    refused(whole("outsider_share_max = 1.5", sum), "outsider_share_max");
+    refused(whole("outsider_share_max = nan", sum), "outsider_share_max");
+    refused(whole("outsider_cost = -1.0", sum), "outsider_cost");
+    refused(whole("", &sum.replace("\"part\"", "\"none\"")), "relation");
+    refused(whole("", &sum.replace("\"part\"", "\"all\"")), "relation");
+    refused(whole("", sum).replace("40.0", "-4.0"), "outsider_budget");
+    let category = whole("", "").replace(
+        "kind = \"number\"\ninteger = false\nmissing = \"refused\"\noutsider = \"free\"",
+        "kind = \"category\"\nlevels = [\"a\", \"b\"]\nmissing = \"refused\"\noutsider = \"increase-only\"",
+    );
+    refused(category, "outsider");
+}
+
 proptest! {
     #[test]
     fn hostile_names_and_levels_cannot_leave_their_strings(name in "[^,\r\n]{1,20}", level in "\\PC{1,12}", other in "[\u{0}-\u{ff}]{1,12}") {
         let rule = ColumnRule {
             name: name.clone(), role: Role::Feature, kind: Kind::Category { levels: vec![level.trim().to_owned() + "x"] },
-            missing: Missing::Refused, outsider: Outsider::Free, also_feature: false, notes: vec![other.clone(), format!("{name}\n[[column]]")],
+            missing: Missing::Refused, outsider: Outsider::Free, outsider_share_max: None, outsider_cost: Some(2.5), also_feature: false, notes: vec![other.clone(), format!("{name}\n[[column]]")],
         };
         let contract = Contract {
             name: other, decimal: Decimal::Comma, missing_marks: vec![level], duplicates: Duplicates::Refuse, label: None, columns: vec![rule],
+            outsider_budget: Some(7.0), relations: Vec::new(),
         };
         prop_assert_eq!(Contract::parse(&contract.to_toml()).unwrap(), contract.without_notes());
     }

@@ -1,6 +1,6 @@
 //! Writes a contract as TOML that a person can check line by line: what was seen stands above each rule.
 
-use super::{ColumnRule, Contract, Duplicates, Kind, Missing, Outsider, Role};
+use super::{ColumnRule, Contract, Duplicates, Kind, Missing, Outsider, Relation, Role};
 use crate::number::{Decimal, show};
 
 /// The head of every file.
@@ -9,7 +9,10 @@ const HEAD: &str = "\
 # role:      id | label | time | value | third-party | protected | ignore | feature
 # kind:      number (integer, min, max, unit) | category (levels) | time (format) | text
 # missing:   refused | allowed (with missing_share_max)
-# outsider:  immutable | increase-only | free: what somebody outside can do to the true value
+# outsider:  immutable | increase-only | decrease-only | free: what somebody outside can do to the true value; how far he can move a
+#            number (outsider_share_max, of its range) and what a unit or another level costs him (outsider_cost; outsider_budget at
+#            the top is what he can pay for one row). `[[relation]]` of kind sum (total, parts) or at-least (larger, smaller)
+#            holds whatever he does.
 # Ranges were widened: each end of the seen range moved out by a quarter of its width, then to a round figure; a least value
 # of 0 or more stays at 0 or more, shares stay in 0..1, and whole numbers without gaps and of at most 20 values (codes, flags) are kept as seen.
 ";
@@ -37,6 +40,9 @@ impl Contract {
                 Duplicates::Refuse => "\"refuse\"",
             },
         );
+        if let Some(budget) = self.outsider_budget {
+            line(&mut out, "outsider_budget", &show(budget));
+        }
         if let Some(label) = &self.label {
             out.push_str("\n[label]\n");
             line(&mut out, "positive", &text(&label.positive));
@@ -45,6 +51,21 @@ impl Contract {
         }
         for column in &self.columns {
             write(&mut out, column);
+        }
+        for relation in &self.relations {
+            out.push_str("\n[[relation]]\n");
+            match relation {
+                Relation::Sum { total, parts } => {
+                    line(&mut out, "kind", "\"sum\"");
+                    line(&mut out, "total", &text(total));
+                    line(&mut out, "parts", &texts(parts));
+                }
+                Relation::AtLeast { larger, smaller } => {
+                    line(&mut out, "kind", "\"at-least\"");
+                    line(&mut out, "larger", &text(larger));
+                    line(&mut out, "smaller", &text(smaller));
+                }
+            }
         }
         out
     }
@@ -92,9 +113,16 @@ fn write(out: &mut String, column: &ColumnRule) {
         match column.outsider {
             Outsider::Immutable => "\"immutable\"",
             Outsider::IncreaseOnly => "\"increase-only\"",
+            Outsider::DecreaseOnly => "\"decrease-only\"",
             Outsider::Free => "\"free\"",
         },
     );
+    if let Some(share) = column.outsider_share_max {
+        line(out, "outsider_share_max", &show(share));
+    }
+    if let Some(cost) = column.outsider_cost {
+        line(out, "outsider_cost", &show(cost));
+    }
 }
 
 fn kind(out: &mut String, kind: &Kind) {

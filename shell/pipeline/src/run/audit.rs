@@ -176,7 +176,8 @@ pub(super) fn in_words(audit: &Audit, canary: &Canary) -> Vec<(String, String)> 
 /// The same of what an outsider can do.
 pub(super) fn robustness_in_words(found: &Robustness) -> Vec<(String, String)> {
     if found.columns.is_empty() {
-        let words = "the contract lets outsiders change no number (`outsider` of each column in contract.toml)".to_owned();
+        let words =
+            "the contract lets outsiders change no column of the model (`outsider` of each column in contract.toml)".to_owned();
         return vec![("moves of outsiders".to_owned(), words)];
     }
     let mut out = vec![(

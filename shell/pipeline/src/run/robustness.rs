@@ -1,11 +1,11 @@
 //! s05, how far an outsider must move what he can move until the model errs (T5): proven for the booster, tried for the whole vote, on
 //! rows that the model had not seen, by attackers that no training knows.
 
-use evade::{Campaign, Cell, Counts, EvadeError, Knowledge, Moves, Region, Rule, Space, Trees};
+use evade::{Campaign, Cell, Counts, EvadeError, Knowledge, Moves, Region, Relation, Rule, Space, Trees};
 use frame::{Column, Frame};
-use learn::{Ensemble, Fold, Matrix, Reach, TrainSpec};
+use learn::{ColumnKind, Ensemble, Fold, Matrix, Reach, TrainSpec};
 use s05_train::{Evasion, Robustness};
-use tabular::contract::Outsider;
+use tabular::contract::{ColumnRule, Kind, Outsider};
 
 use crate::Project;
 
@@ -35,20 +35,25 @@ pub(super) fn robustness(
     let known: Vec<bool> = fold.train.iter().filter_map(|row| labels.get(*row).copied()).collect();
     let train = frame.take(&fold.train);
     let model = Ensemble::fit(&train, &known, spec)?;
-    let reach = reach(&model, &model.preprocess().encode(&train)?, &movable, eps)?;
+    let ends = ends(&model, &model.preprocess().encode(&train)?, &movable, eps)?;
     let test = |most: usize| {
         let rows: Vec<usize> = fold.test.iter().step_by((fold.test.len() / most).max(1)).take(most).copied().collect();
         let labels: Vec<bool> = rows.iter().filter_map(|row| labels.get(*row).copied()).collect();
         (frame.take(&rows), labels)
     };
     let (rows, truth) = test(CERTIFIED_ROWS);
-    let certified = certified(&model, &reach, &rows, &truth)?;
+    let certified = certified(&model, &ends, &rows, &truth)?;
     let (rows, truth) = test(ATTACKED_ROWS);
     let known: Vec<usize> = fold.train.iter().take(KNOWN_ROWS).copied().collect();
-    let evasions = attacked(&model, &movable, &reach, (&cells(&model, &rows), &truth), &cells(&model, &frame.take(&known)))?;
+    let evasions = attacked(
+        &model,
+        &space(project, &model, &movable, &ends)?,
+        (&cells(&model, &rows), &truth),
+        &cells(&model, &frame.take(&known)),
+    )?;
     Ok(Robustness {
         eps,
-        columns: movable.into_iter().map(|(name, _)| name).collect(),
+        columns: movable.into_iter().map(|rule| rule.name.clone()).collect(),
         rows: certified.rows as u64,
         balanced_accuracy: certified.balanced_accuracy,
         certified: certified.balanced_certified_accuracy,
@@ -57,25 +62,60 @@ pub(super) fn robustness(
     })
 }
 
-/// Number columns that the contract lets an outsider move.
-fn movable(project: &Project, frame: &Frame) -> Vec<(String, Outsider)> {
+/// Columns of the model that the contract lets an outsider move, in the contract's words.
+fn movable<'a>(project: &'a Project, frame: &Frame) -> Vec<&'a ColumnRule> {
     let rules = project.contract.columns.iter().filter(|rule| rule.outsider != Outsider::Immutable);
-    let numbers = rules.filter(|rule| matches!(frame.column(&rule.name), Some(Column::Number(_))));
-    numbers.map(|rule| (rule.name.clone(), rule.outsider)).collect()
+    rules.filter(|rule| frame.column(&rule.name).is_some()).collect()
 }
 
-/// How far, by encoded column: a share of the range of the training rows; down only where the contract says so.
-fn reach(model: &Ensemble, train: &Matrix, movable: &[(String, Outsider)], eps: f64) -> Result<Vec<Option<Reach>>, EvadeError> {
-    let named = |wanted: &dyn Fn(Outsider) -> bool| -> Vec<String> {
-        movable.iter().filter(|(_, outsider)| wanted(*outsider)).map(|(name, _)| name.clone()).collect()
-    };
+/// How far an encoded column can be moved.
+#[derive(Clone, Copy)]
+enum Ends {
+    /// Not at all.
+    Fixed,
+    /// A number, by so much.
+    Number(Reach),
+    /// One of a category's columns of 0 and 1: each may be either, whatever the others are. More than an outsider can do, so what is
+    /// certified holds.
+    Level,
+}
+
+/// By encoded column; numbers by a share of the range of the training rows, one way or both as the contract says. Relations and costs
+/// are left out: a certificate without them holds with them.
+fn ends(model: &Ensemble, train: &Matrix, movable: &[&ColumnRule], eps: f64) -> Result<Vec<Ends>, EvadeError> {
     let preprocess = model.preprocess();
-    let both = preprocess.reach(train, &named(&|outsider| outsider == Outsider::Free), eps)?;
-    let up = preprocess.reach(train, &named(&|outsider| outsider == Outsider::IncreaseOnly), eps)?;
-    Ok(both.into_iter().zip(up).map(|(both, up)| both.or(up.map(|up| Reach { down: 0.0, ..up }))).collect())
+    let rule = |name: &str| movable.iter().find(|rule| rule.name == name);
+    let is_number = |name: &str| {
+        preprocess.columns().iter().any(|column| column.name == name && matches!(column.kind, ColumnKind::Number { .. }))
+    };
+    let numbers: Vec<String> = movable.iter().filter(|rule| is_number(&rule.name)).map(|rule| rule.name.clone()).collect();
+    let ranges = preprocess.reach(train, &numbers, 1.0)?;
+    let mut out = Vec::with_capacity(ranges.len());
+    for column in preprocess.columns() {
+        let rule = rule(&column.name);
+        match (&column.kind, rule) {
+            (ColumnKind::Number { .. }, Some(rule)) => {
+                let share = rule.outsider_share_max.unwrap_or(eps);
+                out.push(match ranges.get(out.len()).copied().flatten() {
+                    Some(range) => Ends::Number(Reach {
+                        down: if rule.outsider == Outsider::IncreaseOnly { 0.0 } else { range.down * share },
+                        up: if rule.outsider == Outsider::DecreaseOnly { 0.0 } else { range.up * share },
+                        log: range.log,
+                    }),
+                    None => Ends::Fixed,
+                });
+            }
+            (ColumnKind::Number { .. }, None) => out.push(Ends::Fixed),
+            (ColumnKind::Category { levels }, rule) => {
+                let end = if rule.is_some() { Ends::Level } else { Ends::Fixed };
+                out.extend(std::iter::repeat_n(end, levels.len()));
+            }
+        }
+    }
+    Ok(out)
 }
 
-fn certified(model: &Ensemble, reach: &[Option<Reach>], rows: &Frame, truth: &[bool]) -> Result<evade::Certified, EvadeError> {
+fn certified(model: &Ensemble, ends: &[Ends], rows: &Frame, truth: &[bool]) -> Result<evade::Certified, EvadeError> {
     let trees = Trees::from_booster(model.booster())?;
     let encoded = model.preprocess().encode(rows)?;
     let threshold = model.threshold().clamp(1e-9, 1.0 - 1e-9);
@@ -83,38 +123,69 @@ fn certified(model: &Ensemble, reach: &[Option<Reach>], rows: &Frame, truth: &[b
     let mut certificates = Vec::with_capacity(encoded.rows());
     for at in 0..encoded.rows() {
         let row = encoded.row(at);
-        let ends = row.iter().zip(reach).map(|(value, reach)| reach.map_or((*value, *value), |reach| reach.bounds(*value, 1.0)));
-        let (low, high) = ends.unzip();
+        let bounds = row.iter().zip(ends).map(|(value, ends)| match ends {
+            Ends::Fixed => (*value, *value),
+            Ends::Number(reach) => reach.bounds(*value, 1.0),
+            Ends::Level => (0.0, 1.0),
+        });
+        let (low, high) = bounds.unzip();
         certificates.push(evade::certify(&trees, row, &Region::new(low, high)?, threshold, Counts::default())?);
     }
     evade::certified(&certificates, truth)
 }
 
+/// What an outsider can do, as attackers keep to it: reach, costs, whole numbers, relations.
+fn space(project: &Project, model: &Ensemble, movable: &[&ColumnRule], ends: &[Ends]) -> Result<Space, EvadeError> {
+    let mut first = 0;
+    let mut places = std::collections::BTreeMap::new();
+    for column in model.columns() {
+        places.insert(column.name.as_str(), first);
+        first += match &column.kind {
+            ColumnKind::Number { .. } => 1,
+            ColumnKind::Category { levels } => levels.len(),
+        };
+    }
+    let reach = |name: &str| match places.get(name).and_then(|at| ends.get(*at)) {
+        // One of the two is 0 where he can move it one way only.
+        Some(Ends::Number(reach)) => reach.up.max(reach.down),
+        Some(Ends::Fixed | Ends::Level) | None => 0.0,
+    };
+    let rule = |rule: &&ColumnRule| {
+        let moves = match rule.outsider {
+            Outsider::Immutable => Moves::Immutable,
+            Outsider::IncreaseOnly => Moves::IncreaseOnly,
+            Outsider::DecreaseOnly => Moves::DecreaseOnly,
+            Outsider::Free => Moves::Free,
+        };
+        let Kind::Number { integer, .. } = rule.kind else {
+            return Rule { column: rule.name.clone(), moves, cost: rule.outsider_cost.unwrap_or(0.0), ..Rule::default() };
+        };
+        let far = reach(&rule.name);
+        // Without prices, the attackers take the whole way in every column for equally dear. A column of one value has no range.
+        let cost =
+            rule.outsider_cost.unwrap_or(if far > 0.0 && project.contract.outsider_budget.is_none() { 1.0 / far } else { 0.0 });
+        Rule { column: rule.name.clone(), moves, reach: evade::Reach::Absolute(far), cost, integer, ..Rule::default() }
+    };
+    let known = |relation: &&tabular::contract::Relation| relation.columns().iter().all(|name| places.contains_key(name));
+    let relation = |relation: &tabular::contract::Relation| match relation.clone() {
+        tabular::contract::Relation::Sum { total, parts } => Relation::Sum { total, parts },
+        tabular::contract::Relation::AtLeast { larger, smaller } => Relation::AtLeast { larger, smaller },
+    };
+    let relations: Vec<Relation> = project.contract.relations.iter().filter(known).map(relation).collect();
+    let budget = project.contract.outsider_budget.unwrap_or(f64::INFINITY);
+    Space::new(model.columns(), movable.iter().map(rule).collect(), &relations, budget)
+}
+
 fn attacked(
     model: &Ensemble,
-    movable: &[(String, Outsider)],
-    reach: &[Option<Reach>],
+    space: &Space,
     (rows, truth): (&[Vec<Cell>], &[bool]),
     known: &[Vec<Cell>],
 ) -> Result<Vec<Evasion>, EvadeError> {
-    let names = model.preprocess().encoded_names();
-    let units = |name: &str| names.iter().zip(reach).find(|(known, _)| *known == name).and_then(|(_, reach)| *reach);
-    let rule = |(name, outsider): &(String, Outsider)| {
-        let moves = match outsider {
-            Outsider::Immutable => Moves::Immutable,
-            Outsider::IncreaseOnly => Moves::IncreaseOnly,
-            Outsider::Free => Moves::Free,
-        };
-        // A column of one value has no range, and cannot be moved.
-        let up = units(name).map_or(0.0, |reach| reach.up);
-        let cost = if up > 0.0 { 1.0 / up } else { 0.0 };
-        Rule { column: name.clone(), moves, reach: evade::Reach::Absolute(up), cost, ..Rule::default() }
-    };
-    let space = Space::new(model.columns(), movable.iter().map(rule).collect(), &[], f64::INFINITY)?;
     let mut out = Vec::new();
     for (name, knowledge) in [("model", Knowledge::Model), ("scores", Knowledge::Scores), ("answers", Knowledge::Decisions)] {
         let plan = Campaign { knowledge, known, budget: QUERIES, seed: SEED };
-        let (tally, _) = evade::campaign(model, &space, rows, truth, &plan)?;
+        let (tally, _) = evade::campaign(model, space, rows, truth, &plan)?;
         out.push(Evasion { knows: name.to_owned(), tried: tally.tried, won: tally.won, interval: tally.interval });
     }
     Ok(out)
