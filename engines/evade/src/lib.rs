@@ -9,6 +9,7 @@ pub mod nearest;
 pub mod region;
 pub mod space;
 pub mod summary;
+pub mod tradeoff;
 pub mod trees;
 
 pub use attack::{Attacked, Campaign, Evasion, Knowledge, Tally, campaign};
@@ -17,4 +18,5 @@ pub use nearest::{Nearest, nearest};
 pub use region::Region;
 pub use space::{Cell, Moves, Reach, Relation, Rule, Space};
 pub use summary::{Certified, certified};
+pub use tradeoff::{Plan, Point, TradeoffError, choose, curve, point};
 pub use trees::{EvadeError, Node, Sum, Trees};

@@ -13,7 +13,7 @@ use crate::forest::Forest;
 use crate::gbm::{Aids, Booster, directions};
 use crate::preprocess::{ColumnSpec, Matrix, Preprocess, Value};
 use crate::rng::derive;
-use crate::robust::RobustSpec;
+use crate::robust::{RobustSpec, fit_svm};
 use crate::segments::Segments;
 use crate::spec::{Calibration, ROWS_MAX, ROWS_MIN, TrainSpec, Weights};
 use crate::split::Split;
@@ -122,7 +122,10 @@ impl Ensemble {
     fn fit_members(train: &Frame, labels: &[bool], spec: &TrainSpec) -> Result<Self, LearnError> {
         spec.check()?;
         check_rows(train, labels)?;
-        let preprocess = Preprocess::fit(train, &spec.log_columns)?;
+        let mut preprocess = Preprocess::fit(train, &spec.log_columns)?;
+        if let Some(robust) = &spec.svm.robust {
+            preprocess = preprocess.shrunk(&robust.columns, robust.spread);
+        }
         let raw = preprocess.encode(train)?;
         let filled = preprocess.filled(&raw);
         let directions = directions(&preprocess, &spec.booster)?;
@@ -133,7 +136,7 @@ impl Ensemble {
         let (reach, reach_of_forest) = (within(&spec.booster.robust)?, within(&spec.forest.robust)?);
         let aids = Aids { directions: &directions, reach: &reach, ..Aids::default() };
         let (svm, (forest, booster)) = rayon::join(
-            || Svm::fit(&preprocess.scaled(&filled), labels, &spec.svm, derive(spec.seed, SEED_SVM, 0)),
+            || fit_svm(&preprocess, &raw, labels, &spec.svm, derive(spec.seed, SEED_SVM, 0)),
             || {
                 rayon::join(
                     || Forest::fit_within(&filled, labels, &reach_of_forest, &spec.forest, derive(spec.seed, SEED_FOREST, 0)),

@@ -40,7 +40,7 @@ pub use error::{LearnError, ModelError};
 pub use evaluate::{Evaluation, Member, MemberReport, OutOfFold, cross_validate};
 pub use fast::Scratch;
 pub use preprocess::{ColumnKind, ColumnSpec, Matrix, Preprocess, Value};
-pub use robust::{Reach, RobustSpec};
+pub use robust::{Reach, RobustSpec, RobustSvm};
 pub use segments::{SegmentSpec, Segments};
 pub use spec::{
     BoosterSpec, Calibration, Direction, EarlyStopping, ForestSpec, Gamma, Held, Kernel, SvmSpec, TrainSpec, Weights,

@@ -294,6 +294,24 @@ impl Preprocess {
         }
     }
 
+    /// The same, with the spread of the named columns, once scaled, only so much of 1: above 0 to 1. What reads scaled rows
+    /// then sees little of what an outsider does to them.
+    pub(crate) fn shrunk(mut self, names: &[String], spread: f64) -> Self {
+        let mut at = 0;
+        for column in &self.columns {
+            let width = match &column.kind {
+                ColumnKind::Number { .. } => 1,
+                ColumnKind::Category { levels } => levels.len(),
+            };
+            if names.contains(&column.name) {
+                let wider = |deviation: &mut f32| *deviation = ((f64::from(*deviation) / spread) as f32).min(f32::MAX);
+                self.deviation[at..at + width].iter_mut().for_each(wider);
+            }
+            at += width;
+        }
+        self
+    }
+
     /// A copy with missing values filled.
     pub fn filled(&self, matrix: &Matrix) -> Matrix {
         let mut out = matrix.clone();

@@ -8,6 +8,7 @@
 
 mod kernel;
 mod landmarks;
+mod slope;
 mod solve;
 mod straight;
 
@@ -96,12 +97,23 @@ impl Svm {
     /// Trains on scaled rows: the machine on all of them, the sigmoid on decision values of held-out folds. Same machine for any
     /// number of threads.
     pub fn fit(rows: &Matrix, labels: &[bool], spec: &SvmSpec, seed: u64) -> Result<Self, LearnError> {
-        if rows.rows() != labels.len() {
-            return Err(LearnError::Count { what: "labels", expected: rows.rows(), seen: labels.len() });
+        Self::fit_moved(rows, None, labels, spec, seed)
+    }
+
+    /// The same where the machine learns rows that were moved, and the sigmoid what decisions on rows as they are mean.
+    pub(crate) fn fit_moved(
+        rows: &Matrix,
+        still: Option<&Matrix>,
+        labels: &[bool],
+        spec: &SvmSpec,
+        seed: u64,
+    ) -> Result<Self, LearnError> {
+        if let Some(wrong) = [Some(rows), still].into_iter().flatten().find(|rows| rows.rows() != labels.len()) {
+            return Err(LearnError::Count { what: "labels", expected: wrong.rows(), seen: labels.len() });
         }
         let (kernel, most) = spec.chosen(labels.len());
         let chosen = thin(labels, most, derive(seed, SEED_THIN, 0));
-        let rows = rows.take(&chosen);
+        let (rows, still) = (rows.take(&chosen), still.map(|still| still.take(&chosen)));
         let labels: Vec<bool> = chosen.iter().map(|&row| labels[row]).collect();
         if !labels.contains(&true) || !labels.contains(&false) {
             return Err(LearnError::OneClass { where_: "the training data" });
@@ -112,15 +124,15 @@ impl Svm {
         };
         let fold = folds(&labels, spec.platt_folds as usize, derive(seed, SEED_FOLDS, 0));
         let parts = match kernel {
-            Kernel::Linear => linear(&rows, &labels, &fold, spec, seed),
+            Kernel::Linear => linear((&rows, still.as_ref()), &labels, &fold, spec, seed),
             Kernel::Nystroem => {
                 let count = spec.landmarks.unwrap_or_else(|| landmarks::count(labels.len()));
                 match Space::new(&rows, count, gamma, derive(seed, SEED_LANDMARKS, 0)) {
-                    Some(space) => spanned(&space, &rows, &labels, &fold, spec, gamma, seed),
+                    Some(space) => spanned(&space, (&rows, still.as_ref()), &labels, &fold, spec, gamma, seed),
                     None => return Err(LearnError::Write("landmarks that are too much alike".to_owned())),
                 }
             }
-            Kernel::Auto | Kernel::Rbf => exact(&rows, &labels, &fold, spec, gamma),
+            Kernel::Auto | Kernel::Rbf => exact((&rows, still.as_ref()), &labels, &fold, spec, gamma),
         };
         Self::from_parts(parts).map_err(|why| LearnError::Write(why.to_owned()))
     }
@@ -237,8 +249,11 @@ impl Svm {
     }
 }
 
+/// Rows that a machine learns, and those that its sigmoid does, where they are others.
+type Pair<'a> = (&'a Matrix, Option<&'a Matrix>);
+
 /// The exact machine.
-fn exact(rows: &Matrix, labels: &[bool], fold: &[usize], spec: &SvmSpec, gamma: f32) -> Parts {
+fn exact((rows, still): Pair<'_>, labels: &[bool], fold: &[usize], spec: &SvmSpec, gamma: f32) -> Parts {
     let packed = Packed::new(rows.values(), rows.columns());
     let kernel = kernel::matrix(&packed, rows, gamma);
     let count = spec.platt_folds as usize;
@@ -250,7 +265,18 @@ fn exact(rows: &Matrix, labels: &[bool], fold: &[usize], spec: &SvmSpec, gamma: 
             solve::solve(&kernel, labels, &cost)
         })
         .collect();
-    let decisions: Vec<f64> = fold.iter().enumerate().map(|(row, &fold)| solved[fold].decisions[row]).collect();
+    let decisions: Vec<f64> = match still {
+        None => fold.iter().enumerate().map(|(row, &fold)| solved[fold].decisions[row]).collect(),
+        Some(still) => {
+            let weights: Vec<Vec<[f32; kernel::LANES]>> = solved[..count].iter().map(|one| narrow(&one.weights)).collect();
+            let one = |(row, &fold): (usize, &usize)| {
+                let mut out = [0.0];
+                packed.sums(&weights[fold], gamma, still.row(row), &mut out);
+                out[0] + solved[fold].bias
+            };
+            fold.par_iter().enumerate().map(one).collect()
+        }
+    };
     let last = &solved[count];
     let support: Vec<usize> = (0..labels.len()).filter(|&row| last.weights[row] != 0.0).collect();
     Parts {
@@ -263,7 +289,12 @@ fn exact(rows: &Matrix, labels: &[bool], fold: &[usize], spec: &SvmSpec, gamma: 
     }
 }
 
-/// Planes of all rows, and of all but each fold's: the first, and decisions of held-out rows.
+/// Weights as kernel sums take them.
+fn narrow(weights: &[f64]) -> Vec<[f32; kernel::LANES]> {
+    Packed::weights(&weights.iter().map(|&weight| weight as f32).collect::<Vec<f32>>())
+}
+
+/// Planes of all rows but each fold's: decisions of held-out rows.
 fn held_out(
     rows: &Padded,
     labels: &[bool],
@@ -282,7 +313,7 @@ fn held_out(
 }
 
 /// A plane on the columns.
-fn linear(rows: &Matrix, labels: &[bool], fold: &[usize], spec: &SvmSpec, seed: u64) -> Parts {
+fn linear((rows, still): Pair<'_>, labels: &[bool], fold: &[usize], spec: &SvmSpec, seed: u64) -> Parts {
     let padded = Padded::new(rows.values(), rows.columns());
     let few = rows.columns() <= straight::NEWTON_COLUMNS_MAX;
     let fit = |chosen: &[bool], task: usize| {
@@ -294,7 +325,8 @@ fn linear(rows: &Matrix, labels: &[bool], fold: &[usize], spec: &SvmSpec, seed: 
     };
     let folds = spec.platt_folds as usize;
     let last = fit(&vec![true; labels.len()], folds);
-    let decisions = held_out(&padded, labels, fold, folds, fit);
+    let aside = still.map(|still| Padded::new(still.values(), still.columns()));
+    let decisions = held_out(aside.as_ref().unwrap_or(&padded), labels, fold, folds, fit);
     let weights = last.weights[..rows.columns()].to_vec();
     Parts {
         columns: rows.columns(),
@@ -307,14 +339,23 @@ fn linear(rows: &Matrix, labels: &[bool], fold: &[usize], spec: &SvmSpec, seed: 
 }
 
 /// A plane in the space of the landmarks.
-fn spanned(space: &Space, rows: &Matrix, labels: &[bool], fold: &[usize], spec: &SvmSpec, gamma: f32, seed: u64) -> Parts {
+fn spanned(
+    space: &Space,
+    (rows, still): Pair<'_>,
+    labels: &[bool],
+    fold: &[usize],
+    spec: &SvmSpec,
+    gamma: f32,
+    seed: u64,
+) -> Parts {
     let places = space.places(rows, gamma);
     let draws = |task: usize| derive(seed, SEED_DESCENT, task as u64);
     let folds = spec.platt_folds as usize;
     let last = straight::descend(&places, labels, &vec![true; labels.len()], spec.cost, None, draws(folds));
     // Each fold starts from the plane of all rows without the fold's part of it, which is near its own.
     let fit = |chosen: &[bool], task: usize| straight::descend(&places, labels, chosen, spec.cost, Some(&last), draws(task));
-    let decisions = held_out(&places, labels, fold, folds, fit);
+    let aside = still.map(|still| space.places(still, gamma));
+    let decisions = held_out(aside.as_ref().unwrap_or(&places), labels, fold, folds, fit);
     Parts {
         columns: rows.columns(),
         gamma,

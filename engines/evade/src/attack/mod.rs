@@ -124,6 +124,11 @@ impl<'a> Oracle<'a> {
         Ok(progress.is_some_and(|gap| if self.positive { gap > 0.0 } else { gap >= 0.0 }))
     }
 
+    /// The row's own answer.
+    pub(crate) fn positive(&self) -> bool {
+        self.positive
+    }
+
     pub(crate) fn space(&self) -> &'a Space {
         self.space
     }

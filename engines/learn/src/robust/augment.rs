@@ -64,7 +64,7 @@ fn worst(rows: &Rows, trees: &[Vec<Node>], table: &Table, terms: Terms<'_>) -> R
 }
 
 /// Which rows are held out: a draw from each class.
-fn held_out(labels: &[bool], seed: u64) -> Vec<bool> {
+pub(super) fn held_out(labels: &[bool], seed: u64) -> Vec<bool> {
     let mut held = vec![false; labels.len()];
     let mut rng = Rng::new(seed);
     for class in [false, true] {

@@ -16,6 +16,7 @@ pub(crate) mod forest;
 mod grow;
 mod outsider;
 mod reach;
+mod svm;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,8 @@ use crate::spec::{BoosterSpec, ROWS_MAX};
 use bins::Table;
 use grow::{Columns, Data, LEAF, Node, Rule, Slope};
 pub use reach::Reach;
+pub(crate) use svm::fit as fit_svm;
+pub use svm::{ROUNDS_MAX, RobustSvm};
 
 /// Most rounds of perturbed copies.
 pub const AUGMENT_MAX: u32 = 10;
@@ -44,7 +47,7 @@ const LEAST: f64 = 1e-16;
 pub struct RobustSpec {
     /// How far an outsider moves a column: share of the range of its training values, as delivered, 0 to 1.
     pub eps: f64,
-    /// Number columns that an outsider can move.
+    /// Columns that an outsider can move; categories to any level.
     pub columns: Vec<String>,
     /// Share of the loss that is taken at the rows as they are, out of reach: 0 trains for the outsider alone, 1 for none.
     pub clean: f64,

@@ -60,26 +60,28 @@ pub(super) fn check(reach: &[Option<Reach>], columns: usize) -> Result<(), Learn
 
 impl Preprocess {
     /// Reaches of the encoded columns, if the named number columns can be moved by `eps` times their range, in delivered units, over
-    /// the given encoded training rows. Others are `None`.
+    /// the given encoded training rows, and the named categories be given any level, each for itself: a bound on what can really be
+    /// done, since two levels at once cannot. Others are `None`, and so are categories at an `eps` of 0.
     ///
     /// # Errors
-    /// A name that the model has no column of, or whose column is a category.
+    /// A name that the model has no column of.
     pub fn reach(&self, rows: &Matrix, names: &[String], eps: f64) -> Result<Vec<Option<Reach>>, LearnError> {
         for name in names {
-            match self.columns().iter().find(|column| column.name == *name).map(|column| &column.kind) {
-                Some(ColumnKind::Number { .. }) => (),
-                Some(ColumnKind::Category { .. }) => return Err(LearnError::Kind { column: name.clone(), needed: "a number" }),
-                None => return Err(LearnError::NoColumn(name.clone())),
+            if !self.columns().iter().any(|column| column.name == *name) {
+                return Err(LearnError::NoColumn(name.clone()));
             }
         }
         let mut out = Vec::with_capacity(self.width());
         for column in self.columns() {
+            let named = names.contains(&column.name);
             match &column.kind {
                 ColumnKind::Number { log } => {
-                    let named = names.contains(&column.name);
                     out.push(named.then(|| Reach::both(eps * range(rows, out.len(), *log), *log)));
                 }
-                ColumnKind::Category { levels } => out.resize(out.len() + levels.len(), None),
+                ColumnKind::Category { levels } => {
+                    let set_or_left = (named && eps > 0.0).then(|| Reach::both(1.0, false));
+                    out.resize(out.len() + levels.len(), set_or_left);
+                }
             }
         }
         Ok(out)
@@ -137,13 +139,14 @@ mod tests {
     }
 
     #[test]
-    fn only_number_columns_of_the_model_have_a_reach() {
+    fn only_columns_of_the_model_have_a_reach() {
         let frame = sample();
         let preprocess = Preprocess::fit(&frame, &[]).unwrap();
         let rows = preprocess.encode(&frame).unwrap();
-        let found = |name: &str| preprocess.reach(&rows, &[name.to_owned()], 0.1).map(|_| ());
-        assert_eq!(found("plan"), Err(LearnError::Kind { column: "plan".to_owned(), needed: "a number" }));
-        assert_eq!(found("age"), Err(LearnError::NoColumn("age".to_owned())));
-        assert_eq!(found("spend"), Ok(()));
+        let found = |name: &str, eps| preprocess.reach(&rows, &[name.to_owned()], eps);
+        assert_eq!(found("age", 0.1), Err(LearnError::NoColumn("age".to_owned())));
+        assert_eq!(found("spend", 0.1).unwrap()[..2], [None, None]);
+        let level = Some(Reach::both(1.0, false));
+        assert_eq!((found("plan", 0.1).unwrap(), found("plan", 0.0).unwrap()), (vec![level, level, None], vec![None; 3]));
     }
 }

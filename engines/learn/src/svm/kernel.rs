@@ -45,11 +45,16 @@ impl Packed {
         out
     }
 
+    /// The vectors of a block, column after column.
+    pub(super) fn block(&self, block: usize) -> &[[f32; LANES]] {
+        &self.blocks[block * self.columns..(block + 1) * self.columns]
+    }
+
     /// Kernel values of one row with the vectors of a block.
     #[inline(always)]
     pub(super) fn near(&self, block: usize, row: &[f32], gamma: f32, out: &mut [f32; LANES]) {
         let mut far = [0.0f32; LANES];
-        for (lanes, &value) in self.blocks[block * self.columns..(block + 1) * self.columns].iter().zip(row) {
+        for (lanes, &value) in self.block(block).iter().zip(row) {
             add_gaps(&mut far, lanes, value);
         }
         for lane in 0..LANES {
