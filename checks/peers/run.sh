@@ -129,6 +129,7 @@ if [ -z "$smoke" ]; then
 fi
 
 call learn_peer.py
+call seeds_peer.py
 call leakage_peer.py
 call generate_peer.py
 call interchange_peer.py
@@ -136,6 +137,7 @@ call certificate_peer.py
 if [ -z "$smoke" ]; then
     peer export-model learn_made
     peer xgboost-scikit-learn python "$here/learn_peer.py" "$work/model"
+    peer peers-over-seeds python "$here/seeds_peer.py" "${STAYWARD_DATA:-$PWD/../shared/data}" 2 "$BUILT/examples/quality_table"
     peer export-leak leak_made
     peer sacroml python "$here/leakage_peer.py" "$work/leak"
     peer export-interchange interchange_made

@@ -1,10 +1,21 @@
 //! Reads the public churn data that tests measure on; they stand outside the repository.
 
-use std::collections::BTreeMap;
 use std::io::Read;
+use std::ops::Index;
 use std::path::PathBuf;
 
 use frame::{Categories, Column, Frame};
+
+/// Columns of texts in the file's order, which decides ties of the booster: where columns rise together, the first is split.
+pub(crate) struct Table(Vec<(String, Vec<String>)>);
+
+impl Index<&str> for Table {
+    type Output = Vec<String>;
+
+    fn index(&self, name: &str) -> &Vec<String> {
+        &self.0.iter().find(|(own, _)| own == name).unwrap().1
+    }
+}
 
 /// The text of a file, or `None` (with a printed line) where the data are not there.
 pub(crate) fn text(file: &str) -> Option<String> {
@@ -23,20 +34,20 @@ pub(crate) fn text(file: &str) -> Option<String> {
 }
 
 /// A table of texts, or `None` where the data are not there.
-pub(crate) fn table(file: &str) -> Option<BTreeMap<String, Vec<String>>> {
+pub(crate) fn table(file: &str) -> Option<Table> {
     let text = text(file)?;
     let mut lines = text.lines();
     let names: Vec<&str> = lines.next().unwrap().split(',').collect();
-    let mut out: BTreeMap<String, Vec<String>> = names.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();
+    let mut out: Vec<(String, Vec<String>)> = names.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();
     for line in lines {
         // None of these files quotes a comma.
         let cells: Vec<&str> = line.split(',').collect();
         assert_eq!(cells.len(), names.len(), "{line}");
-        for (name, cell) in names.iter().zip(cells) {
-            out.get_mut(*name).unwrap().push(cell.trim().to_owned());
+        for ((_, column), cell) in out.iter_mut().zip(cells) {
+            column.push(cell.trim().to_owned());
         }
     }
-    Some(out)
+    Some(Table(out))
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test finds its data by the environment")]
@@ -50,11 +61,11 @@ fn read(path: &std::path::Path) -> std::io::Result<Vec<u8>> {
 }
 
 /// Frame and labels; columns that are all numbers (or empty) become numbers.
-pub(crate) fn rows(table: &BTreeMap<String, Vec<String>>, drop: &[&str], label: &str) -> (Frame, Vec<bool>) {
+pub(crate) fn rows(table: &Table, drop: &[&str], label: &str) -> (Frame, Vec<bool>) {
     let labels: Vec<bool> =
         table[label].iter().map(|text| matches!(text.to_lowercase().as_str(), "1" | "yes" | "true")).collect();
     let mut frame = Frame::new(labels.len());
-    for (name, cells) in table.iter().filter(|(name, _)| *name != label && !drop.contains(&name.as_str())) {
+    for (name, cells) in table.0.iter().filter(|(name, _)| *name != label && !drop.contains(&name.as_str())) {
         let numbers: Option<Vec<f64>> =
             cells.iter().map(|cell| if cell.is_empty() { Some(f64::NAN) } else { cell.parse().ok() }).collect();
         let column = match numbers {
