@@ -326,7 +326,7 @@ const SVM_MOVED: f64 = 0.5;
 /// How far it moves them, as a share of the reach.
 const SVM_EPS: f64 = 0.5;
 /// By how much it shrinks what can be moved: a spread of `1 / (1 + strength * this)`.
-const SVM_SHRINK: f64 = 2.0 / 3.0;
+const SVM_SHRINK: f64 = 2.0;
 
 impl TrainSpec {
     /// Settings that remember little of each person, chosen by audits of two public data sets (`leak_table`, an example of the leak

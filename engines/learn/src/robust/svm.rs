@@ -332,7 +332,7 @@ mod tests {
         let plain = Preprocess::fit(&frame, &[]).unwrap();
         let shrunk: Vec<f32> =
             plain.deviations().iter().zip(loaded.preprocess().deviations()).map(|(one, two)| two / one).collect();
-        assert!((shrunk[0] - 5.0 / 3.0).abs() < 1e-5 && shrunk[1..3] == [1.0, 1.0] && (shrunk[3] - 5.0 / 3.0).abs() < 1e-5);
+        assert!((shrunk[0] - 3.0).abs() < 1e-5 && shrunk[1..3] == [1.0, 1.0] && (shrunk[3] - 3.0).abs() < 1e-5);
         assert_eq!(loaded.predict(&frame).unwrap(), Ensemble::fit(&frame, &labels, &spec).unwrap().predict(&frame).unwrap());
     }
 }
