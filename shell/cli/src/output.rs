@@ -135,12 +135,20 @@ impl Progress for Live<'_> {
         }
     }
 
+    fn on_the_way(&mut self, words: &str) {
+        // The line is overwritten by the next, and by the step's end.
+        if self.out.colour && !self.out.quiet {
+            eprint!("\x1b[K  ... {words}\r");
+        }
+    }
+
     fn end(&mut self, report: &StepReport) {
         if self.out.format == Format::Ndjson {
             print_line(&serde_json::to_string(report).unwrap_or_default());
         }
         if !self.out.quiet {
-            eprintln!("{}", line(self.out, report));
+            let clear = if self.out.colour { "\x1b[K" } else { "" };
+            eprintln!("{clear}{}", line(self.out, report));
         }
         self.reports.push(report.clone());
     }

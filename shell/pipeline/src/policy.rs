@@ -34,6 +34,9 @@ pub struct Policy {
     /// How good it must be.
     #[serde(default)]
     pub quality: QualityPolicy,
+    /// How much it may cost to withstand outsiders.
+    #[serde(default)]
+    pub harden: HardenPolicy,
     /// How it is trained.
     #[serde(default, deserialize_with = "crate::settings::read")]
     pub train: TrainSpec,
@@ -256,6 +259,16 @@ policy!(
 );
 
 policy!(
+    /// How much it may cost to withstand outsiders.
+    HardenPolicy {
+        /// AUC on rows as they are that may be given up; 0 trains as `[train]` says.
+        auc_loss_max: f64 = 0.01,
+        /// Strengths that are tried beside 0; 1 moves 15 % of the trees' loss to rows that an outsider moved.
+        strengths: Vec<f64> = vec![0.5, 1.0, 2.0],
+    }
+);
+
+policy!(
     /// The prediction API.
     ApiPolicy {
         /// The most that an application is told.
@@ -337,7 +350,7 @@ impl Policy {
     }
 
     /// Key, value, least and most of every share.
-    fn shares(&self) -> [Range; 25] {
+    fn shares(&self) -> [Range; 26] {
         let share = |key, value| (key, value, 0.0, 1.0);
         [
             share("content.contract_share_max", self.content.contract_share_max),
@@ -359,6 +372,7 @@ impl Policy {
             share("quality.certified_min", self.quality.certified_min),
             share("quality.evasion_max", self.quality.evasion_max),
             share("quality.memory_tpr_max", self.quality.memory_tpr_max),
+            share("harden.auc_loss_max", self.harden.auc_loss_max),
             share("quality.attribute_gain_max", self.quality.attribute_gain_max),
             share("api.input_alpha", self.api.input_alpha),
             share("monitor.coverage_max", self.monitor.coverage_max),
@@ -387,6 +401,7 @@ impl Policy {
             ("secrets.session_hours", self.secrets.session_hours as f64, 1.0, 24.0),
             ("monitor.requests_min", self.monitor.requests_min as f64, 1.0, 1e9),
         ];
+        counts.extend(self.harden.strengths.iter().map(|strength| ("harden.strengths", *strength, 0.0, STRENGTH_MAX)));
         counts.extend(self.feeds.iter().map(|feed| ("feeds.size_max_bytes", feed.size_max_bytes as f64, 1.0, FEED_BYTES_MAX)));
         counts
     }
@@ -397,6 +412,8 @@ type Range = (&'static str, f64, f64, f64);
 
 /// More than the K-Means part makes.
 const SEGMENTS_MAX: f64 = 16.0;
+/// Strengths of training against outsiders; from 7 on the trees' loss knows no row as it is.
+const STRENGTH_MAX: f64 = 7.0;
 /// Folds of a test.
 const FOLDS_MAX: f64 = 20.0;
 /// Ten years.

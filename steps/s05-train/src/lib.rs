@@ -9,7 +9,10 @@ use artifact::Training;
 use gate::Gate;
 
 pub use facts::{Facts, Leak, Lineage, Policy, Telltale};
-pub use measured::{AttributeGain, Audit, Canary, Evasion, Measured, Memory, Pattern, RecallGap, Robustness, Sets, TopTier};
+pub use measured::{
+    AttributeGain, Audit, Canary, Evasion, Hardening, Measured, Memory, Pattern, RecallGap, Robustness, Sets, TopTier,
+    TradeoffPoint,
+};
 
 /// The gates, in order.
 pub static GATES: &[&dyn Gate<Training, Facts>] = &[

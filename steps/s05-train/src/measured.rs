@@ -167,6 +167,38 @@ pub struct AttributeGain {
     pub gain: (f64, f64),
 }
 
+/// What one strength of training against outsiders is worth, on rows that judge no model.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TradeoffPoint {
+    /// The strength; 0 is training as without outsiders.
+    pub strength: f64,
+    /// AUC on rows as they are.
+    pub auc: f64,
+    /// Mean over both classes of the share of attacked rows that are right as they are.
+    pub balanced_accuracy: f64,
+    /// The same of those that are still right after the attack.
+    pub withstood: f64,
+    /// Right answers that were attacked.
+    pub tried: u64,
+    /// Those that were turned.
+    pub won: u64,
+    /// 95 % interval of the share that was turned.
+    pub interval: (f64, f64),
+}
+
+/// How training reckoned with outsiders, and the curve that this was chosen by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hardening {
+    /// Columns that outsiders can change.
+    pub columns: Vec<String>,
+    /// How far, as a share of the range.
+    pub eps: f64,
+    /// The strength that was chosen.
+    pub strength: f64,
+    /// The curve, by rising strength.
+    pub points: Vec<TradeoffPoint>,
+}
+
 /// All that was measured of a candidate, beside its figures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
@@ -179,6 +211,9 @@ pub struct Measured {
     /// What an outsider can do to the answers; absent where it was not measured.
     #[serde(default)]
     pub robustness: Option<Robustness>,
+    /// How training reckoned with outsiders; absent where it did not, or by hand.
+    #[serde(default)]
+    pub hardening: Option<Hardening>,
     /// What models of these settings remember of their people, by member; empty where it was not measured.
     #[serde(default)]
     pub memory: Vec<Memory>,
@@ -217,6 +252,7 @@ impl Measured {
                 tpr_high: 0.0025,
             }],
             attributes: Vec::new(),
+            hardening: None,
             robustness: Some(Robustness {
                 eps: 0.05,
                 columns: vec!["usage".into()],

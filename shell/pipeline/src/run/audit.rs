@@ -6,7 +6,7 @@ use frame::{Categories, Column, Frame, FrameError};
 use gate::Digest;
 use learn::rng::{Rng, derive};
 use learn::{Ensemble, Evaluation, LearnError, Member};
-use s05_train::{AttributeGain, Audit, Canary, Memory, Pattern, RecallGap, Robustness, Sets, TopTier};
+use s05_train::{AttributeGain, Audit, Canary, Hardening, Memory, Pattern, RecallGap, Robustness, Sets, TopTier, TradeoffPoint};
 use serde::{Deserialize, Serialize};
 
 use super::Run;
@@ -213,6 +213,19 @@ pub(super) fn memory_in_words(found: &Memory) -> (String, String) {
         None => format!("{} rows are too few to measure 0.1 % false alarms", found.rows),
     };
     (format!("membership, {}", found.member), words)
+}
+
+/// The same of the curve that training against outsiders was chosen by.
+pub(super) fn hardening_in_words(found: &Hardening) -> Vec<(String, String)> {
+    let line = |point: &TradeoffPoint| {
+        let chosen = if point.strength == found.strength { "; chosen" } else { "" };
+        let words = format!(
+            "AUC {:.4}, balanced accuracy {:.3}, under attack {:.3} ({} of {} right answers turned){chosen}",
+            point.auc, point.balanced_accuracy, point.withstood, point.won, point.tried
+        );
+        (format!("training against outsiders, strength {}", point.strength), words)
+    };
+    found.points.iter().map(line).collect()
 }
 
 /// The same of what answers give away.

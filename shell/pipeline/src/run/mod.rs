@@ -4,6 +4,7 @@ mod audit;
 mod deploy;
 mod explain;
 mod feeds;
+mod harden;
 pub(crate) mod labels;
 mod memory;
 mod release;

@@ -63,7 +63,7 @@ pub(super) fn robustness(
 }
 
 /// Columns of the model that the contract lets an outsider move, in the contract's words.
-fn movable<'a>(project: &'a Project, frame: &Frame) -> Vec<&'a ColumnRule> {
+pub(super) fn movable<'a>(project: &'a Project, frame: &Frame) -> Vec<&'a ColumnRule> {
     let rules = project.contract.columns.iter().filter(|rule| rule.outsider != Outsider::Immutable);
     rules.filter(|rule| frame.column(&rule.name).is_some()).collect()
 }

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use tabular::TypedTable;
 
 use super::audit::{self, FrozenFile};
+use super::harden;
 use super::labels::LabelRows;
 use super::source::source_proved;
 use super::state::{LabelsState, SegmentsState, Settled, TrainedState};
@@ -65,8 +66,9 @@ pub struct Report {
 impl Report {
     /// Name and figure of what the AUC does not see, for people; nothing in models of earlier versions.
     pub fn audit_in_words(&self) -> Vec<(String, String)> {
-        let Measured { audit, canary, robustness, memory, attributes } = &self.measured;
+        let Measured { audit, canary, robustness, hardening, memory, attributes } = &self.measured;
         let mut out = audit.as_ref().map(|audit| audit::in_words(audit, canary)).unwrap_or_default();
+        out.extend(hardening.iter().flat_map(audit::hardening_in_words));
         out.extend(robustness.iter().flat_map(audit::robustness_in_words));
         out.extend(memory.iter().map(audit::memory_in_words));
         out.extend(attributes.iter().map(audit::attribute_in_words));
@@ -96,7 +98,7 @@ pub(crate) fn labelled(table: &TypedTable, rows: &LabelRows, project: &Project) 
 pub(super) struct Prepared {
     pub(super) frame: Frame,
     pub(super) labels: Vec<bool>,
-    times: Vec<f64>,
+    pub(super) times: Vec<f64>,
     protected: Vec<String>,
     /// The value of each row, where the contract names one.
     pub(super) value: Option<Vec<f64>>,
@@ -131,16 +133,20 @@ impl Run<'_> {
         self.progress.begin("s05-training", "ensemble");
         let began = Instant::now();
         let prepared = self.prepare(source, labels)?;
-        let spec = self.desk.project.policy.train.clone();
+        let asked = &self.desk.project.policy.train;
+        let (spec, hardening) = harden::hardened(&self.desk.project, &prepared, &mut |words| self.progress.on_the_way(words))?;
         let internal = |error: learn::LearnError| {
             PipelineError::wrong(format!("training: {error}"), "look at `[train]` and `[split]` in stayward.toml")
         };
         let (split, words) = self.split(&prepared);
+        self.progress.on_the_way("testing models on rows that they do not see");
         let evaluation = learn::cross_validate(&prepared.frame, &prepared.labels, &spec, &split).map_err(internal)?;
         let fitted = self.fitted_segments(segments)?;
         let ensemble = Ensemble::fit(&prepared.frame, &prepared.labels, &spec).map_err(internal)?;
         let ensemble = with_conformal(ensemble, &evaluation).with_environment(environment()).with_segments(fitted.clone());
+        self.progress.on_the_way("attacking models of these settings");
         let (measured, canary) = self.measured(&ensemble, &prepared, &evaluation, &split).await?;
+        let measured = Measured { hardening, ..measured };
         let report = report(&prepared, &evaluation, fitted, &spec, (words, &measured));
         let files = model_files(&ensemble, &prepared, &evaluation, (&report, &canary))?;
         let candidate = Candidate {
@@ -148,12 +154,14 @@ impl Run<'_> {
             source: source.digest,
             labels: labels.content,
             segments: segments.segmentation.content,
-            parameters: Digest::of_json(&spec),
+            // What was agreed: the settings as stayward.toml has them, from which the policy chose those of `spec`.
+            parameters: Digest::of_json(asked),
             figures: figures(&evaluation)?,
         };
         let links = self.keep_model(&candidate, &files, &[&source.receipt, &labels.receipt, &segments.receipt])?;
         crash::point("model:signed");
-        let parameters = json!({ "spec": spec, "split": report.split, "policy": self.desk.project.policy_digest });
+        let parameters =
+            json!({ "spec": spec, "asked": asked, "split": report.split, "policy": self.desk.project.policy_digest });
         let parameters = numbers_as_text(parameters.as_object().cloned().unwrap_or_default());
         let name = format!("model {}", candidate.model().short());
         let made = self.desk.record_made(("model", &name, candidate.model()), parameters, &links, &self.id, self.started)?;
@@ -185,18 +193,25 @@ impl Run<'_> {
         split: &Split<'_>,
     ) -> Result<(Measured, FrozenFile), PipelineError> {
         let project = &self.desk.project;
-        let (rows, spec) = ((&prepared.frame, prepared.labels.as_slice()), &project.policy.train);
+        let (rows, spec) = ((&prepared.frame, prepared.labels.as_slice()), ensemble.spec());
         let audit = audit::audit(ensemble, prepared, evaluation).map_err(|error| {
             PipelineError::wrong(format!("training: {error}"), "look at `[train]` and `[split]` in stayward.toml")
         })?;
         let canary = self.canary(ensemble, prepared).await?;
-        let robustness = self.robustness(prepared, split)?;
+        let robustness = self.robustness(prepared, split, spec)?;
         let memory = super::memory::memory(rows.0, rows.1, spec)
             .map_err(|error| PipelineError::wrong(format!("membership attacks: {error}"), "bring more labelled customers"))?;
         let attributes = super::memory::attributes(project, rows, spec).map_err(|error| {
             PipelineError::wrong(format!("guessing sensitive columns: {error}"), "look at `quality.sensitive` in stayward.toml")
         })?;
-        let measured = Measured { audit: Some(audit), canary: canary.compared, robustness: Some(robustness), memory, attributes };
+        let measured = Measured {
+            audit: Some(audit),
+            canary: canary.compared,
+            robustness: Some(robustness),
+            memory,
+            attributes,
+            hardening: None,
+        };
         Ok((measured, canary.file))
     }
 
@@ -234,14 +249,13 @@ impl Run<'_> {
     }
 
     /// What an outsider can do to a model of the first fold, on the rows that it did not see.
-    fn robustness(&self, prepared: &Prepared, split: &Split<'_>) -> Result<Robustness, PipelineError> {
+    fn robustness(&self, prepared: &Prepared, split: &Split<'_>, spec: &TrainSpec) -> Result<Robustness, PipelineError> {
         let internal =
             |error: String| PipelineError::wrong(format!("attacking the model: {error}"), "look at `[split]` in stayward.toml");
         let folds = split.folds(&prepared.frame, &prepared.labels).map_err(|error| internal(error.to_string()))?;
         let fold = folds.first().ok_or_else(|| internal("there is no fold".to_owned()))?;
         let rows = (&prepared.frame, prepared.labels.as_slice());
-        super::robustness::robustness(&self.desk.project, rows, &self.desk.project.policy.train, fold)
-            .map_err(|error| internal(error.to_string()))
+        super::robustness::robustness(&self.desk.project, rows, spec, fold).map_err(|error| internal(error.to_string()))
     }
 
     /// By time where rows have several moments: the last moment tests, and moments within the label's horizon before it train
