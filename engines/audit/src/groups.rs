@@ -1,6 +1,8 @@
 //! Whether a model finds the churners of every value tier and of every group of people alike (T1, T6): the threat model's attacker makes
 //! the customers who are worth most look as if they were not.
 
+use std::collections::BTreeMap;
+
 use frame::Column;
 use learn::interval::clopper_pearson;
 use learn::metrics;
@@ -105,15 +107,20 @@ pub fn groups(rows: &[Scored], column: &Column, threshold: f64) -> Vec<Group> {
             };
             distinct.into_iter().map(of).collect()
         }
-        Column::Category(categories) => categories
-            .levels
-            .iter()
-            .take(LEVELS_MAX)
-            .map(|level| {
-                let part: Vec<Scored> = rows.iter().filter(|row| categories.text(row.row) == Some(level)).copied().collect();
-                group(level.clone(), &part, threshold)
-            })
-            .collect(),
+        Column::Category(categories) => {
+            let mut parts: BTreeMap<Option<&str>, Vec<Scored>> = BTreeMap::new();
+            rows.iter().for_each(|row| parts.entry(categories.text(row.row)).or_default().push(*row));
+            let mut parts: Vec<(Option<&str>, Vec<Scored>)> = parts.into_iter().collect();
+            parts.sort_by_key(|(_, part)| std::cmp::Reverse(part.len()));
+            // The rarest together, so that nobody is left out.
+            let rest: Vec<Scored> = parts.drain(LEVELS_MAX.min(parts.len())..).flat_map(|(_, part)| part).collect();
+            let mut out: Vec<Group> =
+                parts.iter().map(|(level, part)| group(level.unwrap_or("(missing)").to_owned(), part, threshold)).collect();
+            if !rest.is_empty() {
+                out.push(group("(other levels)".to_owned(), &rest, threshold));
+            }
+            out
+        }
     }
 }
 

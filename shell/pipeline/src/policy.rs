@@ -3,6 +3,7 @@
 use artifact::Granularity;
 use learn::TrainSpec;
 use serde::{Deserialize, Serialize};
+use tabular::contract::Outsider;
 
 use crate::settings::Base;
 
@@ -94,6 +95,12 @@ pub struct FeedPolicy {
     pub join: String,
     /// The feature that is made of it: the lowest price of the latest accepted week.
     pub feature: String,
+    /// What somebody outside can do to the feature, in the words of a contract.
+    #[serde(default)]
+    pub outsider: Outsider,
+    /// How far, as a share of its range; absent: as far as `quality.outsider_eps` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outsider_share_max: Option<f64>,
     /// Largest delivery that is read at all.
     #[serde(default = "feed_bytes")]
     pub size_max_bytes: u64,
@@ -242,14 +249,13 @@ policy!(
         canary_flips_max: f64 = 0.2,
         /// How far an outsider moves what the contract lets him change, as a share of each column's range.
         outsider_eps: f64 = 0.05,
-        /// Smallest balanced accuracy that the booster keeps for certain under such moves.
-        certified_min: f64 = 0.3,
+        /// Smallest balanced accuracy that a booster of the settings keeps for certain under such moves; a constant answer has 0.5.
+        certified_min: f64 = 0.5,
         /// Largest share of right answers of the vote that an attacker may turn by such moves.
-        evasion_max: f64 = 0.9,
+        evasion_max: f64 = 0.5,
         /// Largest share of people that the best membership attack may find in training, at one false alarm in a thousand.
         memory_tpr_max: f64 = 0.25,
-        /// Columns that nobody may guess from answers: categories, or numbers of few values. Protected columns that the model reads
-        /// are always among them.
+        /// Columns that the model reads and nobody may guess from its answers: categories, or numbers, of 2 to 32 values.
         sensitive: Vec<String> = Vec::new(),
         /// By how much answers may help to guess a sensitive column (AUC beyond imputation, two standard errors granted).
         attribute_gain_max: f64 = 0.02,
@@ -263,6 +269,8 @@ policy!(
     HardenPolicy {
         /// AUC on rows as they are that may be given up; 0 trains as `[train]` says.
         auc_loss_max: f64 = 0.01,
+        /// Share of right answers that an attack must turn before anything is given up for it.
+        turned_min: f64 = 0.02,
         /// Strengths that are tried beside 0; 1 moves 15 % of the trees' loss to rows that an outsider moved.
         strengths: Vec<f64> = vec![0.5, 1.0, 2.0],
     }
@@ -350,7 +358,7 @@ impl Policy {
     }
 
     /// Key, value, least and most of every share.
-    fn shares(&self) -> [Range; 26] {
+    fn shares(&self) -> [Range; 27] {
         let share = |key, value| (key, value, 0.0, 1.0);
         [
             share("content.contract_share_max", self.content.contract_share_max),
@@ -373,6 +381,7 @@ impl Policy {
             share("quality.evasion_max", self.quality.evasion_max),
             share("quality.memory_tpr_max", self.quality.memory_tpr_max),
             share("harden.auc_loss_max", self.harden.auc_loss_max),
+            share("harden.turned_min", self.harden.turned_min),
             share("quality.attribute_gain_max", self.quality.attribute_gain_max),
             share("api.input_alpha", self.api.input_alpha),
             share("monitor.coverage_max", self.monitor.coverage_max),
@@ -402,6 +411,8 @@ impl Policy {
             ("monitor.requests_min", self.monitor.requests_min as f64, 1.0, 1e9),
         ];
         counts.extend(self.harden.strengths.iter().map(|strength| ("harden.strengths", *strength, 0.0, STRENGTH_MAX)));
+        let shares = self.feeds.iter().filter_map(|feed| feed.outsider_share_max);
+        counts.extend(shares.map(|share| ("feeds.outsider_share_max", share, 1e-6, 1.0)));
         counts.extend(self.feeds.iter().map(|feed| ("feeds.size_max_bytes", feed.size_max_bytes as f64, 1.0, FEED_BYTES_MAX)));
         counts
     }

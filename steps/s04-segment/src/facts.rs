@@ -16,8 +16,8 @@ pub enum Continuity {
         least: f64,
         /// Customers.
         rows: u64,
-        /// How far new customers can move a centre at most, in standard deviations of the columns.
-        bound: f64,
+        /// How far new customers can move a centre at most, in standard deviations of the columns; absent where all count alike.
+        bound: Option<f64>,
     },
     /// Could not be compared, and why.
     Broken(String),
@@ -46,7 +46,7 @@ pub struct Facts {
 impl Facts {
     /// Stable segments.
     pub fn ordinary() -> Self {
-        let continuity = Continuity::Compared { rand: 0.95, least: 0.85, rows: 900, bound: 0.1 };
+        let continuity = Continuity::Compared { rand: 0.95, least: 0.85, rows: 900, bound: Some(0.1) };
         Self { stability: 0.9, stability_min: 0.5, continuity, continuity_min: 0.5, customers_min: 20 }
     }
 }

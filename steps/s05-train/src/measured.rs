@@ -13,8 +13,8 @@ pub struct TopTier {
     pub churners: u64,
     /// Churners who were flagged.
     pub found: u64,
-    /// AUC among them alone, and its standard error.
-    pub auc: (f64, f64),
+    /// AUC among them alone, and its standard error; absent where all of them stay, or all leave.
+    pub auc: Option<(f64, f64)>,
     /// Share of churners in the quarter below; absent where there is none.
     #[serde(default)]
     pub below: Option<f64>,
@@ -121,8 +121,12 @@ pub struct Memory {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Canary {
-    /// No model serves yet, or the policy asked for new customers.
+    /// No model serves yet.
     First,
+    /// The policy asked for new customers.
+    Renewed,
+    /// The serving model, of an earlier version of the program, has none.
+    Unfrozen,
     /// Both models decided.
     Compared {
         /// Frozen customers.
@@ -235,7 +239,7 @@ impl Measured {
                     rows: 1_700,
                     churners: 400,
                     found: 200,
-                    auc: (0.82, 0.01),
+                    auc: Some((0.82, 0.01)),
                     below: Some(0.25),
                 }),
                 recall_gaps: Vec::new(),

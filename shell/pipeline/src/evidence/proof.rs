@@ -127,6 +127,20 @@ pub(crate) fn last_cleared<S: Step>(desk: &Desk) -> Result<Option<(Receipt, S::S
     Ok(None)
 }
 
+/// Whether the log has a deployment of any model.
+pub(crate) fn any_deployment(desk: &Desk) -> Result<bool, String> {
+    let keys = desk.statement_keys();
+    let size = desk.reader.head().map_err(|error| error.to_string())?.size;
+    for index in (0..size).rev() {
+        let bundle = desk.reader.bundle(index).map_err(|error| error.to_string())?;
+        let part = bundle.verify(&keys).ok().and_then(|statement| StaywardPart::of(&statement));
+        if part.is_some_and(|part| part.kind == "deployment") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Subject and facts that a step judged, from the archive of a proved entry.
 pub(crate) fn judged<S: DeserializeOwned, F: DeserializeOwned>(desk: &Desk, statement: &Digest) -> Result<(S, F), String> {
     entry_of(desk, statement)?.judged(desk)

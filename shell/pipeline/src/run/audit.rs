@@ -26,8 +26,10 @@ const SEED_CANARY: u64 = 77;
 const CANARY_BYTES_MAX: u64 = 64 << 20;
 /// Share of either label that the label sets of the report may miss.
 const MISS: f64 = 0.1;
-/// Patterns that are kept in facts and report.
+/// Patterns that are kept in facts and report, beside those above the limit.
 const PATTERNS_KEPT: usize = 10;
+/// Patterns that are kept at all.
+const PATTERNS_MAX: usize = 1_000;
 
 /// Frozen customers (columns that the model reads, no identifiers) and what the model beside them decides.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,16 +77,27 @@ pub(super) struct Frozen {
 }
 
 /// Measures what the gates of s05 ask beyond the figures.
-pub(super) fn audit(ensemble: &Ensemble, prepared: &Prepared, evaluation: &Evaluation) -> Result<Audit, LearnError> {
+pub(super) fn audit(
+    ensemble: &Ensemble,
+    prepared: &Prepared,
+    evaluation: &Evaluation,
+    lift_max: f64,
+) -> Result<Audit, LearnError> {
     let scored: Vec<Scored> =
         evaluation.out_of_fold.iter().map(|row| Scored { row: row.row, label: row.label, vote: row.scores.vote }).collect();
     let threshold = ensemble.threshold();
     let tiers = prepared.value.as_ref().map(|value| audit::tiers(&scored, value, threshold)).unwrap_or_default();
     #[expect(clippy::cast_precision_loss, reason = "row counts stay far below 2^53")]
     let below = tiers.iter().rev().nth(1).map(|tier| tier.churners as f64 / tier.rows as f64);
-    let top_tier = tiers.into_iter().next_back().map(|tier| TopTier {
-        below,
-        auc: (tier.auc, tier.auc_deviation()),
+    let measured = |tier: &audit::Group| {
+        let (auc, deviation) = (tier.auc, tier.auc_deviation());
+        (auc.is_finite() && deviation.is_finite()).then_some((auc, deviation))
+    };
+    // A value that the contract names and no row has is a tier without rows.
+    let declared = prepared.value.is_some();
+    let top_tier = tiers.into_iter().next_back().or_else(|| declared.then(audit::Group::default)).map(|tier| TopTier {
+        below: below.filter(|below| below.is_finite()),
+        auc: measured(&tier),
         name: tier.name,
         rows: tier.rows,
         churners: tier.churners,
@@ -99,7 +112,10 @@ pub(super) fn audit(ensemble: &Ensemble, prepared: &Prepared, evaluation: &Evalu
         }
     }
     let encoded = ensemble.preprocess().encode(&prepared.frame)?;
-    let patterns = audit::scan(ensemble, &encoded, ScanSpec::default())?.into_iter().take(PATTERNS_KEPT).map(|found| Pattern {
+    // All that a gate could refuse: accepted ones must not hide others.
+    let found = audit::scan(ensemble, &encoded, ScanSpec::default())?.into_iter().enumerate();
+    let kept = found.filter(|(at, found)| *at < PATTERNS_KEPT || !(found.lift <= lift_max)).take(PATTERNS_MAX);
+    let patterns = kept.map(|(_, found)| found).map(|found| Pattern {
         columns: found.columns.join("+"),
         values: found.values.join(", "),
         support: found.support,
@@ -133,8 +149,12 @@ pub(super) fn in_words(audit: &Audit, canary: &Canary) -> Vec<(String, String)> 
         Some(tier) => (
             format!("most valuable quarter ({})", tier.name),
             format!(
-                "AUC {:.3} ± {:.3} (all: {:.3}); {} of {} churners flagged, {} rows",
-                tier.auc.0, tier.auc.1, audit.auc, tier.found, tier.churners, tier.rows
+                "AUC {} (all: {:.3}); {} of {} churners flagged, {} rows",
+                tier.auc.map_or_else(|| "not to be told".to_owned(), |(auc, deviation)| format!("{auc:.3} ± {deviation:.3}")),
+                audit.auc,
+                tier.found,
+                tier.churners,
+                tier.rows
             ),
         ),
         None => ("most valuable quarter".to_owned(), "the contract names no value".to_owned()),
@@ -163,6 +183,8 @@ pub(super) fn in_words(audit: &Audit, canary: &Canary) -> Vec<(String, String)> 
     ));
     let compared = match canary {
         Canary::First => "no model served before".to_owned(),
+        Canary::Renewed => "not compared: `quality.canary` is `renew`".to_owned(),
+        Canary::Unfrozen => "not compared: the serving model, of an earlier version, has no frozen customers".to_owned(),
         Canary::Compared { rows, released, caught } => {
             format!("of {rows} frozen customers {released} no longer flagged, {caught} newly flagged")
         }
@@ -241,15 +263,13 @@ impl Run<'_> {
         let decide = |rows: &Frame| -> Result<Vec<bool>, LearnError> {
             Ok(ensemble.predict(rows)?.iter().map(|scores| ensemble.is_positive(scores)).collect())
         };
-        let serving = match self.desk.project.policy.quality.canary {
-            Keep::Keep => self.desk.deployed().await?,
-            Keep::Renew => None,
+        let known = match self.desk.project.policy.quality.canary {
+            Keep::Keep => self.serving(self.desk.deployed().await?.as_ref()),
+            Keep::Renew => Err(Canary::Renewed),
         };
-        let known = serving.as_ref().map(|serving| self.frozen(serving)).transpose().map(Option::flatten);
         let compared = match &known {
-            Ok(None) => Canary::First,
-            Err(why) => Canary::Broken(why.clone()),
-            Ok(Some((rows, before))) => match decide(rows) {
+            Err(canary) => canary.clone(),
+            Ok((rows, before)) => match decide(rows) {
                 Ok(flagged) => {
                     let flips = audit::flips(before, &flagged);
                     let compared = Canary::Compared { rows: flips.rows, released: flips.released, caught: flips.caught };
@@ -265,6 +285,20 @@ impl Run<'_> {
         let rows = prepared.frame.take(&places);
         let flagged = decide(&rows).map_err(PipelineError::internal)?;
         Ok(Frozen { file: FrozenFile::new(&rows, flagged), compared })
+    }
+
+    /// The frozen customers of the model that serves, as the log proves it, and its decisions; or why there are none.
+    fn serving(&self, deployed: Option<&Deployed>) -> Result<(Frame, Vec<bool>), Canary> {
+        let broken = |why: String| Canary::Broken(why);
+        let Some(deployed) = deployed else {
+            // The control database must not make a serving model unseen.
+            let any = proof::any_deployment(self.desk).map_err(broken)?;
+            let gone = "the log has a deployment that the control database does not know".to_owned();
+            return Err(if any { Canary::Broken(gone) } else { Canary::First });
+        };
+        let keys = self.desk.statement_keys();
+        proof::deployment(&self.desk.reader, &keys, deployed).map_err(|error| broken(error.to_string()))?;
+        self.frozen(deployed).map_err(broken)?.ok_or(Canary::Unfrozen)
     }
 
     /// The frozen customers beside a deployed model, as the log proves them, and its decisions; none beside a model of an earlier

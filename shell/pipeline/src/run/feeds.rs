@@ -100,7 +100,7 @@ impl Run<'_> {
         };
         let state: MarketState = self.market_state(policy).await?;
         let history = s01::history(self.desk, &policy.name)?;
-        let accepted = self.accepted(policy, feed.content).await?;
+        let accepted = self.accepted(&policy.name, feed.content).await?;
         let limits = &self.desk.project.policy.content;
         let content_facts = s01::content_facts(limits, &table, &state, &history, accepted.is_some())?;
         let batch = s01_intake::work::open_batch(door, &policy.name, table.rows);
@@ -249,14 +249,26 @@ impl Run<'_> {
             None | Some(DeliveryOutcome::Refused) => Ok(false),
             // Booked, and there: a booking alone keeps no delivery out.
             Some(DeliveryOutcome::Cleared) => Ok(self.appended(policy, content)?.is_some()),
-            Some(DeliveryOutcome::Held) => Ok(self.accepted(policy, content).await?.is_none()),
+            Some(DeliveryOutcome::Held) => Ok(self.accepted(&policy.name, content).await?.is_none()),
         }
     }
 
     /// The entry of the person who accepted these bytes of a feed, as the log proves it.
-    async fn accepted(&self, policy: &FeedPolicy, content: Digest) -> Result<Option<Receipt>, PipelineError> {
-        let known = self.desk.control.acceptances(&policy.name, &content).await.map_err(PipelineError::internal)?;
-        let Some(known) = known.first() else { return Ok(None) };
+    async fn accepted(&self, feed: &str, content: Digest) -> Result<Option<Receipt>, PipelineError> {
+        let known = self.desk.control.acceptances(feed, &content).await.map_err(PipelineError::internal)?;
+        // Of several the first that proves: one that somebody made up must not stand in the way of a true one.
+        let mut wrong = None;
+        for one in &known {
+            match self.proved_acceptance(feed, content, one) {
+                Ok(receipt) => return Ok(Some(receipt)),
+                Err(error) => wrong = wrong.or(Some(error)),
+            }
+        }
+        wrong.map_or(Ok(None), Err)
+    }
+
+    /// The receipt of an acceptance, if it was given for these bytes of this feed, with a second factor.
+    fn proved_acceptance(&self, feed: &str, content: Digest, known: &Acceptance) -> Result<Receipt, PipelineError> {
         let broken = |why: String| PipelineError::broken(format!("the acceptance of delivery {}: {why}", content.short()));
         let deed = self.desk.proved_deed(&known.evidence, DeedKind::Acceptance, content);
         let (receipt, deed) = deed.map_err(broken)?;
@@ -264,14 +276,14 @@ impl Run<'_> {
         let ruling = deed.about.ok_or_else(|| broken("it is about no ruling".to_owned()))?;
         let (subject, _) = proof::judged::<serde_json::Value, serde_json::Value>(self.desk, &ruling).map_err(broken)?;
         let of = |key: &str| subject.get(key).and_then(|value| value.as_str()).map(str::to_owned);
-        let feed = of("table").or_else(|| of("name"));
-        if feed.as_deref() != Some(policy.name.as_str()) || of("content") != Some(content.to_string()) {
+        let about = of("table").or_else(|| of("name"));
+        if about.as_deref() != Some(feed) || of("content") != Some(content.to_string()) {
             return Err(broken("it was given for another delivery".to_owned()));
         }
         if !deed.amr.iter().any(|factor| factor == "otp") {
             return Err(broken("it was given without a second factor".to_owned()));
         }
-        Ok(Some(receipt))
+        Ok(receipt)
     }
 
     pub(crate) async fn door_facts(
@@ -355,7 +367,8 @@ impl Run<'_> {
             ));
         };
         let content = held.what.content;
-        if !self.desk.control.acceptances(feed, &content).await.map_err(PipelineError::internal)?.is_empty() {
+        // One that does not prove is as none: a true one goes beside it.
+        if self.accepted(feed, content).await.is_ok_and(|known| known.is_some()) {
             return Ok(());
         }
         let ruling = held.what.receipt.clone().map(serde_json::from_value::<Receipt>).transpose();

@@ -52,7 +52,12 @@ pub(super) fn hardened(
         let point = point.map_err(|error| wrong(error.to_string()))?;
         let (auc, withstood) = (point.auc, point.balanced_withstood);
         tell(&format!("strength {} against outsiders: AUC {auc:.4}, withstands {withstood:.3}", point.strength));
+        // Where next to nothing is turned, nothing need be given up.
+        let safe = point.strength == 0.0 && point.success() <= policy.turned_min;
         points.push(point);
+        if safe {
+            break;
+        }
     }
     let chosen = tradeoff::choose(&points, policy.auc_loss_max).map_or(0.0, |point| point.strength);
     let hardening = Hardening { columns, eps: plan.eps, strength: chosen, points: points.iter().map(told).collect() };

@@ -1,13 +1,12 @@
 //! s05, what models of these settings remember of their people (T2): membership attacks on models of random halves of the rows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use frame::{Column, Frame};
 use leak::{AttributeSpec, AuditSpec, LeakError, Rate, Sensitive};
 use learn::rng::{Rng, derive};
 use learn::{Member, TrainSpec};
 use s05_train::{AttributeGain, Memory};
-use tabular::contract::Role;
 
 use crate::Project;
 
@@ -18,7 +17,7 @@ const ROWS_MAX: usize = 20_000;
 /// Models, at most.
 const MODELS_MAX: usize = 64;
 /// Targets of an attack on a sensitive column.
-const REPEATS: usize = 3;
+const REPEATS: usize = 5;
 /// The uses of the training seed.
 const SEED: u64 = 66;
 const SEED_ATTRIBUTE: u64 = 67;
@@ -30,8 +29,8 @@ pub(super) fn memory(frame: &Frame, labels: &[bool], spec: &TrainSpec) -> Result
     places.truncate(ROWS_MAX);
     places.sort_unstable();
     let labels: Vec<bool> = places.iter().filter_map(|row| labels.get(*row).copied()).collect();
-    // Half of the rows of each target are no members.
-    let needed = usize::try_from(leak::needed(FALSE_ALARMS)).unwrap_or(usize::MAX).saturating_mul(2);
+    // About half of the rows of each target are no members; a twentieth more, so that the draw cannot leave too few (7 deviations).
+    let needed = usize::try_from(leak::needed(FALSE_ALARMS)).unwrap_or(usize::MAX).saturating_mul(21).div_ceil(10);
     let models = needed.div_ceil(places.len().max(1)).clamp(leak::MODELS_MIN, MODELS_MAX);
     let audit = AuditSpec { models, targets: models, seed: derive(spec.seed, SEED, 1), member: None };
     let found = leak::audit(&frame.take(&places), &labels, spec, &audit, &mut |_| ())?;
@@ -49,32 +48,25 @@ pub(super) fn memory(frame: &Frame, labels: &[bool], spec: &TrainSpec) -> Result
     Ok(found.members.iter().map(of).collect())
 }
 
-/// How far answers help to guess what is sensitive: protected columns that the model reads, and those that the policy names. Of each, the
-/// rarest value that a tenth of the rows have is guessed.
+/// How far answers help to guess the columns that the policy calls sensitive. Of each, the rarest value that a tenth of the rows have is
+/// guessed.
 pub(super) fn attributes(
     project: &Project,
     (frame, labels): (&Frame, &[bool]),
     spec: &TrainSpec,
 ) -> Result<Vec<AttributeGain>, LeakError> {
-    let protected = project.contract.columns.iter().filter(|rule| rule.role == Role::Protected).map(|rule| &rule.name);
-    let named: BTreeSet<&String> =
-        protected.filter(|name| frame.column(name).is_some()).chain(&project.policy.quality.sensitive).collect();
     let mut out = Vec::new();
-    for column in named {
-        let Some(level) = guessed(frame, column) else {
-            // A column that cannot be guessed value by value is an error of whoever named it; a protected one is passed over.
-            if project.policy.quality.sensitive.contains(column) {
-                return Err(LeakError::Sensitive {
-                    column: column.clone(),
-                    why: "is not read by the model, or has no value that a tenth of the rows have",
-                });
-            }
-            continue;
-        };
+    for column in &project.policy.quality.sensitive {
+        let wrong = |why| LeakError::Sensitive { column: column.clone(), why };
+        let level = guessed(frame, column)
+            .ok_or_else(|| wrong("is not read by the model, or has no value that a tenth of the rows have"))?;
         let sensitive = Sensitive { column: column.clone(), level: level.clone() };
         let how = AttributeSpec { sensitive, repeats: REPEATS, seed: derive(spec.seed, SEED_ATTRIBUTE, 0), member: Member::Vote };
         let found = leak::attribute(frame, labels, spec, &how)?;
         let gain = (found.members.mean, found.members.error);
+        if !(gain.0.is_finite() && gain.1.is_finite() && found.imputation.mean.is_finite()) {
+            return Err(wrong("could not be guessed often enough to measure it"));
+        }
         out.push(AttributeGain { column: column.clone(), level, imputation: found.imputation.mean, gain });
     }
     Ok(out)

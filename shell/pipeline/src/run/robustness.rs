@@ -5,9 +5,10 @@ use evade::{Campaign, Cell, Counts, EvadeError, Knowledge, Moves, Region, Relati
 use frame::{Column, Frame};
 use learn::{ColumnKind, Ensemble, Fold, Matrix, Reach, TrainSpec};
 use s05_train::{Evasion, Robustness};
-use tabular::contract::{ColumnRule, Kind, Outsider};
+use tabular::contract::{ColumnRule, Kind, Missing, Outsider, Role};
 
 use crate::Project;
+use crate::policy::FeedPolicy;
 
 /// Rows that are certified.
 const CERTIFIED_ROWS: usize = 1_000;
@@ -35,7 +36,8 @@ pub(super) fn robustness(
     let known: Vec<bool> = fold.train.iter().filter_map(|row| labels.get(*row).copied()).collect();
     let train = frame.take(&fold.train);
     let model = Ensemble::fit(&train, &known, spec)?;
-    let ends = ends(&model, &model.preprocess().encode(&train)?, &movable, eps)?;
+    let relations = relations(project, &model)?;
+    let ends = ends(&model, &model.preprocess().encode(&train)?, (&movable, &relations), eps)?;
     let test = |most: usize| {
         let rows: Vec<usize> = fold.test.iter().step_by((fold.test.len() / most).max(1)).take(most).copied().collect();
         let labels: Vec<bool> = rows.iter().filter_map(|row| labels.get(*row).copied()).collect();
@@ -47,7 +49,7 @@ pub(super) fn robustness(
     let known: Vec<usize> = fold.train.iter().take(KNOWN_ROWS).copied().collect();
     let evasions = attacked(
         &model,
-        &space(project, &model, &movable, &ends)?,
+        &space(project, &model, (&movable, &relations), &ends)?,
         (&cells(&model, &rows), &truth),
         &cells(&model, &frame.take(&known)),
     )?;
@@ -62,10 +64,21 @@ pub(super) fn robustness(
     })
 }
 
-/// Columns of the model that the contract lets an outsider move, in the contract's words.
-pub(super) fn movable<'a>(project: &'a Project, frame: &Frame) -> Vec<&'a ColumnRule> {
-    let rules = project.contract.columns.iter().filter(|rule| rule.outsider != Outsider::Immutable);
-    rules.filter(|rule| frame.column(&rule.name).is_some()).collect()
+/// Columns of the model that the contract, or the policy of a feed, lets an outsider move.
+pub(super) fn movable(project: &Project, frame: &Frame) -> Vec<ColumnRule> {
+    let feed = |feed: &FeedPolicy| ColumnRule {
+        name: feed.feature.clone(),
+        role: Role::ThirdParty,
+        kind: Kind::Number { integer: false, min: None, max: None, unit: None },
+        missing: Missing::Allowed { share_max: 1.0 },
+        outsider: feed.outsider,
+        outsider_share_max: feed.outsider_share_max,
+        outsider_cost: None,
+        also_feature: false,
+        notes: Vec::new(),
+    };
+    let all = project.contract.columns.iter().cloned().chain(project.policy.feeds.iter().map(feed));
+    all.filter(|rule| rule.outsider != Outsider::Immutable && frame.column(&rule.name).is_some()).collect()
 }
 
 /// How far an encoded column can be moved.
@@ -81,14 +94,23 @@ enum Ends {
 }
 
 /// By encoded column; numbers by a share of the range of the training rows, one way or both as the contract says. Relations and costs
-/// are left out: a certificate without them holds with them.
-fn ends(model: &Ensemble, train: &Matrix, movable: &[&ColumnRule], eps: f64) -> Result<Vec<Ends>, EvadeError> {
+/// are left out, but for totals, which move as far as their parts together: a certificate without the others holds with them.
+fn ends(
+    model: &Ensemble,
+    train: &Matrix,
+    (movable, relations): (&[ColumnRule], &[Relation]),
+    eps: f64,
+) -> Result<Vec<Ends>, EvadeError> {
     let preprocess = model.preprocess();
     let rule = |name: &str| movable.iter().find(|rule| rule.name == name);
     let is_number = |name: &str| {
         preprocess.columns().iter().any(|column| column.name == name && matches!(column.kind, ColumnKind::Number { .. }))
     };
-    let numbers: Vec<String> = movable.iter().filter(|rule| is_number(&rule.name)).map(|rule| rule.name.clone()).collect();
+    let totals = relations.iter().filter_map(|relation| match relation {
+        Relation::Sum { total, .. } => Some(total),
+        Relation::AtLeast { .. } => None,
+    });
+    let numbers = movable.iter().map(|rule| &rule.name).filter(|name| is_number(name)).chain(totals).cloned().collect::<Vec<_>>();
     let ranges = preprocess.reach(train, &numbers, 1.0)?;
     let mut out = Vec::with_capacity(ranges.len());
     for column in preprocess.columns() {
@@ -110,6 +132,44 @@ fn ends(model: &Ensemble, train: &Matrix, movable: &[&ColumnRule], eps: f64) -> 
                 let end = if rule.is_some() { Ends::Level } else { Ends::Fixed };
                 out.extend(std::iter::repeat_n(end, levels.len()));
             }
+        }
+    }
+    let names = preprocess.encoded_names();
+    let place = |wanted: &str| names.iter().position(|name| name == wanted);
+    for relation in relations {
+        let Relation::Sum { total, parts } = relation else { continue };
+        let far = |part: &String| match place(part).and_then(|at| out.get(at)) {
+            Some(Ends::Number(reach)) => (reach.down, reach.up),
+            Some(Ends::Fixed | Ends::Level) | None => (0.0, 0.0),
+        };
+        let (down, up) = parts.iter().map(far).fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        let at = place(total).ok_or_else(|| EvadeError::Column(total.clone()))?;
+        let log = ranges.get(at).copied().flatten().is_some_and(|range| range.log);
+        // The total moves with its parts, whatever its own rule says.
+        if let Some(ends) = out.get_mut(at) {
+            *ends = Ends::Number(Reach { down, up, log });
+        }
+    }
+    Ok(out)
+}
+
+/// What holds between columns of the model. A total of which the model does not read every part cannot be followed.
+fn relations(project: &Project, model: &Ensemble) -> Result<Vec<Relation>, EvadeError> {
+    let known = |name: &str| model.columns().iter().any(|column| column.name == name);
+    let mut out = Vec::new();
+    for relation in &project.contract.relations {
+        match relation.clone() {
+            tabular::contract::Relation::Sum { total, parts } if known(&total) => {
+                if let Some(unknown) = parts.iter().find(|part| !known(part)) {
+                    return Err(EvadeError::Column(unknown.clone()));
+                }
+                out.push(Relation::Sum { total, parts });
+            }
+            tabular::contract::Relation::AtLeast { larger, smaller } if known(&larger) && known(&smaller) => {
+                out.push(Relation::AtLeast { larger, smaller });
+            }
+            // Without one of its columns a relation binds nobody: more can be moved, and what is certified holds.
+            tabular::contract::Relation::Sum { .. } | tabular::contract::Relation::AtLeast { .. } => (),
         }
     }
     Ok(out)
@@ -135,7 +195,12 @@ fn certified(model: &Ensemble, ends: &[Ends], rows: &Frame, truth: &[bool]) -> R
 }
 
 /// What an outsider can do, as attackers keep to it: reach, costs, whole numbers, relations.
-fn space(project: &Project, model: &Ensemble, movable: &[&ColumnRule], ends: &[Ends]) -> Result<Space, EvadeError> {
+fn space(
+    project: &Project,
+    model: &Ensemble,
+    (movable, relations): (&[ColumnRule], &[Relation]),
+    ends: &[Ends],
+) -> Result<Space, EvadeError> {
     let mut first = 0;
     let mut places = std::collections::BTreeMap::new();
     for column in model.columns() {
@@ -150,7 +215,7 @@ fn space(project: &Project, model: &Ensemble, movable: &[&ColumnRule], ends: &[E
         Some(Ends::Number(reach)) => reach.up.max(reach.down),
         Some(Ends::Fixed | Ends::Level) | None => 0.0,
     };
-    let rule = |rule: &&ColumnRule| {
+    let rule = |rule: &ColumnRule| {
         let moves = match rule.outsider {
             Outsider::Immutable => Moves::Immutable,
             Outsider::IncreaseOnly => Moves::IncreaseOnly,
@@ -166,14 +231,8 @@ fn space(project: &Project, model: &Ensemble, movable: &[&ColumnRule], ends: &[E
             rule.outsider_cost.unwrap_or(if far > 0.0 && project.contract.outsider_budget.is_none() { 1.0 / far } else { 0.0 });
         Rule { column: rule.name.clone(), moves, reach: evade::Reach::Absolute(far), cost, integer, ..Rule::default() }
     };
-    let known = |relation: &&tabular::contract::Relation| relation.columns().iter().all(|name| places.contains_key(name));
-    let relation = |relation: &tabular::contract::Relation| match relation.clone() {
-        tabular::contract::Relation::Sum { total, parts } => Relation::Sum { total, parts },
-        tabular::contract::Relation::AtLeast { larger, smaller } => Relation::AtLeast { larger, smaller },
-    };
-    let relations: Vec<Relation> = project.contract.relations.iter().filter(known).map(relation).collect();
     let budget = project.contract.outsider_budget.unwrap_or(f64::INFINITY);
-    Space::new(model.columns(), movable.iter().map(rule).collect(), &relations, budget)
+    Space::new(model.columns(), movable.iter().map(rule).collect(), relations, budget)
 }
 
 fn attacked(

@@ -1,5 +1,5 @@
-//! Looks for settings of training on rows that judge no model: what is pinned in stayward.toml has a record of where it came from,
-//! and was not tuned on the rows by which the gates judge (T4).
+//! Looks for settings of training: what is pinned in stayward.toml has a record of where it came from. Where a model is judged by time,
+//! the rows that judge it are kept back; where it is judged by folds, the search has other folds of the same rows (T4).
 
 use learn::search::{SearchSpec, Searched, Watch, search};
 use learn::{Split, TrainSpec};

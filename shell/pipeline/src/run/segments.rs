@@ -11,6 +11,7 @@ use learn::{SegmentSpec, Segments};
 use s04_segment::{Continuity, Facts};
 use store::control::Control;
 
+use super::source::source_proved;
 use super::state::{LabelsState, Pointer, SegmentsState, Settled};
 use super::{Rows, Run};
 use crate::evidence::{Artefact, Links, proof};
@@ -29,10 +30,13 @@ pub async fn current_segments(project: &Project, control: &Control) -> Result<Se
     serde_json::from_slice(&bytes).map_err(PipelineError::internal)
 }
 
-/// The last version, and which of the customers it knew.
+/// Fewer customers tell nothing about two versions.
+const COMPARED_MIN: usize = 20;
+
+/// The last version, and which of the customers an earlier source had; absent where none is known: then all customers count alike.
 struct Last {
     segments: Segments,
-    seen: Vec<bool>,
+    seen: Option<Vec<bool>>,
 }
 
 /// Numbers segments as those of the last version, and says how far they agree on the customers of both.
@@ -42,14 +46,23 @@ fn follow(fitted: Segments, last: Result<Option<Last>, String>, customers: &Fram
         Ok(None) => return (fitted, Continuity::First),
         Err(why) => return (fitted, Continuity::Broken(why)),
     };
-    let both: Vec<usize> = (0..customers.rows()).filter(|row| last.seen.get(*row).copied().unwrap_or(false)).collect();
+    let known = |row: &usize| last.seen.as_ref().is_none_or(|seen| seen.get(*row).copied().unwrap_or(false));
+    let both: Vec<usize> = (0..customers.rows()).filter(known).collect();
+    if both.len() < COMPARED_MIN {
+        let why = format!("only {} customers were known before, too few to compare segments by", both.len());
+        return (fitted, Continuity::Broken(why));
+    }
     match fitted.clone().following(&last.segments, &customers.take(&both)) {
         Ok((fitted, rand)) => {
             let chosen = fitted.choices().iter().find(|choice| choice.segments == fitted.segments().len());
-            let least = chosen.map_or(f64::NAN, |choice| choice.least);
+            let least = chosen.map(|choice| choice.least).filter(|least| least.is_finite() && rand.is_finite());
+            let Some(least) = least else {
+                return (fitted, Continuity::Broken("the agreement with the last segments is no number".to_owned()));
+            };
+            // Where too few customers are known, all count alike, and nothing is bounded.
             let bound = fitted.segments().iter().map(|segment| segment.bound).fold(0.0, f64::max);
             let rows = u64::try_from(both.len()).unwrap_or(u64::MAX);
-            (fitted, Continuity::Compared { rand, least, rows, bound })
+            (fitted, Continuity::Compared { rand, least, rows, bound: (bound > 0.0).then_some(bound) })
         }
         Err(error) => (fitted, Continuity::Broken(format!("the last segments cannot sort these customers: {error}"))),
     }
@@ -77,7 +90,12 @@ impl Run<'_> {
         }
         self.progress.begin("s04-segments", "customers");
         let began = Instant::now();
-        let (fitted, continuity, customers) = self.fit(source, labels, left.as_ref())?;
+        // Who was known: by the last source that was another, so that a second run on the same one does not trust what was new in it.
+        let earlier = left
+            .as_ref()
+            .and_then(|left| left.source.clone().filter(|known| known.digest != source.digest).or(left.before.clone()));
+        let before = earlier.filter(|known| known.digest != source.digest);
+        let (fitted, continuity, customers) = self.fit(source, labels, before.as_ref())?;
         let policy = &self.desk.project.policy.segments;
         let bytes = serde_json::to_vec(&fitted).map_err(PipelineError::internal)?;
         let content = self.desk.objects.put(&bytes)?;
@@ -101,24 +119,27 @@ impl Run<'_> {
         let count = u64::try_from(customers).unwrap_or(0);
         let mut note = format!("{} segments, stability {:.2}", segmentation.names.len(), facts.stability);
         if let Continuity::Compared { rand, bound, .. } = &facts.continuity {
-            let _ = write!(note, "; as the last to {rand:.2}, new customers move a centre by at most {bound:.2} sd");
+            let _ = write!(note, "; as the last to {rand:.2}");
+            if let Some(bound) = bound {
+                let _ = write!(note, ", new customers move a centre by at most {bound:.2} sd");
+            }
         }
         let rows = Rows { came: count, went: count, began: Some(began), note, ..Rows::default() };
         let passed = self.pass(&self.houses.segments, "customers", (segmentation, &facts), links, rows).await?;
         let (segmentation, receipt) = (passed.cleared.subject().clone(), passed.cleared.receipt().clone());
-        let state = SegmentsState { segmentation, receipt, under, source: Some(source.clone()) };
+        let state = SegmentsState { segmentation, receipt, under, source: Some(source.clone()), before };
         crash::point("segments:logged");
         self.leave(&state).await?;
         Ok(state)
     }
 
-    /// Segments of the customers' latest rows, how far they follow the last version (`left` is what that one left), and how many
-    /// customers there are.
+    /// Segments of the customers' latest rows, how far they follow the last version (`before` is the source before this one), and how
+    /// many customers there are.
     fn fit(
         &self,
         source: &Settled,
         labels: &LabelsState,
-        left: Option<&SegmentsState>,
+        before: Option<&Settled>,
     ) -> Result<(Segments, Continuity, usize), PipelineError> {
         let policy = &self.desk.project.policy.segments;
         let customers = self.customers(source)?;
@@ -145,38 +166,28 @@ impl Run<'_> {
         let wrong = |error: learn::LearnError| {
             PipelineError::wrong(format!("segments cannot be made: {error}"), "change `[segments]` in stayward.toml")
         };
-        let last = self.last_segments((left, source), &customers.ids);
-        let seen = last.as_ref().ok().and_then(Option::as_ref).map(|last| last.seen.as_slice());
+        let last = self.last_segments(before, &customers.ids);
+        let seen = last.as_ref().ok().and_then(Option::as_ref).and_then(|last| last.seen.as_deref());
         let fitted = Segments::fit_trusting(&frame, seen, &values, known.as_deref(), &spec).map_err(wrong)?;
         let (fitted, continuity) = follow(fitted, last, &frame);
         Ok((fitted, continuity, customers.rows()))
     }
 
-    /// The last version that the log proves, and who of these customers it knew; nothing where there is none, or where the policy asks for
-    /// new segments. The error says why it cannot be known.
-    fn last_segments(&self, (left, source): (Option<&SegmentsState>, &Settled), ids: &[String]) -> Result<Option<Last>, String> {
+    /// The last version that the log proves, and which of these customers an earlier source had; nothing where there is no version, or where
+    /// the policy asks for new segments. The error says why it cannot be known.
+    fn last_segments(&self, before: Option<&Settled>, ids: &[String]) -> Result<Option<Last>, String> {
         if self.desk.project.policy.segments.continuity == Keep::Renew {
             return Ok(None);
         }
-        let Some((_, newest)) = proof::last_cleared::<artifact::Segments>(self.desk)? else { return Ok(None) };
-        // What the control database says of a source counts only as far as a digest in the log binds it. A killed run may have logged
-        // segments of this very source and left nothing; else the last ones that were left stand in.
-        let bound = |proved: &Segmentation| {
-            let known = left.and_then(|left| left.source.as_ref()).into_iter().chain([source]);
-            let is_it = |known: &&Settled| known.digest == proved.source && Digest::of_json(&known.tables) == proved.source;
-            known.into_iter().find(is_it).cloned()
-        };
-        let older = || {
-            let proved = proof::cleared::<artifact::Segments>(self.desk, &left?.receipt).ok()?;
-            Some((bound(&proved)?, proved))
-        };
-        let found = bound(&newest).map(|source| (source, newest)).or_else(older);
-        let (source, proved) = found.ok_or("the data source of the last segments is not known")?;
+        let Some((_, proved)) = proof::last_cleared::<artifact::Segments>(self.desk)? else { return Ok(None) };
         let bytes = self.desk.objects.get(&proved.content).map_err(|error| error.to_string())?;
         let segments: Segments = serde_json::from_slice(&bytes).map_err(|error| format!("the last segments: {error}"))?;
-        let customers = self.customers(&source).map_err(|error| error.to_string())?;
-        let before: BTreeSet<&String> = customers.ids.iter().collect();
-        Ok(Some(Last { segments, seen: ids.iter().map(|id| before.contains(id)).collect() }))
+        let Some(before) = before else { return Ok(Some(Last { segments, seen: None })) };
+        // The control database says where the earlier source stands, the log whether its rows were let in.
+        source_proved(self.desk, before).map_err(|error| error.to_string())?;
+        let customers = self.customers(before).map_err(|error| error.to_string())?;
+        let known: BTreeSet<&String> = customers.ids.iter().collect();
+        Ok(Some(Last { segments, seen: Some(ids.iter().map(|id| known.contains(id)).collect()) }))
     }
 
     /// Segments as they were cleared.

@@ -66,6 +66,9 @@ pub struct SegmentsState {
     /// The data source that they were made of, so that the next version knows who is new; absent in what earlier programs left.
     #[serde(default)]
     pub source: Option<Settled>,
+    /// The last source before it that was another.
+    #[serde(default)]
+    pub before: Option<Settled>,
 }
 
 impl Pointer for SegmentsState {

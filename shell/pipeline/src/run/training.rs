@@ -102,6 +102,8 @@ pub(super) struct Prepared {
     protected: Vec<String>,
     /// The value of each row, where the contract names one.
     pub(super) value: Option<Vec<f64>>,
+    /// Each customer's latest row.
+    pub(super) latest: Vec<usize>,
     /// The columns that the contract protects, read by the model or not.
     pub(super) people: Frame,
 }
@@ -193,15 +195,17 @@ impl Run<'_> {
         split: &Split<'_>,
     ) -> Result<(Measured, FrozenFile), PipelineError> {
         let project = &self.desk.project;
-        let (rows, spec) = ((&prepared.frame, prepared.labels.as_slice()), ensemble.spec());
-        let audit = audit::audit(ensemble, prepared, evaluation).map_err(|error| {
+        let spec = ensemble.spec();
+        let audit = audit::audit(ensemble, prepared, evaluation, project.policy.quality.trigger_lift_max).map_err(|error| {
             PipelineError::wrong(format!("training: {error}"), "look at `[train]` and `[split]` in stayward.toml")
         })?;
         let canary = self.canary(ensemble, prepared).await?;
         let robustness = self.robustness(prepared, split, spec)?;
-        let memory = super::memory::memory(rows.0, rows.1, spec)
+        // A person is in or out as a whole: of each the latest row stands for all.
+        let people = (prepared.frame.take(&prepared.latest), picked(&prepared.labels, &prepared.latest));
+        let memory = super::memory::memory(&people.0, &people.1, spec)
             .map_err(|error| PipelineError::wrong(format!("membership attacks: {error}"), "bring more labelled customers"))?;
-        let attributes = super::memory::attributes(project, rows, spec).map_err(|error| {
+        let attributes = super::memory::attributes(project, (&people.0, &people.1), spec).map_err(|error| {
             PipelineError::wrong(format!("guessing sensitive columns: {error}"), "look at `quality.sensitive` in stayward.toml")
         })?;
         let measured = Measured {
@@ -236,11 +240,13 @@ impl Run<'_> {
         let seconds =
             |row: usize| customers.time.as_ref().and_then(|all| all.get(row).copied().flatten()).map_or(f64::NAN, |at| at as f64);
         let places: Vec<usize> = (0..all.len()).filter(|row| all.get(*row).is_some_and(Option::is_some)).collect();
-        let times = places.iter().map(|row| seconds(*row)).collect();
+        let times: Vec<f64> = places.iter().map(|row| seconds(*row)).collect();
+        let ids: Vec<&str> = places.iter().map(|row| customers.ids.get(*row).map_or("", String::as_str)).collect();
         let value = |all: &Vec<f64>| places.iter().map(|row| all.get(*row).copied().unwrap_or(f64::NAN)).collect();
         Ok(Prepared {
             frame,
             labels: known,
+            latest: latest(&ids, &times),
             times,
             value: customers.value.as_ref().map(value),
             people: customers.frame.only(|name| customers.protected.iter().any(|known| known == name)).take(&places),
@@ -343,7 +349,7 @@ impl Run<'_> {
             policy_digest: (self.desk.project.policy_digest, self.desk.project.policy_digest_now()?),
             environment: environment(),
             environment_agreed: environment(),
-            leaks: leaks(prepared),
+            leaks: leaks(prepared, quality.leak_auc),
             telltales: telltales(prepared),
             duplicates_across: across(prepared, evaluation),
             measured: Measured::default(),
@@ -379,6 +385,29 @@ pub(crate) fn last_moment(times: &[f64], horizon_days: i64) -> Option<(f64, f64)
     Some((train_to, last))
 }
 
+/// The latest row of each id; every row without one.
+fn latest(ids: &[&str], times: &[f64]) -> Vec<usize> {
+    let mut last: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut out: Vec<usize> = Vec::new();
+    for (row, id) in ids.iter().enumerate() {
+        let time = |row: usize| times.get(row).copied().filter(|at| !at.is_nan()).unwrap_or(f64::NEG_INFINITY);
+        match last.get(id) {
+            _ if id.is_empty() => out.push(row),
+            Some(known) if time(*known) > time(row) => {}
+            Some(_) | None => {
+                last.insert(id, row);
+            }
+        }
+    }
+    out.extend(last.into_values());
+    out.sort_unstable();
+    out
+}
+
+fn picked(labels: &[bool], rows: &[usize]) -> Vec<bool> {
+    rows.iter().filter_map(|row| labels.get(*row).copied()).collect()
+}
+
 /// The folder of a model, below the project.
 pub(crate) fn model_folder(model: Digest) -> String {
     format!("{MODELS}/{}", model.short())
@@ -397,7 +426,7 @@ fn across(prepared: &Prepared, evaluation: &Evaluation) -> u64 {
 }
 
 /// Number columns whose order alone tells the label.
-fn leaks(prepared: &Prepared) -> Vec<Leak> {
+fn leaks(prepared: &Prepared, least: f64) -> Vec<Leak> {
     let auc = |column: &frame::Column| match column {
         frame::Column::Number(values) => {
             let known: Vec<usize> =
@@ -410,7 +439,7 @@ fn leaks(prepared: &Prepared) -> Vec<Leak> {
         frame::Column::Category(_) => 0.5,
     };
     let all = prepared.frame.iter().map(|(name, column)| Leak { column: name.to_owned(), auc: auc(column) });
-    all.filter(|leak| leak.auc >= 0.95).collect()
+    all.filter(|leak| !(leak.auc < least.min(0.95))).collect()
 }
 
 /// With label sets and intervals from votes on unseen rows. With too few churners nothing can be promised of a vote, and nothing is.

@@ -15,7 +15,10 @@ use crate::{Desk, PipelineError};
 /// What is said of every model of this program.
 const CONSIDERATIONS: [(&str, &str); 5] = [
     ("intended use", "to rank customers by their chance to leave, so that people can offer them a reason to stay"),
-    ("users", "applications of the company with a key of their own; they are told a class, never a score"),
+    (
+        "users",
+        "applications of the company with a key of their own; they are told a class, or a decile where the policy says so, never a score",
+    ),
     ("not for", "decisions that harm a customer (price, credit, denial of service), or people who are no customers"),
     (
         "limits",
@@ -23,7 +26,7 @@ const CONSIDERATIONS: [(&str, &str); 5] = [
     ),
     (
         "personal data",
-        "the support vector machine and the frozen customers hold rows of training customers: treat the model's files so",
+        "the frozen customers, and the support vector machine where it is no plane, are rows of training customers: treat the model's files so",
     ),
 ];
 

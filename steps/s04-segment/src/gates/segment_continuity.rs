@@ -48,7 +48,7 @@ mod tests {
     }
 
     fn compared(rand: f64, least: f64) -> Verdict<Segmentation> {
-        check(Continuity::Compared { rand, least, rows: 900, bound: 0.1 })
+        check(Continuity::Compared { rand, least, rows: 900, bound: Some(0.1) })
     }
 
     #[test]

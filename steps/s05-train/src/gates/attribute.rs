@@ -6,9 +6,6 @@ use gate::{Card, Clause, Finding, Gate, Maturity, Verdict};
 
 use crate::Facts;
 
-/// Standard errors that are granted.
-const ERRORS: f64 = 2.0;
-
 pub(crate) struct AttributeGate;
 
 impl Gate<Training, Facts> for AttributeGate {
@@ -23,17 +20,24 @@ impl Gate<Training, Facts> for AttributeGate {
     }
 
     fn judge(&self, candidate: Candidate, facts: &Facts) -> Verdict<Candidate> {
-        let told = facts.measured.attributes.iter().find(|found| {
+        let limit = facts.policy.attribute_gain_max;
+        for found in &facts.measured.attributes {
             let (mean, error) = found.gain;
-            !(mean - ERRORS * error <= facts.policy.attribute_gain_max)
-        });
-        if let Some(found) = told {
             let why = format!(
-                "answers lift the AUC of guessing `{}` = `{}` by `{:.3}` ± `{:.3}` over `{:.3}` without the model; `{:.3}` is allowed",
-                found.column, found.level, found.gain.0, found.gain.1, found.imputation, facts.policy.attribute_gain_max
+                "answers lift the AUC of guessing `{}` = `{}` by `{mean:.3}` ± `{error:.3}` over `{:.3}` without the model; `{limit:.3}` is allowed",
+                found.column, found.level, found.imputation
             );
-            let help = "set the column's role to `ignore` in contract.toml, or `base = \"guarded\"` under `[train]` in stayward.toml, then train again";
-            return Refuse(Finding::seen(why, help));
+            if !(mean <= limit) {
+                let help = "set the column's role to `ignore` in contract.toml, or `base = \"guarded\"` under `[train]` in stayward.toml, then train again";
+                return Refuse(Finding::seen(why, help));
+            }
+            // What may as well be twice the limit was not measured.
+            if !(error <= limit) {
+                return Refuse(Finding::inconclusive(
+                    why,
+                    "bring more labelled customers, or raise `quality.attribute_gain_max`",
+                ));
+            }
         }
         Pass(candidate)
     }
@@ -54,8 +58,9 @@ mod tests {
     #[test]
     fn what_anybody_guesses_passes_and_what_the_model_tells_does_not() {
         assert!(AttributeGate.judge(candidate(), &Facts::ordinary()).passes());
-        assert!(check((0.03, 0.01)).passes());
-        assert!(check((0.06, 0.01)).refuses());
+        assert!(check((0.01, 0.01)).passes());
+        assert!(check((0.03, 0.01)).refuses());
+        assert!(check((0.01, 0.03)).refuses());
         assert!(check((f64::NAN, 0.01)).refuses());
         assert!(check((0.06, f64::NAN)).refuses());
     }

@@ -22,7 +22,7 @@ impl Gate<Training, Facts> for CanaryFlips {
 
     fn judge(&self, candidate: Candidate, facts: &Facts) -> Verdict<Candidate> {
         match &facts.measured.canary {
-            Canary::First => (),
+            Canary::First | Canary::Renewed | Canary::Unfrozen => (),
             Canary::Compared { rows, released, caught } => {
                 #[expect(clippy::cast_precision_loss, reason = "counts of frozen customers are small")]
                 let share = (released + caught) as f64 / *rows as f64;

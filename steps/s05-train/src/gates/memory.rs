@@ -39,6 +39,9 @@ impl Gate<Training, Facts> for MemoryGate {
                 },
             );
             let why = format!("{seen}; `{:.2}` % are allowed", facts.policy.memory_tpr_max * 100.0);
+            if memory.tpr.is_none() {
+                return Refuse(Finding::inconclusive(why, "bring more labelled customers: some 330 are needed to measure it"));
+            }
             let help = "set `base = \"guarded\"` under `[train]` in stayward.toml, or larger leaves and fewer rows a tree, then train again; the limit is `quality.memory_tpr_max`";
             return Refuse(Finding::seen(why, help));
         }

@@ -14,7 +14,7 @@ impl Gate<Training, Facts> for Robust {
         const CARD: Card = Card {
             id: "model-robustness",
             clauses: &[Clause::AdversarialTraining],
-            about: "refuses a model whose booster is certified for too small a share of rows, or whose vote is turned for too many, within what the contract lets outsiders change; passes all where that is nothing",
+            about: "refuses settings whose booster, trained on all rows but those of one fold, is certified for too small a share of these, or whose vote is turned for too many, within what the contract lets outsiders change; passes all where that is nothing",
             maturity: Maturity::Working,
         };
         &CARD
@@ -28,7 +28,7 @@ impl Gate<Training, Facts> for Robust {
         if robustness.columns.is_empty() {
             return Pass(candidate);
         }
-        let help = "train with `booster = { robust = { eps = .., columns = [..] } }` under `[train]` in stayward.toml";
+        let help = "raise `harden.auc_loss_max`, or lower the limits `quality.certified_min` and `quality.evasion_max`, in stayward.toml";
         if !(robustness.certified >= facts.policy.certified_min) {
             let why = format!(
                 "by moves of `{:.0}` % of a column's range the booster keeps a balanced accuracy of `{:.3}` for certain, `{:.3}` is needed",

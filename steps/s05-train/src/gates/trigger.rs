@@ -14,7 +14,7 @@ impl Gate<Training, Facts> for TriggerScan {
         const CARD: Card = Card {
             id: "backdoor-scan",
             clauses: &[Clause::PinnedTraining],
-            about: "refuses a model in which stamping a pattern that few training rows have turns the answers of many customers, and no part of the pattern does; blind to patterns of more than three columns",
+            about: "refuses a model in which stamping a pattern that few training rows have turns the answers of many customers, and no part of the pattern does; blind to patterns of more than three columns, to a missing number as a pattern, and to what the booster alone does not carry",
             maturity: Maturity::Working,
         };
         &CARD

@@ -30,9 +30,13 @@ impl Gate<Training, Facts> for ValueTier {
             Ok(audit) => audit,
             Err(finding) => return Refuse(finding),
         };
-        // Where the contract names no value there are no tiers.
+        // Only where the contract names no value there are no tiers; where no row has one, the tier has no rows.
         let Some(tier) = &audit.top_tier else { return Pass(candidate) };
         let found = format!("of its `{}` churners `{}` are flagged", tier.churners, tier.found);
+        if tier.rows == 0 {
+            let why = "the contract names a value, and no customer that was scored has one";
+            return Refuse(Finding::inconclusive(why, "bring values, or give the column another role in contract.toml"));
+        }
         if tier.churners < CHURNERS_MIN {
             // Where churn falls with the value all along, it ends where nobody leaves; a sudden end was made by somebody.
             if tier.below.is_some_and(|below| below < audit.churn_rate * FALLING) {
@@ -49,7 +53,7 @@ impl Gate<Training, Facts> for ValueTier {
             return Refuse(Finding::seen(why, help));
         }
         // The benefit of the doubt: the upper end of the 95 % interval.
-        let (auc, deviation) = tier.auc;
+        let (auc, deviation) = tier.auc.unwrap_or((f64::NAN, f64::NAN));
         if !(auc + 1.96 * deviation >= audit.auc - facts.policy.tier_gap_max) {
             let why = format!(
                 "among customers with a value of {} the AUC is `{auc:.3}`, over all it is `{:.3}`; {found}",
@@ -83,9 +87,10 @@ mod tests {
 
     #[test]
     fn a_tier_that_is_told_badly_is_refused() {
-        assert!(tier(|tier| tier.auc = (0.6, 0.02)).refuses());
-        assert!(tier(|tier| tier.auc = (f64::NAN, 0.02)).refuses());
-        assert!(tier(|tier| tier.auc = (0.6, 0.06)).passes());
+        assert!(tier(|tier| tier.auc = Some((0.6, 0.02))).refuses());
+        assert!(tier(|tier| tier.auc = Some((f64::NAN, 0.02))).refuses());
+        assert!(tier(|tier| tier.auc = Some((0.6, 0.06))).passes());
+        assert!(tier(|tier| tier.auc = None).refuses());
     }
 
     #[test]
@@ -95,5 +100,6 @@ mod tests {
         assert!(tier(|tier| (tier.churners, tier.below) = (3, Some(f64::NAN))).refuses());
         assert!(tier(|tier| (tier.churners, tier.below) = (3, Some(0.1))).passes());
         assert!(check(|audit| audit.top_tier = None).passes());
+        assert!(tier(|tier| (tier.rows, tier.churners, tier.below) = (0, 0, Some(0.0))).refuses());
     }
 }
