@@ -34,3 +34,7 @@ fuzz seconds="10" *targets:
 # CPU seconds of our training and prediction against XGBoost's and scikit-learn's, on the same rows in one run
 bench:
     checks/bench/run.sh
+
+# The same for ten million rows, with peaks of memory; half an hour
+bench-large:
+    checks/bench/run.sh large

@@ -22,6 +22,8 @@ use crate::tensors::{Pack, Unpack};
 const LEAF: u32 = u32::MAX;
 /// Most nodes of all trees together.
 const NODES_MAX: usize = 50_000_000;
+/// Most rows that trees draw from, at most [`ROWS_MAX`] each: numbers of rows have 32 bits.
+const DRAWN_FROM_MAX: usize = 100_000_000;
 /// The use of the run's seed.
 const SEED_USE: u64 = 0xF0;
 
@@ -122,8 +124,10 @@ impl Forest {
         if rows.rows() != labels.len() {
             return Err(LearnError::Count { what: "labels", expected: rows.rows(), seen: labels.len() });
         }
-        if rows.rows() == 0 || rows.rows() > ROWS_MAX {
-            return Err(LearnError::Size { what: "training rows", seen: rows.rows(), least: 1, most: ROWS_MAX });
+        // What a tree draws must fit its counters; the rest lies in memory.
+        let drawn = (rows.rows() as f64 * spec.subsample).round() as usize;
+        if rows.rows() == 0 || drawn > ROWS_MAX || rows.rows() > DRAWN_FROM_MAX {
+            return Err(LearnError::Size { what: "training rows of a tree", seen: drawn, least: 1, most: ROWS_MAX });
         }
         let table = grow::Table::new(rows, labels, weights);
         let trees: Vec<Vec<Node>> = (0..u64::from(spec.trees))
@@ -163,6 +167,7 @@ impl Forest {
             }));
             fast.plant(&found)?;
         }
+        fast.settle();
         Ok(Self { columns, starts, nodes, fast })
     }
 
@@ -178,9 +183,8 @@ impl Forest {
 
     /// The same with a buffer of the caller.
     pub(crate) fn chance_with(&self, row: &[f32], wide: &mut Vec<u32>) -> f64 {
-        self.fast.widen(row, wide);
         let mut sum = 0.0;
-        self.fast.row(wide, |share| sum += f64::from(share));
+        self.fast.row(row, wide, |share| sum += f64::from(share));
         sum / self.trees() as f64
     }
 
@@ -212,9 +216,7 @@ impl Forest {
 
     /// The share of one tree for a filled row.
     pub(crate) fn share(&self, tree: usize, row: &[f32]) -> f32 {
-        let mut wide = Vec::new();
-        self.fast.widen(row, &mut wide);
-        self.fast.answer(tree, &wide).unwrap_or(f32::NAN)
+        self.fast.answer(tree, row).unwrap_or(f32::NAN)
     }
 
     /// A forest of given trees; says why it would be none.

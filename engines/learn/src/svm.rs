@@ -8,6 +8,7 @@
 
 mod kernel;
 mod landmarks;
+mod serve;
 mod slope;
 mod solve;
 mod straight;
@@ -23,6 +24,7 @@ use crate::spec::{Gamma, Kernel, SVM_ROWS_MAX, SvmSpec};
 use crate::tensors::{Pack, Unpack};
 use kernel::Packed;
 use landmarks::Space;
+use serve::Support;
 use straight::{Padded, Plane};
 
 /// The uses of the run's seed.
@@ -41,10 +43,8 @@ pub struct Svm {
     sigmoid: Sigmoid,
     /// Weight of each support vector or landmark, signed; of each column for a plane.
     weights: Vec<f32>,
-    /// The same as the kernel sums take them.
-    lanes: Vec<[f32; kernel::LANES]>,
     /// None for a plane.
-    vectors: Packed,
+    vectors: Support,
 }
 
 /// What a machine consists of, as other formats read and write it.
@@ -177,8 +177,8 @@ impl Svm {
         if !finite || !gamma.is_finite() || gamma < 0.0 {
             return Err("a number is not finite, or the width of the kernel is not positive");
         }
-        let vectors = Packed::new(&vectors, columns);
-        Ok(Self { columns, gamma, bias, sigmoid, lanes: Packed::weights(&weights), weights, vectors })
+        let vectors = Support::new(&vectors, if plane { &[] } else { &weights }, columns);
+        Ok(Self { columns, gamma, bias, sigmoid, weights, vectors })
     }
 
     /// Signed distance of a scaled row from the boundary, in units of the margin; `NaN` for another number of columns.
@@ -198,7 +198,7 @@ impl Svm {
                 *out = row.iter().zip(&self.weights).map(|(value, weight)| f64::from(*value) * f64::from(*weight)).sum();
             }
         } else {
-            self.vectors.sums(&self.lanes, self.gamma, rows, out);
+            self.vectors.sums(self.gamma, rows, out);
         }
         out.iter_mut().for_each(|out| *out += self.bias);
     }
@@ -214,7 +214,7 @@ impl Svm {
             return vec![f64::NAN; rows.rows()];
         }
         let mut out = vec![0.0; rows.rows()];
-        let parts = out.par_chunks_mut(kernel::ROWS).zip(rows.values().par_chunks(kernel::ROWS * self.columns.max(1)));
+        let parts = out.par_chunks_mut(serve::ROWS).zip(rows.values().par_chunks(serve::ROWS * self.columns.max(1)));
         parts.with_min_len(8).for_each(|(out, rows)| {
             self.decisions(rows, out);
             out.iter_mut().for_each(|out| *out = self.sigmoid.at(*out));
@@ -268,10 +268,12 @@ fn exact((rows, still): Pair<'_>, labels: &[bool], fold: &[usize], spec: &SvmSpe
     let decisions: Vec<f64> = match still {
         None => fold.iter().enumerate().map(|(row, &fold)| solved[fold].decisions[row]).collect(),
         Some(still) => {
-            let weights: Vec<Vec<[f32; kernel::LANES]>> = solved[..count].iter().map(|one| narrow(&one.weights)).collect();
+            let narrow = |weights: &[f64]| weights.iter().map(|&weight| weight as f32).collect::<Vec<f32>>();
+            let support = |one: &solve::Solution| Support::new(rows.values(), &narrow(&one.weights), rows.columns());
+            let machines: Vec<Support> = solved[..count].iter().map(support).collect();
             let one = |(row, &fold): (usize, &usize)| {
                 let mut out = [0.0];
-                packed.sums(&weights[fold], gamma, still.row(row), &mut out);
+                machines[fold].sums(gamma, still.row(row), &mut out);
                 out[0] + solved[fold].bias
             };
             fold.par_iter().enumerate().map(one).collect()
@@ -287,11 +289,6 @@ fn exact((rows, still): Pair<'_>, labels: &[bool], fold: &[usize], spec: &SvmSpe
         weights: support.iter().map(|&row| last.weights[row] as f32).collect(),
         vectors: rows.take(&support).values().to_vec(),
     }
-}
-
-/// Weights as kernel sums take them.
-fn narrow(weights: &[f64]) -> Vec<[f32; kernel::LANES]> {
-    Packed::weights(&weights.iter().map(|&weight| weight as f32).collect::<Vec<f32>>())
 }
 
 /// Planes of all rows but each fold's: decisions of held-out rows.

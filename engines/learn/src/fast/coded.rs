@@ -7,16 +7,13 @@
 use pulp::NullaryFnOnce;
 
 use super::Found;
+use super::ranks::{Code, Cuts, ROOM};
 use crate::wide::widest;
 
 /// Rows of a block: enough that a node is read once for many, few enough that the ranks of 30 columns take 30 KiB.
 pub(crate) const ROWS: usize = 512;
 /// Deepest tree; one level more doubles the work of every tree.
 const DEPTH_MAX: usize = 8;
-/// Most cuts of one code, so that ranks and a mark for missing values fit a byte. Columns with more get more codes.
-const CUTS_MAX: usize = 254;
-/// Room for the cuts, with plus infinity behind them; a power of two, so that no index is out of bounds.
-const ROOM: usize = 256;
 /// The rank of a value that reaches no cut; ranks are shifted, since signed bytes compare in one instruction.
 const NONE: i8 = i8::MIN;
 /// Above every place of a cut: a missing value where it goes right, or the place that no value is above.
@@ -24,15 +21,6 @@ const ALL: i8 = i8::MAX;
 
 /// Ranks of a block's rows.
 type Plane = [i8; ROWS];
-
-/// Cuts of one column, or some of them.
-#[derive(Clone, Debug, PartialEq)]
-struct Code {
-    column: usize,
-    /// Steps of the search: `2^halvings` is above the number of cuts.
-    halvings: u32,
-    cuts: Box<[f32; ROOM]>,
-}
 
 /// A row goes right if its rank in the plane is above the place.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,24 +66,11 @@ impl Coded {
                 }
             }
         }
-        let mut out = Self { columns, depth: deepest, codes: Vec::new(), nodes: Vec::new(), leaves: Vec::new() };
-        let mut firsts = Vec::new();
-        for (column, cuts) in cuts.iter_mut().enumerate() {
-            // Both zeros are one cut, since no value lies between them.
-            cuts.sort_unstable_by(f32::total_cmp);
-            cuts.dedup_by(|left, right| left == right);
-            firsts.push(out.codes.len());
-            for some in cuts.chunks(CUTS_MAX) {
-                let mut room = Box::new([f32::INFINITY; ROOM]);
-                room[..some.len()].copy_from_slice(some);
-                out.codes.push(Code { column, halvings: usize::BITS - some.len().leading_zeros(), cuts: room });
-            }
-        }
+        let cuts = Cuts::new(cuts);
+        let mut out = Self { columns, depth: deepest, codes: cuts.codes(), nodes: Vec::new(), leaves: Vec::new() };
         let place = |column: u32, cut: f32, missing_left: bool| {
-            let at = cuts[column as usize].partition_point(|other| *other < cut);
-            let code = firsts[column as usize] + at / CUTS_MAX;
-            let place = (at % CUTS_MAX) as i16 + i16::from(NONE);
-            Node { plane: (2 * code + usize::from(missing_left)) as u32, place: place as i8 }
+            let (code, place) = cuts.place(column, cut);
+            Node { plane: (2 * code + usize::from(missing_left)) as u32, place: (i16::from(place) + i16::from(NONE)) as i8 }
         };
         for tree in trees {
             out.complete(tree, &place);

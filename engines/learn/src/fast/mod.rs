@@ -1,11 +1,13 @@
 //! Answers by trained trees without the trainer: no parser and no training code stands between a request and its score (T4), and
 //! a score costs so little that nobody is tempted to leave a check out (T7).
 //!
-//! Two layouts, both of safe code without branches on data. [`walk`] goes down several trees, or with several rows, at once and
-//! serves one row and deep trees; [`coded`] replaces values by their ranks among the cuts, one byte each, and serves many rows.
-//! Sums are taken in the order of the trees, so that both give the trainer's margins bit for bit.
+//! Safe code without branches on data, which replaces values by their [`ranks`] among the cuts. [`dense`] goes down many trees at
+//! once and serves one row, and deep trees; [`coded`] serves many rows of trees of little depth; [`walk`] takes trees that are too
+//! large for either. Sums are taken in the order of the trees, so that all give the trainer's margins bit for bit.
 
 pub(crate) mod coded;
+mod dense;
+mod ranks;
 pub(crate) mod walk;
 
 use hessboost::prelude::BoostedModel;
@@ -80,14 +82,14 @@ impl Boosted {
         for tree in trees {
             grove.plant(tree)?;
         }
+        grove.settle();
         Ok(Self { columns, base, coded: Coded::new(trees, columns), grove })
     }
 
     /// The margin of one encoded row of the right length.
     pub(crate) fn margin(&self, row: &[f32], wide: &mut Vec<u32>) -> f32 {
-        self.grove.widen(row, wide);
         let mut sum = self.base;
-        self.grove.row(wide, |leaf| sum += leaf);
+        self.grove.row(row, wide, |leaf| sum += leaf);
         sum
     }
 

@@ -65,12 +65,27 @@ proptest! {
             rows.chunks(columns).map(|row| trees.iter().fold(0.25f32, |sum, tree| sum + slow(tree, row)).to_bits()).collect();
         let batch: Vec<u32> = fast.margins(&rows).into_iter().map(f32::to_bits).collect();
         prop_assert_eq!(&batch, &slow);
-        let mut walked = vec![0.25f32; count];
-        fast.grove.add_rows(&rows, &mut walked, |sum, leaf| *sum += leaf);
-        prop_assert_eq!(&walked.into_iter().map(f32::to_bits).collect::<Vec<_>>(), &slow);
+        // As planted, and, where they fit, in less memory.
+        let mut planted = Grove::new(columns, true);
+        trees.iter().for_each(|tree| planted.plant(tree).unwrap());
+        for grove in [&planted, &fast.grove] {
+            let mut walked = vec![0.25f32; count];
+            grove.add_rows(&rows, &mut walked, |sum, leaf| *sum += leaf);
+            prop_assert_eq!(&walked.into_iter().map(f32::to_bits).collect::<Vec<_>>(), &slow);
+            let mut wide = Vec::new();
+            for (row, slow) in rows.chunks(columns).zip(&slow) {
+                let mut sum = 0.25f32;
+                grove.row(row, &mut wide, |leaf| sum += leaf);
+                prop_assert_eq!(sum.to_bits(), *slow);
+                let each = (0..trees.len()).fold(0.25f32, |sum, tree| sum + grove.answer(tree, row).unwrap());
+                prop_assert_eq!(each.to_bits(), *slow);
+            }
+        }
         let mut wide = Vec::new();
         let alone: Vec<u32> = rows.chunks(columns).map(|row| fast.margin(row, &mut wide).to_bits()).collect();
         prop_assert_eq!(&alone, &slow);
+        // As many columns have at most one code each, all but very many cuts fit.
+        prop_assert!(fast.grove.is_dense() || trees.iter().map(Vec::len).sum::<usize>() > 254);
     }
 
     #[test]

@@ -1,8 +1,12 @@
-//! Goes down trees of any depth, several at once, so that the processor need not wait for one node to know the next.
+//! Goes down trees of any depth, several at once, so that the processor need not wait for one node to know the next (T7).
+//! [`super::dense`] does the same for all but the largest trees.
+
+use std::cmp::Ordering;
 
 use rayon::prelude::*;
 
 use super::Found;
+use super::dense::{Dense, Sparse};
 
 /// Walks at once.
 const LANES: usize = 16;
@@ -45,12 +49,14 @@ pub(crate) struct Grove {
     /// Roots.
     roots: Vec<u32>,
     steps: Vec<Step>,
+    /// In place of the steps, where they fit.
+    dense: Option<Dense>,
 }
 
 impl Grove {
     /// No trees yet.
     pub(crate) fn new(columns: usize, both_ways: bool) -> Self {
-        Self { columns, both_ways, roots: Vec::new(), steps: Vec::new() }
+        Self { columns, both_ways, roots: Vec::new(), steps: Vec::new(), dense: None }
     }
 
     /// Adds a tree whose first node is the root; says why it is none. Children stand side by side, and what is below the left one
@@ -86,6 +92,28 @@ impl Grove {
         Ok(())
     }
 
+    /// All trees are there: puts them into less memory, where they fit.
+    pub(crate) fn settle(&mut self) {
+        let node = |at: u32| {
+            let Step { key, left, slot } = self.steps[at as usize];
+            let (slot, rest) = (slot, self.columns as u32);
+            match slot.cmp(&rest) {
+                Ordering::Equal => Sparse::Leaf(value(key)),
+                Ordering::Less => Sparse::Split { column: slot, cut: value(key), missing_left: false, left },
+                Ordering::Greater => Sparse::Split { column: slot - rest - 1, cut: value(key), missing_left: true, left },
+            }
+        };
+        self.dense = Dense::new(self.columns, self.both_ways, &self.roots, self.steps.len(), node);
+        if self.dense.is_some() {
+            (self.roots, self.steps) = (Vec::new(), Vec::new());
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_dense(&self) -> bool {
+        self.dense.is_some()
+    }
+
     /// Numbers of a widened row.
     fn width(&self) -> usize {
         if self.both_ways { 2 * self.columns + 1 } else { self.columns + 1 }
@@ -93,7 +121,7 @@ impl Grove {
 
     /// The row as it is walked with: keys, of missing values the highest, so that they go right; 0 for leaves; and, where they may
     /// go left, all again with 0 for missing values.
-    pub(crate) fn widen(&self, row: &[f32], wide: &mut Vec<u32>) {
+    fn widen(&self, row: &[f32], wide: &mut Vec<u32>) {
         wide.clear();
         self.widen_more(row, wide);
     }
@@ -118,8 +146,12 @@ impl Grove {
         left.wrapping_add(u32::from(wide[slot as usize] >= key))
     }
 
-    /// The answers of all trees to one widened row, in their order.
-    pub(crate) fn row(&self, wide: &[u32], mut add: impl FnMut(f32)) {
+    /// The answers of all trees to one row, in their order; the buffer is for the row as it is walked with.
+    pub(crate) fn row(&self, row: &[f32], wide: &mut Vec<u32>, mut add: impl FnMut(f32)) {
+        if let Some(dense) = &self.dense {
+            return dense.row(row, add);
+        }
+        self.widen(row, wide);
         let (groups, rest) = self.roots.as_chunks::<LANES>();
         for group in groups {
             let mut at = *group;
@@ -150,13 +182,21 @@ impl Grove {
         }
     }
 
-    /// The answer of one tree to one widened row.
-    pub(crate) fn answer(&self, tree: usize, wide: &[u32]) -> Option<f32> {
-        self.roots.get(tree).map(|&root| self.alone(root, wide))
+    /// The answer of one tree to one row.
+    pub(crate) fn answer(&self, tree: usize, row: &[f32]) -> Option<f32> {
+        if let Some(dense) = &self.dense {
+            return dense.answer(tree, row);
+        }
+        let mut wide = Vec::new();
+        self.widen(row, &mut wide);
+        self.roots.get(tree).map(|&root| self.alone(root, &wide))
     }
 
     /// Adds the answers of all trees, in their order, to the sum of each row, in parallel. Rows follow each other.
     pub(crate) fn add_rows<S: Send>(&self, rows: &[f32], sums: &mut [S], add: impl Fn(&mut S, f32) + Sync) {
+        if let Some(dense) = &self.dense {
+            return dense.add_rows(rows, sums, &add);
+        }
         let columns = self.columns.max(1);
         sums.par_chunks_mut(BLOCK).zip(rows.par_chunks(BLOCK * columns)).for_each_init(Vec::new, |wide, (sums, rows)| {
             wide.clear();

@@ -2,7 +2,8 @@
 //! against him needs (T5).
 
 use super::Svm;
-use super::kernel::LANES;
+use super::kernel::exp;
+use super::serve::TILE;
 
 impl Svm {
     /// The slope of the decision at a scaled row, by column, in units of the margin for one unit of the scaled column; nothing for
@@ -15,13 +16,15 @@ impl Svm {
             return self.weights.iter().map(|&weight| f64::from(weight)).collect();
         }
         let mut out = vec![0.0; self.columns];
-        let mut near = [0.0f32; LANES];
-        for (block, weights) in self.lanes.iter().enumerate() {
-            self.vectors.near(block, row, self.gamma, &mut near);
-            near.iter_mut().zip(weights).for_each(|(near, weight)| *near *= weight);
-            for ((out, lanes), &value) in out.iter_mut().zip(self.vectors.block(block)).zip(row) {
-                let pull = |(near, lane): (&f32, &f32)| near * (lane - value);
-                *out += f64::from(near.iter().zip(lanes).map(pull).sum::<f32>());
+        for (vectors, weights) in self.vectors.tiles() {
+            let mut far = [0.0f32; TILE];
+            for (values, value) in vectors.iter().zip(row) {
+                far.iter_mut().zip(values).for_each(|(far, other)| *far += (other - value) * (other - value));
+            }
+            let near: [f32; TILE] = std::array::from_fn(|at| weights[at] * exp(-self.gamma * far[at]));
+            for ((out, values), &value) in out.iter_mut().zip(vectors).zip(row) {
+                let pull = |(near, other): (&f32, &f32)| near * (other - value);
+                *out += f64::from(near.iter().zip(values).map(pull).sum::<f32>());
             }
         }
         // d exp(-g |x - v|^2) / dx = 2 g (v - x) exp(..).
