@@ -114,6 +114,8 @@ pub fn groups(rows: &[Scored], column: &Column, threshold: f64) -> Vec<Group> {
             parts.sort_by_key(|(_, part)| std::cmp::Reverse(part.len()));
             // The rarest together, so that nobody is left out.
             let rest: Vec<Scored> = parts.drain(LEVELS_MAX.min(parts.len())..).flat_map(|(_, part)| part).collect();
+            let place = |level: &Option<&str>| categories.levels.iter().position(|known| Some(known.as_str()) == *level);
+            parts.sort_by_key(|(level, _)| place(level).unwrap_or(usize::MAX));
             let mut out: Vec<Group> =
                 parts.iter().map(|(level, part)| group(level.unwrap_or("(missing)").to_owned(), part, threshold)).collect();
             if !rest.is_empty() {

@@ -20,6 +20,8 @@ use crate::split::Split;
 use crate::stack::Stack;
 use crate::svm::Svm;
 
+/// Rows that are answered at once.
+const PREDICTED_ROWS: usize = 65_536;
 /// The uses of the run's seed.
 const SEED_BOOSTER: u64 = 1;
 const SEED_FOREST: u64 = 2;
@@ -177,7 +179,13 @@ impl Ensemble {
     /// # Errors
     /// A column of the model that is absent, or of the other kind.
     pub fn predict(&self, rows: &Frame) -> Result<Vec<Scores>, LearnError> {
-        self.predict_encoded(&self.preprocess.encode(rows)?)
+        // Part by part, so that beside the answers no copy of all rows is made.
+        let mut out = Vec::with_capacity(rows.rows());
+        for first in (0..rows.rows()).step_by(PREDICTED_ROWS) {
+            let part: Vec<usize> = (first..rows.rows().min(first + PREDICTED_ROWS)).collect();
+            out.extend(self.predict_encoded(&self.preprocess.encode(&rows.take(&part))?)?);
+        }
+        Ok(out)
     }
 
     /// Scores of rows that [`Preprocess::encode`] made, for engines that search in the encoded space.

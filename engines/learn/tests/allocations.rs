@@ -1,5 +1,7 @@
 //! An answer allocates nothing, however long the service has run: no caller can make it ask for memory by asking again (T3).
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
+
 mod common;
 
 use frame::Column;

@@ -79,6 +79,18 @@ fn a_loaded_model_answers_bit_for_bit() {
 }
 
 #[test]
+fn many_rows_are_answered_part_by_part_as_one_by_one() {
+    let (frame, labels) = generated(500, 1);
+    let model = Ensemble::fit(&frame, &labels, &small()).unwrap();
+    let (many, _) = generated(65_540, 2);
+    let all = model.predict(&many).unwrap();
+    assert_eq!(all.len(), 65_540);
+    for row in [0, 65_535, 65_536, 65_539] {
+        assert_eq!(model.predict(&many.take(&[row])).unwrap(), [all[row]]);
+    }
+}
+
+#[test]
 fn a_row_of_anything_gets_scores() {
     let model = model();
     for row in [

@@ -1,22 +1,23 @@
 //! The support vector machine in ONNX's own operators, number by number as we reckon: a calibration with steep steps would show any
 //! other rounding (T4).
 //!
-//! Distances and kernel values in 32 bits, column after column, as `svm/kernel.rs` takes them; no runtime may reorder that, for each
-//! operation is a node of its own. Weighted sums in 64 bits, where the order is worth less than 1e-12.
+//! Distances and kernel values in 32 bits, column after column, as `svm/serve.rs` takes them; no runtime may reorder that, for each
+//! operation is a node of its own. A fused step is taken in 64 bits, where the product is exact, and rounded: another bit than by one
+//! rounding comes out once in hundreds of millions. Weighted sums in 64 bits, where the order is worth less than 1e-12.
 
 use super::sigmoid;
 use crate::interchange::proto::{Graph, Kind};
 use crate::svm::{Parts, Svm};
 
-/// Cephes' `expf`, as in `svm/kernel.rs`; a test below holds the two together.
+/// Cephes' `expf`, as in `svm/serve.rs`; a test below holds the two together.
 #[expect(clippy::excessive_precision, reason = "Cephes' constants as published")]
 mod exp {
     /// Below this the result is under the smallest normal number.
     pub(super) const LEAST: f32 = -87.0;
     /// 1.5 * 2^23: added and taken away, it rounds to a whole number.
     pub(super) const ROUND: f32 = 12_582_912.0;
-    /// ln 2 in two parts, the second negative.
-    pub(super) const LN_2: [f32; 2] = [0.693_359_375, -2.121_944_4e-4];
+    /// Less ln 2, in two parts.
+    pub(super) const LN_2: [f32; 2] = [-0.693_359_375, 2.121_944_4e-4];
     /// The polynomial, highest power first.
     pub(super) const FACTORS: [f32; 6] =
         [1.987_569_15e-4, 1.398_199_95e-3, 8.333_451_907_3e-3, 4.166_579_589_4e-2, 1.666_666_545_9e-1, 5.000_000_120_1e-1];
@@ -45,16 +46,23 @@ fn nears(graph: &mut Graph, parts: &Parts, scaled: &str) -> String {
         let vectors = graph.floats(&[1, count], &values);
         let own = graph.column(scaled, column);
         let gap = graph.node("Sub", &[&vectors, &own]);
-        let square = graph.node("Mul", &[&gap, &gap]);
         far = Some(match far {
-            Some(far) => graph.node("Add", &[&far, &square]),
-            None => square,
+            Some(far) => fused(graph, [&gap, &gap, &far]),
+            None => graph.node("Mul", &[&gap, &gap]),
         });
     }
     let far = far.unwrap_or_else(|| scaled.to_owned());
     let width = graph.floats(&[], &[-parts.gamma]);
     let exponent = graph.node("Mul", &[&far, &width]);
     exponential(graph, &exponent)
+}
+
+/// `a * b + c`, rounded to 32 bits once.
+fn fused(graph: &mut Graph, numbers: [&str; 3]) -> String {
+    let [first, second, third] = numbers.map(|number| graph.cast(number, Kind::Double));
+    let product = graph.node("Mul", &[&first, &second]);
+    let sum = graph.node("Add", &[&product, &third]);
+    graph.cast(&sum, Kind::Float)
 }
 
 /// `exp` of numbers of at most 0, in 32 bits.
@@ -66,27 +74,17 @@ fn exponential(graph: &mut Graph, value: &str) -> String {
     let factors = exp::FACTORS.map(fixed);
 
     let value = graph.node("Max", &[value, &least]);
-    let whole = graph.node("Mul", &[&value, &turns]);
-    let whole = graph.node("Add", &[&whole, &round]);
+    let whole = fused(graph, [&value, &turns, &round]);
     let whole = graph.node("Sub", &[&whole, &round]);
-    let first = graph.node("Mul", &[&whole, &high]);
-    let second = graph.node("Mul", &[&whole, &low]);
-    let rest = graph.node("Sub", &[&value, &first]);
-    let rest = graph.node("Sub", &[&rest, &second]);
+    let rest = fused(graph, [&whole, &high, &value]);
+    let rest = fused(graph, [&whole, &low, &rest]);
     let mut sum = factors[0].clone();
     for factor in &factors[1..] {
-        let product = graph.node("Mul", &[&sum, &rest]);
-        sum = graph.node("Add", &[&product, factor]);
+        sum = fused(graph, [&sum, &rest, factor]);
     }
-    for last in [None, Some(&rest), Some(&one)] {
-        sum = match last {
-            None => {
-                let product = graph.node("Mul", &[&sum, &rest]);
-                graph.node("Mul", &[&product, &rest])
-            }
-            Some(last) => graph.node("Add", &[&sum, last]),
-        };
-    }
+    let square = graph.node("Mul", &[&rest, &rest]);
+    let next = graph.node("Add", &[&rest, &one]);
+    let sum = fused(graph, [&sum, &square, &next]);
     // A power of two is exact in every library.
     let power = graph.node("Pow", &[&base, &whole]);
     graph.node("Mul", &[&sum, &power])
@@ -99,6 +97,10 @@ mod tests {
     use crate::rng::Rng;
     use crate::spec::{Kernel, SvmSpec};
 
+    fn fused(first: f32, second: f32, third: f32) -> f32 {
+        (f64::from(first) * f64::from(second) + f64::from(third)) as f32
+    }
+
     /// The same operations in plain arithmetic, one by one as the graph has them.
     fn as_written(parts: &Parts, row: &[f32]) -> f64 {
         let mut sum = 0.0;
@@ -106,16 +108,16 @@ mod tests {
             let mut far = 0.0f32;
             for (own, value) in vector.iter().zip(row) {
                 let gap = own - value;
-                far += gap * gap;
+                far = fused(gap, gap, far);
             }
             let value = (far * -parts.gamma).max(exp::LEAST);
-            let whole = (value * std::f32::consts::LOG2_E + exp::ROUND) - exp::ROUND;
-            let rest = value - whole * exp::LN_2[0] - whole * exp::LN_2[1];
+            let whole = fused(value, std::f32::consts::LOG2_E, exp::ROUND) - exp::ROUND;
+            let rest = fused(whole, exp::LN_2[1], fused(whole, exp::LN_2[0], value));
             let mut part = exp::FACTORS[0];
             for factor in &exp::FACTORS[1..] {
-                part = part * rest + factor;
+                part = fused(part, rest, *factor);
             }
-            let near = (part * rest * rest + rest + 1.0) * libm::exp2f(whole);
+            let near = fused(part, rest * rest, rest + 1.0) * libm::exp2f(whole);
             sum += f64::from(near) * f64::from(*weight);
         }
         sum + parts.bias
