@@ -363,7 +363,7 @@ impl TrainSpec {
         }
     }
 
-    /// Between [`Self::guarded`] and the default, for tables whose churners are told by fine rules: more and stronger teachers, finer
+    /// Between [`Self::guarded`] and the default, for tables whose churners are told by fine rules: stronger teachers, finer
     /// trees. Remembers about twice as much as `guarded`, and a third of the default (`leak_table` prints it on a reader's own rows).
     pub fn balanced() -> Self {
         let guarded = Self::guarded();
@@ -378,7 +378,7 @@ impl TrainSpec {
                 bins: 64,
                 ..guarded.booster.clone()
             },
-            distil: Some(Distil { folds: 20, copies: 8, teacher }),
+            distil: Some(Distil { folds: 10, copies: 6, teacher }),
             ..guarded
         }
     }

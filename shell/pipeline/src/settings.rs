@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::Value;
 use tabular::TypedTable;
 
-use crate::run::last_moment;
+use crate::run::{last_moment, latest};
 
 /// The key that names the settings to start from.
 const BASE: &str = "base";
@@ -57,7 +57,7 @@ impl Base {
     pub const fn memory_tpr_max(self) -> f64 {
         match self {
             Self::Guarded | Self::Balanced => 0.01,
-            Self::Accurate => 0.1,
+            Self::Accurate => 0.2,
         }
     }
 }
@@ -102,6 +102,10 @@ fn tried(table: &TypedTable, horizon_days: i64) -> (Frame, Vec<bool>) {
     if let Some((train_to, _)) = last_moment(&moments, horizon_days) {
         rows.retain(|row| moment(*row) <= train_to);
     }
+    // A customer must not stand on both sides of a fold: of each the latest row.
+    let ids: Vec<&str> = rows.iter().map(|row| table.ids.get(*row).map_or("", String::as_str)).collect();
+    let moments: Vec<f64> = rows.iter().map(|row| moment(*row)).collect();
+    let rows: Vec<usize> = latest(&ids, &moments).into_iter().filter_map(|at| rows.get(at).copied()).collect();
     let step = rows.len().div_ceil(ROWS_MAX).max(1);
     let rows: Vec<usize> = rows.into_iter().step_by(step).collect();
     let frame = table.frame.only(|name| !table.protected.iter().any(|protected| protected == name)).take(&rows);
@@ -201,5 +205,8 @@ mod tests {
         table.time = Some((0..600).map(|row| Some(i64::from(row % 3) * 100 * day)).collect());
         assert_eq!(tried(&table, 90).1.len(), 400);
         assert_eq!(tried(&table, 150).1.len(), 200);
+        // Of a customer who comes at two moments the later row.
+        table.ids = (0..600).map(|row| (row / 3).to_string()).collect();
+        assert_eq!(tried(&table, 90).1.len(), 200);
     }
 }

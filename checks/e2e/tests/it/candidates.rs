@@ -96,6 +96,18 @@ fn a_column_that_knows_the_future_is_refused() {
 }
 
 #[test]
+fn a_level_that_knows_the_future_is_refused() {
+    let mut rows = Rows::new();
+    rows.header.push("last_calls".to_owned());
+    let churners = rows.churners();
+    for row in 0..rows.rows.len() {
+        let status = if churners.binary_search(&row).is_ok() && row % 50 != 0 { "closed" } else { "open" };
+        rows.rows[row].push(status.to_owned());
+    }
+    refused(&rows, ORDINARY, "column `last_calls` alone reaches AUC");
+}
+
+#[test]
 fn hidden_churners_among_the_most_valuable_are_refused() {
     let mut rows = Rows::new();
     let place = rows.place("monetary");

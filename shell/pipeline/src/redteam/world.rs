@@ -140,7 +140,9 @@ async fn deploy(
 }
 
 fn policy() -> String {
-    let mut text = crate::template("red-team", "incoming/customers.csv", "incoming/labels.csv", false, 0.6);
+    // Attacks meet the accurate settings, which remember most; the gate that would refuse them is measured apart.
+    let text = crate::template("red-team", "incoming/customers.csv", "incoming/labels.csv", false, 0.6);
+    let mut text = text.replace("memory_tpr_max = 0.2\n", "memory_tpr_max = 0.25\n");
     text.push_str(&format!(
         "\n[[feeds]]\nname = \"{FEED}\"\nsupplier = \"{SUPPLIER}\"\ninbox = \"inbox/{FEED}\"\njoin = \"region\"\nfeature = \"competitor_price\"\n"
     ));

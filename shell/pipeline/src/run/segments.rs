@@ -118,6 +118,9 @@ impl Run<'_> {
         let links = Links { parents, artefacts: vec![Artefact::object("segments", content)] };
         let count = u64::try_from(customers).unwrap_or(0);
         let mut note = format!("{} segments, stability {:.2}", segmentation.names.len(), facts.stability);
+        if policy.continuity == Keep::Renew {
+            note.push_str("; not compared with the last: `segments.continuity` is `renew`");
+        }
         if let Continuity::Compared { rand, bound, .. } = &facts.continuity {
             let _ = write!(note, "; as the last to {rand:.2}");
             if let Some(bound) = bound {

@@ -386,7 +386,7 @@ pub(crate) fn last_moment(times: &[f64], horizon_days: i64) -> Option<(f64, f64)
 }
 
 /// The latest row of each id; every row without one.
-fn latest(ids: &[&str], times: &[f64]) -> Vec<usize> {
+pub(crate) fn latest(ids: &[&str], times: &[f64]) -> Vec<usize> {
     let mut last: BTreeMap<&str, usize> = BTreeMap::new();
     let mut out: Vec<usize> = Vec::new();
     for (row, id) in ids.iter().enumerate() {
@@ -425,7 +425,27 @@ fn across(prepared: &Prepared, evaluation: &Evaluation) -> u64 {
     u64::try_from(parted.count()).unwrap_or(u64::MAX)
 }
 
-/// Number columns whose order alone tells the label.
+/// Parts of the rows by which levels are counted.
+const LEVEL_FOLDS: usize = 5;
+
+/// The AUC of a category alone: each row is scored by the share of churners that its level has among the rows of other parts.
+fn level_auc(levels: &frame::Categories, labels: &[bool]) -> f64 {
+    let mut counts: BTreeMap<(usize, u32), (f64, f64)> = BTreeMap::new();
+    for (row, (code, label)) in levels.codes.iter().zip(labels).enumerate() {
+        let count = counts.entry((row % LEVEL_FOLDS, *code)).or_default();
+        *count = (count.0 + f64::from(u8::from(*label)), count.1 + 1.0);
+    }
+    let score = |row: usize, code: u32| {
+        let others = (0..LEVEL_FOLDS).filter(|fold| *fold != row % LEVEL_FOLDS).filter_map(|fold| counts.get(&(fold, code)));
+        let (churned, all) = others.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        // A level that the others do not have says nothing.
+        (churned + 0.5) / (all + 1.0)
+    };
+    let scores: Vec<f64> = levels.codes.iter().enumerate().map(|(row, code)| score(row, *code)).collect();
+    metrics::roc_auc(&scores, labels)
+}
+
+/// Columns whose order, or whose levels, alone tell the label.
 fn leaks(prepared: &Prepared, least: f64) -> Vec<Leak> {
     let auc = |column: &frame::Column| match column {
         frame::Column::Number(values) => {
@@ -436,7 +456,7 @@ fn leaks(prepared: &Prepared, least: f64) -> Vec<Leak> {
             let auc = metrics::roc_auc(&scores, &labels);
             if auc.is_finite() { auc.max(1.0 - auc) } else { 0.5 }
         }
-        frame::Column::Category(_) => 0.5,
+        frame::Column::Category(levels) => level_auc(levels, &prepared.labels),
     };
     let all = prepared.frame.iter().map(|(name, column)| Leak { column: name.to_owned(), auc: auc(column) });
     all.filter(|leak| !(leak.auc < least.min(0.95))).collect()
