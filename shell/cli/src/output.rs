@@ -55,6 +55,11 @@ impl Output {
         }
     }
 
+    /// Whether people read the result.
+    pub(crate) fn is_text(&self) -> bool {
+        self.format == Format::Table
+    }
+
     /// A word that must be seen, such as a secret that is shown once.
     pub(crate) fn tell(&self, text: &str) {
         eprintln!("{}", addressed(text));

@@ -77,12 +77,14 @@ pub struct Trial {
 ///
 /// # Errors
 /// Too few rows or churners to try.
-pub fn try_bases(table: &TypedTable, horizon_days: i64) -> Result<Trial, LearnError> {
+pub fn try_bases(table: &TypedTable, horizon_days: i64, tell: &mut dyn FnMut(Base, f64)) -> Result<Trial, LearnError> {
     let (frame, labels) = tried(table, horizon_days);
     let seed = TrainSpec::default().seed + SEED_STEP;
-    let auc = |base: Base| -> Result<f64, LearnError> {
+    let mut auc = |base: Base| -> Result<f64, LearnError> {
         let found = cross_validate(&frame, &labels, &base.spec(), &Split::Stratified { folds: FOLDS, seed })?;
-        Ok(found.members.get(&Member::Vote).map_or(f64::NAN, |vote| vote.auc.mean))
+        let auc = found.members.get(&Member::Vote).map_or(f64::NAN, |vote| vote.auc.mean);
+        tell(base, auc);
+        Ok(auc)
     };
     let auc = [auc(Base::Guarded)?, auc(Base::Balanced)?, auc(Base::Accurate)?];
     let best = auc.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -122,7 +124,9 @@ pub(crate) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<TrainSpec, D::E
         None => Base::Accurate,
         Some(name) => {
             let known = Base::ALL.into_iter().find(|known| name.as_str() == Some(known.name()));
-            known.ok_or_else(|| D::Error::custom(format!("`train.{BASE}` can be \"guarded\", \"balanced\" or \"accurate\"")))?
+            known.ok_or_else(|| {
+                D::Error::custom(format!("`train.{BASE}` is {name}; it can be \"guarded\", \"balanced\" or \"accurate\""))
+            })?
         }
     };
     let mut whole = serde_json::to_value(base.spec()).map_err(D::Error::custom)?;
@@ -190,12 +194,12 @@ mod tests {
 
     #[test]
     fn the_settings_that_remember_least_are_taken_where_they_lose_little() {
-        let found = try_bases(&table(600), 90).unwrap();
+        let found = try_bases(&table(600), 90, &mut |_, _| ()).unwrap();
         assert_eq!(found.rows, 600);
         let best = found.auc.iter().copied().fold(0.0, f64::max);
         let at = Base::ALL.iter().position(|base| *base == found.base).unwrap();
         assert!(found.auc[at] >= best - PRICE_MAX && found.auc[..at].iter().all(|auc| *auc < best - PRICE_MAX), "{found:?}");
-        assert!(try_bases(&table(12), 90).is_err());
+        assert!(try_bases(&table(12), 90, &mut |_, _| ()).is_err());
     }
 
     #[test]

@@ -62,12 +62,18 @@ pub const DEMO_PEOPLE: [NewAccount<'static>; 6] = [
     NewAccount { name: "admin", display_name: "Admin", team: "platform", roles: &[Role::Admin] },
 ];
 
-/// Writes policy and contract into a new folder and makes everything else.
-pub async fn create_project(root: &Path, policy: &str, contract: &str) -> Result<Desk, PipelineError> {
+/// Refuses a folder that holds a project.
+pub fn check_free(root: &Path) -> Result<(), PipelineError> {
     if root.join("stayward.toml").exists() || root.join("vault").exists() {
         let why = format!("`{}` holds a project already", root.display());
         return Err(PipelineError::wrong(why, "choose another folder with `--project DIR`, or delete that one"));
     }
+    Ok(())
+}
+
+/// Writes policy and contract into a new folder and makes everything else.
+pub async fn create_project(root: &Path, policy: &str, contract: &str) -> Result<Desk, PipelineError> {
+    check_free(root)?;
     store::disk::make_folder(root)?;
     store::disk::write_atomic(&root.join("contract.toml"), contract.as_bytes())?;
     store::disk::write_atomic(&root.join("stayward.toml"), policy.as_bytes())?;

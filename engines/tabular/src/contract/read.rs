@@ -159,8 +159,19 @@ fn outsider(rule: &Rule) -> Result<(), Fault> {
     if read && one_way && !number {
         return Err(fault("outsider", "goes up or down only for a number; a category is immutable or free"));
     }
+    let unmoved = rule.outsider == Outsider::Immutable;
+    for (key, given) in
+        [("outsider_share_max", rule.outsider_share_max.is_some()), ("outsider_cost", rule.outsider_cost.is_some())]
+    {
+        if given && unmoved {
+            return Err(fault(key, "goes only with a column that outsiders can change: set `outsider`"));
+        }
+    }
+    if rule.outsider_share_max.is_some() && !number {
+        return Err(fault("outsider_share_max", "goes only with a number; an outsider gives a category any level"));
+    }
     if rule.outsider_share_max.is_some_and(|share| !(number && share > 0.0 && share <= 1.0)) {
-        return Err(fault("outsider_share_max", "must be a share above 0 to 1, of a number"));
+        return Err(fault("outsider_share_max", "must be a share above 0 to 1"));
     }
     if rule.outsider_cost.is_some_and(|cost| !(cost >= 0.0 && cost.is_finite())) {
         return Err(fault("outsider_cost", "must be 0 or more"));

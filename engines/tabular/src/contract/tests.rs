@@ -171,9 +171,10 @@ fn what_outsiders_can_do_reads_back_and_nonsense_is_refused() {
     assert_eq!(contract.columns[1].outsider, Outsider::DecreaseOnly);
     assert_eq!(Contract::parse(&contract.to_toml()).unwrap(), contract);
     let refused = |text: String, key: &str| assert_eq!(Contract::parse(&text).unwrap_err().key, key, "{text}");
-    refused(whole("outsider_share_max = 1.5", sum), "outsider_share_max");
-    refused(whole("outsider_share_max = nan", sum), "outsider_share_max");
-    refused(whole("outsider_cost = -1.0", sum), "outsider_cost");
+    refused(whole("outsider = \"free\"\noutsider_share_max = 1.5", sum), "outsider_share_max");
+    refused(whole("outsider = \"free\"\noutsider_share_max = nan", sum), "outsider_share_max");
+    refused(whole("outsider_cost = 1.0", sum), "outsider_cost");
+    refused(whole("outsider = \"free\"\noutsider_cost = -1.0", sum), "outsider_cost");
     refused(whole("", &sum.replace("\"part\"", "\"none\"")), "relation");
     refused(whole("", &sum.replace("\"part\"", "\"all\"")), "relation");
     refused(whole("", sum).replace("40.0", "-4.0"), "outsider_budget");

@@ -12,7 +12,8 @@ const HEAD: &str = "\
 # outsider:  immutable | increase-only | decrease-only | free: what somebody outside can do to the true value; how far he can move a
 #            number (outsider_share_max, of its range) and what a unit or another level costs him (outsider_cost; outsider_budget at
 #            the top is what he can pay for one row). `[[relation]]` of kind sum (total, parts) or at-least (larger, smaller)
-#            holds whatever he does.
+#            binds outsiders, not the data: a row where it
+#            does not hold is free of it.
 # Ranges were widened: each end of the seen range moved out by a quarter of its width, then to a round figure; a least value
 # of 0 or more stays at 0 or more, shares stay in 0..1, and whole numbers without gaps and of at most 20 values (codes, flags) are kept as seen.
 ";

@@ -83,7 +83,7 @@ fn spell_sure(sure: Sure) -> String {
         LabelSet::Neither => "neither label: the customer is unlike those of either",
     };
     let (low, high) = sure.interval;
-    format!(" (probability {low:.3} to {high:.3}; missing at most 10 % of either label: {labels})")
+    format!(" (calibrated: {low:.3} to {high:.3}; by a test that misses 10 % of either label: {labels})")
 }
 
 fn spell_model(found: &ModelExplained) -> String {

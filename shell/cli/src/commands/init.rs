@@ -77,6 +77,7 @@ struct Guess {
 
 pub(crate) async fn run(args: InitArgs, project: Option<PathBuf>, out: &Output) -> Ended {
     let root = project.unwrap_or_else(|| PathBuf::from(PROJECT));
+    setup::check_free(&root)?;
     out.say(&format!("reading {}", args.data.display()));
     let loaded = data::load(&args.data)?;
     let profile = tabular::profile::profile(&loaded.batches, loaded.decimal)
@@ -130,11 +131,12 @@ fn settings(
     }
     out.say("trying settings on the table: how much AUC does it cost to remember less of each person?");
     let table = data::typed(contract, &loaded.batches)?;
-    match try_bases(&table, SplitPolicy::default().horizon_days) {
+    let mut tell = |base: Base, auc: f64| out.say(&format!("  {:<9} AUC {auc:.4}", base.name()));
+    match try_bases(&table, SplitPolicy::default().horizon_days, &mut tell) {
         Ok(trial) => {
             let [guarded, balanced, accurate] = trial.auc;
             let words = format!("AUC guarded {guarded:.4}, balanced {balanced:.4}, accurate {accurate:.4}");
-            out.say(&format!("{words}: `{}` it is", trial.base.name()));
+            out.say(&format!("`{}` it is: it remembers least among those that lose no more than 0.005", trial.base.name()));
             let why = format!("# Tried by `init` on {} rows in three folds: {words}.\n", trial.rows);
             Ok((trial.base, Some(trial), why))
         }
@@ -230,10 +232,12 @@ fn next(out: &Output, made: &Made, (broken, first): (u64, Option<&String>), file
         out.say(&format!("\n{broken} record(s) could not be read and will be set aside{first}\nall of them: stayward validate {file} --project {project}"));
     }
     out.tell(&format!("\nProject {project}: look at {project}/contract.toml (roles, ranges) and {project}/stayward.toml (policy).\n\nAccounts, shown once (the second factor goes into an authenticator app):"));
+    // In JSON they stand in the result, and need not stand in a log of errors, too.
+    let secret = |text: &str| if out.is_text() { text.to_owned() } else { "(in the result)".to_owned() };
     for account in &made.accounts {
-        out.tell(&format!("  {:<7} password {}   {}", account.name, account.password, account.otpauth_url));
+        out.tell(&format!("  {:<7} password {}   {}", account.name, secret(&account.password), secret(&account.otpauth_url)));
     }
-    out.tell(&format!("API key of application `{}`, shown once:\n  {}", made.key.application, made.key.key));
+    out.tell(&format!("API key of application `{}`, shown once:\n  {}", made.key.application, secret(&made.key.key)));
     out.tell("You are logged in as `owner`; the second factor was confirmed on this machine. Protected columns are not used by the model.");
     let flag = if project == PROJECT { String::new() } else { format!(" --project {project}") };
     out.tell(&format!("\nNext:\n  stayward run{flag}\n  stayward serve{flag}"));

@@ -167,7 +167,7 @@ fn spell(shown: &Shown) -> String {
     let report = &shown.report;
     let name = |member: Member| match member {
         Member::Booster => "XGBoost",
-        Member::Svm => "SVM (RBF)",
+        Member::Svm => "SVM",
         Member::Forest => "Random Forest",
         Member::Vote => "vote",
     };
@@ -193,7 +193,7 @@ fn spell(shown: &Shown) -> String {
         })
         .collect();
     format!(
-        "model {}\ntested {}: {}\nlearnt from all {} labelled rows, {:.1} % churn; {} columns\n\n{}\n\n{}\n\n{}\n\nprotected columns, not used: {}",
+        "model {} (`stayward model ls` says which one is deployed)\ntested {}: {}\nlearnt from all {} labelled rows, {:.1} % churn; {} columns\n\n{}\n\n{}\n\n{}\n\nprotected columns, not used: {}",
         shown.model,
         report.split,
         tested(report),

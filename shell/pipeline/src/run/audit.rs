@@ -203,7 +203,7 @@ pub(super) fn robustness_in_words(found: &Robustness) -> Vec<(String, String)> {
         return vec![("moves of outsiders".to_owned(), words)];
     }
     let mut out = vec![(
-        format!("booster under moves of {:.0} % of the range", found.eps * 100.0),
+        format!("booster under moves of the contract (or {:.0} % of a range)", found.eps * 100.0),
         format!(
             "balanced accuracy {:.3}, certified {:.3} on {} rows ({:.1} % undecided); moved: {}",
             found.balanced_accuracy,
@@ -216,7 +216,7 @@ pub(super) fn robustness_in_words(found: &Robustness) -> Vec<(String, String)> {
     out.extend(found.evasions.iter().map(|one| {
         let (low, high) = one.interval;
         let words = format!("{} of {} right answers turned (95 % interval {low:.2} to {high:.2})", one.won, one.tried);
-        (format!("vote against who knows the {}", one.knows), words)
+        (format!("vote, attacker who knows the {}", one.knows), words)
     }));
     out
 }
@@ -240,12 +240,12 @@ pub(super) fn memory_in_words(found: &Memory) -> (String, String) {
 /// The same of the curve that training against outsiders was chosen by.
 pub(super) fn hardening_in_words(found: &Hardening) -> Vec<(String, String)> {
     let line = |point: &TradeoffPoint| {
-        let chosen = if point.strength == found.strength { "; chosen" } else { "" };
+        let chosen = if point.strength == found.strength { "; chosen by `[harden]`" } else { "" };
         let words = format!(
-            "AUC {:.4}, balanced accuracy {:.3}, under attack {:.3} ({} of {} right answers turned){chosen}",
-            point.auc, point.balanced_accuracy, point.withstood, point.won, point.tried
+            "on a quarter kept back AUC {:.4}; an attacker turns {} of {} right answers, balanced accuracy {:.3} falls to {:.3}{chosen}",
+            point.auc, point.won, point.tried, point.balanced_accuracy, point.withstood
         );
-        (format!("training against outsiders, strength {}", point.strength), words)
+        (format!("trained against outsiders by strength {}", point.strength), words)
     };
     found.points.iter().map(line).collect()
 }

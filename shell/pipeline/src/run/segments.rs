@@ -122,9 +122,9 @@ impl Run<'_> {
             note.push_str("; not compared with the last: `segments.continuity` is `renew`");
         }
         if let Continuity::Compared { rand, bound, .. } = &facts.continuity {
-            let _ = write!(note, "; as the last to {rand:.2}");
+            let _ = write!(note, "; known customers sorted as before to {rand:.2}");
             if let Some(bound) = bound {
-                let _ = write!(note, ", new customers move a centre by at most {bound:.2} sd");
+                let _ = write!(note, ", new ones can move a centre by at most {bound:.2} sd");
             }
         }
         let rows = Rows { came: count, went: count, began: Some(began), note, ..Rows::default() };

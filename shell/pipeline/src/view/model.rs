@@ -165,7 +165,7 @@ fn figures(detail: ModelDetail, report: &Report) -> ModelDetail {
 fn name(member: Member) -> &'static str {
     match member {
         Member::Booster => "XGBoost",
-        Member::Svm => "SVM (RBF)",
+        Member::Svm => "SVM",
         Member::Forest => "Random Forest",
         Member::Vote => "vote",
     }

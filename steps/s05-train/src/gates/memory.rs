@@ -31,7 +31,7 @@ impl Gate<Training, Facts> for MemoryGate {
                 || format!("`{}` rows are too few to measure one false alarm in a thousand", memory.rows),
                 |tpr| {
                     format!(
-                        "{} finds `{:.2}` % of the people trained on at one false alarm in a thousand (up to `{:.2}` %)",
+                        "{} finds `{:.2}` % of the people trained on at one false alarm in a thousand (up to `{:.2}` %, which counts)",
                         memory.attack,
                         tpr * 100.0,
                         memory.tpr_high * 100.0
@@ -42,7 +42,7 @@ impl Gate<Training, Facts> for MemoryGate {
             if memory.tpr.is_none() {
                 return Refuse(Finding::inconclusive(why, "bring more labelled customers: some 330 are needed to measure it"));
             }
-            let help = "set `base = \"guarded\"` under `[train]` in stayward.toml, or larger leaves and fewer rows a tree, then train again; the limit is `quality.memory_tpr_max`";
+            let help = "set `base = \"guarded\"` under `[train]` in stayward.toml, or `balanced`, then train again; the limit is `quality.memory_tpr_max`";
             return Refuse(Finding::seen(why, help));
         }
         Pass(candidate)
