@@ -18,4 +18,11 @@ def customers(project):
     with open(project / "incoming" / "customers.csv", newline="") as table:
         rows = [row for row in csv.DictReader(table) if "" not in row.values()]
     last = max(row["cutoff"] for row in rows)
-    return [{**row, "competitor_price": lowest[row["region"]]} for row in rows if row["cutoff"] == last]
+    with open(project / "incoming" / "labels.csv", newline="") as table:
+        left = {row["customer_id"] for row in csv.DictReader(table) if row["churned"] == "yes" and row["cutoff"] == last}
+    rows = [{**row, "competitor_price": lowest[row["region"]]} for row in rows if row["cutoff"] == last]
+    # Who left and who stayed in turns: the first few hold both.
+    gone = [row for row in rows if row["customer_id"] in left]
+    here = [row for row in rows if row["customer_id"] not in left]
+    in_turns = [row for pair in zip(gone, here) for row in pair]
+    return in_turns + gone[len(here) :] + here[len(gone) :]

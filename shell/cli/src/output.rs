@@ -140,6 +140,10 @@ impl Progress for Live<'_> {
         }
     }
 
+    fn warn(&mut self, words: &str) {
+        self.out.say(&format!("  note: {words}"));
+    }
+
     fn on_the_way(&mut self, words: &str) {
         // The line is overwritten by the next, and by the step's end.
         if self.out.colour && !self.out.quiet {

@@ -57,6 +57,8 @@ pub struct StepReport {
 pub trait Progress: Send {
     /// A step begins.
     fn begin(&mut self, step: &str, about: &str);
+    /// What will stop this run later, said while there is time to mend it.
+    fn warn(&mut self, _words: &str) {}
     /// A word on the way through a long step.
     fn on_the_way(&mut self, _words: &str) {}
     /// It ended.
