@@ -15,12 +15,14 @@
     reason = "an example that measures reads files, the clock, and prints"
 )]
 
+mod table;
+
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::time::Instant;
 
-use evade::{Campaign, Cell, Knowledge, Moves, Plan, Point, Reach, Relation, Rule, Space, Tally, campaign, choose, point};
-use frame::{Categories, Column, Frame};
+use evade::{Campaign, Knowledge, Moves, Plan, Point, Reach, Relation, Rule, Space, Tally, campaign, cells, choose, point};
+use frame::{Column, Frame};
 use learn::interval::clopper_pearson;
 use learn::{Ensemble, Split, TrainSpec, metrics};
 
@@ -370,17 +372,6 @@ fn spaces(model: &Ensemble, data: &Data, train: &Frame) -> Outcome<Vec<(String, 
     Ok(out)
 }
 
-/// Raw rows in the order of the model's columns.
-fn cells(model: &Ensemble, rows: &Frame) -> Vec<Vec<Cell>> {
-    let cell = |column: Option<&Column>, row: usize| match column {
-        Some(Column::Number(values)) if values[row].is_finite() => Cell::Number(values[row]),
-        Some(Column::Category(categories)) => categories.text(row).map_or(Cell::Missing, |text| Cell::Text(text.to_owned())),
-        Some(Column::Number(_)) | None => Cell::Missing,
-    };
-    let row = |row: usize| model.columns().iter().map(|spec| cell(rows.column(&spec.name), row)).collect();
-    (0..rows.rows()).map(row).collect()
-}
-
 /// Frame and labels, equal rows once; columns that are all numbers (or empty) become numbers.
 fn read(data: &Data) -> Outcome<(Frame, Vec<bool>)> {
     let folder = std::env::var("STAYWARD_DATA").map_err(|_| "STAYWARD_DATA names no folder of public data")?;
@@ -401,17 +392,5 @@ fn read(data: &Data) -> Outcome<(Frame, Vec<bool>)> {
         let at = place(column).ok_or("the column of moments is not there")?;
         rows.retain(|row| row.get(at) == Some(&value));
     }
-    let cells = |at: usize| rows.iter().map(move |row| row.get(at).copied().unwrap_or_default());
-    let at = place(data.label).ok_or("the label is no column")?;
-    let labels = cells(at).map(|cell| matches!(cell.to_lowercase().as_str(), "1" | "yes" | "true")).collect();
-    let mut frame = Frame::new(rows.len());
-    for (at, name) in names.iter().enumerate().filter(|(_, name)| **name != data.label && !data.dropped.contains(name)) {
-        let number = |cell: &str| if cell.is_empty() { Some(f64::NAN) } else { cell.parse().ok() };
-        let column = match cells(at).map(number).collect::<Option<Vec<f64>>>() {
-            Some(numbers) => Column::Number(numbers),
-            None => Column::Category(Categories::from_texts(cells(at).map(|cell| Some(cell).filter(|cell| !cell.is_empty())))),
-        };
-        frame.push(name, column)?;
-    }
-    Ok((frame, labels))
+    table::typed(&names, &rows, data.label, |name| data.dropped.contains(&name))
 }

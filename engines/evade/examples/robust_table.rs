@@ -13,10 +13,12 @@
     reason = "an example that measures reads files, the clock, and prints"
 )]
 
+mod table;
+
 use std::time::Instant;
 
 use evade::{Counts, Trees, certified, certify_rows};
-use frame::{Categories, Column, Frame};
+use frame::Frame;
 use learn::forest::Forest;
 use learn::gbm::{Aids, Booster};
 use learn::{BoosterSpec, ForestSpec, Matrix, Preprocess, Reach, RobustSpec, Split, metrics};
@@ -182,17 +184,5 @@ fn read(text: &str, label: &str, dropped: &[String]) -> Outcome<(Frame, Vec<bool
     let mut lines = text.lines();
     let names: Vec<&str> = lines.next().ok_or("there are no rows")?.split(',').map(str::trim).collect();
     let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').map(str::trim).collect()).collect();
-    let cells = |at: usize| rows.iter().map(move |row| row.get(at).copied().unwrap_or_default());
-    let at = names.iter().position(|name| *name == label).ok_or("the label is no column")?;
-    let labels = cells(at).map(|cell| matches!(cell.to_lowercase().as_str(), "1" | "yes" | "true")).collect();
-    let mut frame = Frame::new(rows.len());
-    for (at, name) in names.iter().enumerate().filter(|(_, name)| **name != label && !dropped.iter().any(|drop| drop == *name)) {
-        let number = |cell: &str| if cell.is_empty() { Some(f64::NAN) } else { cell.parse().ok() };
-        let column = match cells(at).map(number).collect::<Option<Vec<f64>>>() {
-            Some(numbers) => Column::Number(numbers),
-            None => Column::Category(Categories::from_texts(cells(at).map(|cell| Some(cell).filter(|cell| !cell.is_empty())))),
-        };
-        frame.push(name, column)?;
-    }
-    Ok((frame, labels))
+    table::typed(&names, &rows, label, |name| dropped.iter().any(|drop| drop == name))
 }

@@ -16,7 +16,7 @@ pub use attack::{Attacked, Campaign, Evasion, Knowledge, Tally, campaign};
 pub use certify::{Certificate, Counts, Verdict, Worst, certify, certify_rows, worst};
 pub use nearest::{Nearest, nearest};
 pub use region::Region;
-pub use space::{Cell, Moves, Reach, Relation, Rule, Space};
+pub use space::{Cell, Moves, Reach, Relation, Rule, Space, cells};
 pub use summary::{Certified, certified};
 pub use tradeoff::{Plan, Point, TradeoffError, choose, curve, point};
 pub use trees::{EvadeError, Node, Sum, Trees};

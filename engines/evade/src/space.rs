@@ -3,7 +3,8 @@
 //! Rows are raw, as a model's columns name them, so that levels of a category always stay one level and a whole number stays whole.
 //! The words fit those of a contract (`outsider = "immutable"`, `"increase-only"`, `"free"`).
 
-use learn::{ColumnKind, ColumnSpec, Value};
+use frame::{Column, Frame};
+use learn::{ColumnKind, ColumnSpec, Ensemble, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::trees::EvadeError;
@@ -41,6 +42,19 @@ impl Cell {
             Self::Text(_) | Self::Missing => None,
         }
     }
+}
+
+/// Raw rows in the order of the model's columns.
+pub fn cells(model: &Ensemble, rows: &Frame) -> Vec<Vec<Cell>> {
+    let cell = |column: Option<&Column>, row: usize| match column {
+        Some(Column::Number(values)) => {
+            values.get(row).copied().filter(|value| value.is_finite()).map_or(Cell::Missing, Cell::Number)
+        }
+        Some(Column::Category(categories)) => categories.text(row).map_or(Cell::Missing, |text| Cell::Text(text.to_owned())),
+        None => Cell::Missing,
+    };
+    let row = |row: usize| model.columns().iter().map(|spec| cell(rows.column(&spec.name), row)).collect();
+    (0..rows.rows()).map(row).collect()
 }
 
 /// Which way a column can be moved.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use frame::{Column, Frame};
 
 use crate::attack::Oracle;
-use crate::space::{Cell, Moves, Reach, Rule, Space};
+use crate::space::{Cell, Moves, Reach, Rule, Space, cells};
 use crate::trees::EvadeError;
 
 /// Most strengths of a curve: each costs a training.
@@ -221,19 +221,6 @@ fn balanced(turned: &[Option<bool>], truth: &[bool], holds: impl Fn(Option<bool>
         (Some(one), Some(two)) => f64::midpoint(one, two),
         (one, two) => one.or(two).unwrap_or(0.0),
     }
-}
-
-/// Raw rows in the order of the model's columns.
-fn cells(model: &Ensemble, rows: &Frame) -> Vec<Vec<Cell>> {
-    let cell = |column: Option<&Column>, row: usize| match column {
-        Some(Column::Number(values)) => {
-            values.get(row).copied().filter(|value| value.is_finite()).map_or(Cell::Missing, Cell::Number)
-        }
-        Some(Column::Category(categories)) => categories.text(row).map_or(Cell::Missing, |text| Cell::Text(text.to_owned())),
-        None => Cell::Missing,
-    };
-    let row = |row: usize| model.columns().iter().map(|spec| cell(rows.column(&spec.name), row)).collect();
-    (0..rows.rows()).map(row).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! rows that the model had not seen, by attackers that no training knows.
 
 use evade::{Campaign, Cell, Counts, EvadeError, Knowledge, Moves, Region, Relation, Rule, Space, Trees};
-use frame::{Column, Frame};
+use frame::Frame;
 use learn::{ColumnKind, Ensemble, Fold, Matrix, Reach, TrainSpec};
 use s05_train::{Evasion, Robustness};
 use tabular::contract::{ColumnRule, Kind, Missing, Outsider, Role};
@@ -50,8 +50,8 @@ pub(super) fn robustness(
     let evasions = attacked(
         &model,
         &space(project, &model, (&movable, &relations), &ends)?,
-        (&cells(&model, &rows), &truth),
-        &cells(&model, &frame.take(&known)),
+        (&evade::cells(&model, &rows), &truth),
+        &evade::cells(&model, &frame.take(&known)),
     )?;
     Ok(Robustness {
         eps,
@@ -248,17 +248,4 @@ fn attacked(
         out.push(Evasion { knows: name.to_owned(), tried: tally.tried, won: tally.won, interval: tally.interval });
     }
     Ok(out)
-}
-
-/// Raw rows in the order of the model's columns.
-fn cells(model: &Ensemble, rows: &Frame) -> Vec<Vec<Cell>> {
-    let cell = |column: Option<&Column>, row: usize| match column {
-        Some(Column::Number(values)) => {
-            values.get(row).copied().filter(|value| value.is_finite()).map_or(Cell::Missing, Cell::Number)
-        }
-        Some(Column::Category(categories)) => categories.text(row).map_or(Cell::Missing, |text| Cell::Text(text.to_owned())),
-        None => Cell::Missing,
-    };
-    let row = |row: usize| model.columns().iter().map(|spec| cell(rows.column(&spec.name), row)).collect();
-    (0..rows.rows()).map(row).collect()
 }
