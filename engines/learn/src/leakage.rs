@@ -10,6 +10,8 @@ use std::fmt::{self, Display, Formatter};
 use frame::{Categories, Column, Frame};
 use serde::{Deserialize, Serialize};
 
+use crate::metrics;
+
 /// A finding about missing values needs a chance below this that as many rows of one label came together by luck.
 pub const CHANCE_MAX: f64 = 1e-6;
 /// Share of known values that must be moments before a column is one of moments.
@@ -22,6 +24,8 @@ pub const ORDER_MIN: f64 = 0.95;
 pub const ROWS_MIN: usize = 30;
 /// Whole numbers that use at least this share of their range were dealt out one by one.
 pub const DENSE_MIN: f64 = 0.25;
+/// Parts of the rows by which levels are counted.
+const LEVEL_FOLDS: usize = 5;
 /// First and last moment that is taken for one: the years 1990 and 2099, seconds since 1970 in UTC.
 const SECONDS: (f64, f64) = (631_152_000.0, 4_102_444_799.0);
 const DAY_SECONDS: f64 = 86_400.0;
@@ -142,6 +146,36 @@ pub fn identifiers(frame: &Frame, moments: Option<&[f64]>) -> Vec<LeakFinding> {
         }
     }
     out
+}
+
+/// How well a column alone ranks the label: the AUC of its numbers, either way round, or of its levels; 0.5 where it says nothing.
+pub fn alone(column: &Column, labels: &[bool]) -> f64 {
+    match column {
+        Column::Number(values) => {
+            let known = values.iter().zip(labels).filter(|(value, _)| value.is_finite());
+            let (scores, labels): (Vec<f64>, Vec<bool>) = known.map(|(value, label)| (*value, *label)).unzip();
+            let auc = metrics::roc_auc(&scores, &labels);
+            if auc.is_finite() { auc.max(1.0 - auc) } else { 0.5 }
+        }
+        Column::Category(levels) => level_auc(levels, labels),
+    }
+}
+
+/// The AUC of a category alone: each row is scored by the share of churners that its level has among the rows of other parts.
+fn level_auc(levels: &Categories, labels: &[bool]) -> f64 {
+    let mut counts: BTreeMap<(usize, u32), (f64, f64)> = BTreeMap::new();
+    for (row, (code, label)) in levels.codes.iter().zip(labels).enumerate() {
+        let count = counts.entry((row % LEVEL_FOLDS, *code)).or_default();
+        *count = (count.0 + f64::from(u8::from(*label)), count.1 + 1.0);
+    }
+    let score = |row: usize, code: u32| {
+        let others = (0..LEVEL_FOLDS).filter(|fold| *fold != row % LEVEL_FOLDS).filter_map(|fold| counts.get(&(fold, code)));
+        let (churned, all) = others.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        // A level that the others do not have says nothing.
+        (churned + 0.5) / (all + 1.0)
+    };
+    let scores: Vec<f64> = levels.codes.iter().enumerate().map(|(row, code)| score(row, *code)).collect();
+    metrics::roc_auc(&scores, labels)
 }
 
 /// What numbers say of their rows.
@@ -325,6 +359,19 @@ mod tests {
         let mut frame = Frame::new(ROWS);
         frame.push("x", column).unwrap();
         frame
+    }
+
+    #[test]
+    fn a_column_that_tells_the_label_ranks_it_alone() {
+        let labels = labels();
+        let ranked = |column: Column| alone(&column, &labels);
+        let told = |row: usize| labels[row];
+        assert!(ranked(texts(|row| Some(if told(row) { "closed" } else { "open" }.to_owned()))) > 0.99);
+        assert!(ranked(numbers(|row| if told(row) { -3.0 } else { 5.0 + row as f64 })) > 0.99);
+        assert!(ranked(texts(|row| Some((row % 3).to_string()))) < 0.6);
+        // A level of its own for each row says nothing of other rows, and neither does nothing.
+        assert!((ranked(texts(|row| Some(row.to_string()))) - 0.5).abs() < 1e-9);
+        assert_eq!(ranked(numbers(|_| f64::NAN)), 0.5);
     }
 
     fn check_future(column: Column, expected: Option<Leak>) {

@@ -110,6 +110,14 @@ pub fn stored_columns(contract: &Contract) -> Vec<String> {
     stored_contract(contract).columns.into_iter().filter(|rule| rule.role != Role::Ignore).map(|rule| rule.name).collect()
 }
 
+/// Places of each customer's latest row, rising; every row where the table names no customers.
+pub fn latest_places(table: &TypedTable) -> Vec<usize> {
+    let mut places: Vec<usize> = latest_rows(table).into_values().collect();
+    places.extend((0..table.rows()).filter(|row| table.ids.get(*row).is_none_or(String::is_empty)));
+    places.sort_unstable();
+    places
+}
+
 /// Row of the latest moment of each customer, by id; a later row of the same moment wins.
 pub fn latest_rows(table: &TypedTable) -> BTreeMap<String, usize> {
     let moment = |row: usize| table.time.as_ref().and_then(|all| all.get(row).copied().flatten()).unwrap_or(i64::MIN);

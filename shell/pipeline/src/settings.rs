@@ -7,7 +7,8 @@ use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::Value;
 use tabular::TypedTable;
 
-use crate::run::{last_moment, latest};
+use crate::data;
+use crate::run::last_moment;
 
 /// The key that names the settings to start from.
 const BASE: &str = "base";
@@ -105,9 +106,8 @@ fn tried(table: &TypedTable, horizon_days: i64) -> (Frame, Vec<bool>) {
         rows.retain(|row| moment(*row) <= train_to);
     }
     // A customer must not stand on both sides of a fold: of each the latest row.
-    let ids: Vec<&str> = rows.iter().map(|row| table.ids.get(*row).map_or("", String::as_str)).collect();
-    let moments: Vec<f64> = rows.iter().map(|row| moment(*row)).collect();
-    let rows: Vec<usize> = latest(&ids, &moments).into_iter().filter_map(|at| rows.get(at).copied()).collect();
+    let places = data::latest_places(&table.take(&rows));
+    let rows: Vec<usize> = places.into_iter().filter_map(|at| rows.get(at).copied()).collect();
     let step = rows.len().div_ceil(ROWS_MAX).max(1);
     let rows: Vec<usize> = rows.into_iter().step_by(step).collect();
     let frame = table.frame.only(|name| !table.protected.iter().any(|protected| protected == name)).take(&rows);

@@ -36,7 +36,7 @@ pub use search::{SettingsFound, search_settings};
 pub use segments::current_segments;
 pub(crate) use source::{CUSTOMERS, read_customers};
 pub use state::{Deployed, Pointer, SegmentsState, Settled, TrainedState};
-pub(crate) use training::{MODELS, last_moment, latest, model_folder};
+pub(crate) use training::{MODELS, last_moment, model_folder};
 pub use training::{Report, environment};
 
 /// Steps by the names that `run --from` and `--to` take, in order.

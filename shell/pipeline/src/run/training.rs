@@ -8,7 +8,7 @@ use frame::Frame;
 use gate::{Digest, Receipt, Witness};
 use learn::conformal::{self, Conformal};
 use learn::evaluate::Spread;
-use learn::{Ensemble, Evaluation, Member, Segments, Split, TrainSpec, metrics};
+use learn::{Ensemble, Evaluation, Member, Segments, Split, TrainSpec};
 use outlier::{GuardSpec, Reference, Spec};
 use s05_train::{Facts, Leak, Lineage, Measured, Policy, Robustness, Telltale};
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ use super::state::{LabelsState, SegmentsState, Settled, TrainedState};
 use super::{Rows, Run};
 use crate::evidence::{Artefact, Links, LogWitness, proof};
 use crate::policy::SplitMode;
-use crate::{PipelineError, Project, crash};
+use crate::{PipelineError, Project, crash, data};
 
 /// Where models are kept, below the project.
 pub(crate) const MODELS: &str = "models";
@@ -240,13 +240,12 @@ impl Run<'_> {
         let seconds =
             |row: usize| customers.time.as_ref().and_then(|all| all.get(row).copied().flatten()).map_or(f64::NAN, |at| at as f64);
         let places: Vec<usize> = (0..all.len()).filter(|row| all.get(*row).is_some_and(Option::is_some)).collect();
-        let times: Vec<f64> = places.iter().map(|row| seconds(*row)).collect();
-        let ids: Vec<&str> = places.iter().map(|row| customers.ids.get(*row).map_or("", String::as_str)).collect();
+        let times = places.iter().map(|row| seconds(*row)).collect();
         let value = |all: &Vec<f64>| places.iter().map(|row| all.get(*row).copied().unwrap_or(f64::NAN)).collect();
         Ok(Prepared {
             frame,
             labels: known,
-            latest: latest(&ids, &times),
+            latest: data::latest_places(&customers.take(&places)),
             times,
             value: customers.value.as_ref().map(value),
             people: customers.frame.only(|name| customers.protected.iter().any(|known| known == name)).take(&places),
@@ -385,25 +384,6 @@ pub(crate) fn last_moment(times: &[f64], horizon_days: i64) -> Option<(f64, f64)
     Some((train_to, last))
 }
 
-/// The latest row of each id; every row without one.
-pub(crate) fn latest(ids: &[&str], times: &[f64]) -> Vec<usize> {
-    let mut last: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut out: Vec<usize> = Vec::new();
-    for (row, id) in ids.iter().enumerate() {
-        let time = |row: usize| times.get(row).copied().filter(|at| !at.is_nan()).unwrap_or(f64::NEG_INFINITY);
-        match last.get(id) {
-            _ if id.is_empty() => out.push(row),
-            Some(known) if time(*known) > time(row) => {}
-            Some(_) | None => {
-                last.insert(id, row);
-            }
-        }
-    }
-    out.extend(last.into_values());
-    out.sort_unstable();
-    out
-}
-
 fn picked(labels: &[bool], rows: &[usize]) -> Vec<bool> {
     rows.iter().filter_map(|row| labels.get(*row).copied()).collect()
 }
@@ -425,40 +405,12 @@ fn across(prepared: &Prepared, evaluation: &Evaluation) -> u64 {
     u64::try_from(parted.count()).unwrap_or(u64::MAX)
 }
 
-/// Parts of the rows by which levels are counted.
-const LEVEL_FOLDS: usize = 5;
-
-/// The AUC of a category alone: each row is scored by the share of churners that its level has among the rows of other parts.
-fn level_auc(levels: &frame::Categories, labels: &[bool]) -> f64 {
-    let mut counts: BTreeMap<(usize, u32), (f64, f64)> = BTreeMap::new();
-    for (row, (code, label)) in levels.codes.iter().zip(labels).enumerate() {
-        let count = counts.entry((row % LEVEL_FOLDS, *code)).or_default();
-        *count = (count.0 + f64::from(u8::from(*label)), count.1 + 1.0);
-    }
-    let score = |row: usize, code: u32| {
-        let others = (0..LEVEL_FOLDS).filter(|fold| *fold != row % LEVEL_FOLDS).filter_map(|fold| counts.get(&(fold, code)));
-        let (churned, all) = others.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-        // A level that the others do not have says nothing.
-        (churned + 0.5) / (all + 1.0)
-    };
-    let scores: Vec<f64> = levels.codes.iter().enumerate().map(|(row, code)| score(row, *code)).collect();
-    metrics::roc_auc(&scores, labels)
-}
-
 /// Columns whose order, or whose levels, alone tell the label.
 fn leaks(prepared: &Prepared, least: f64) -> Vec<Leak> {
-    let auc = |column: &frame::Column| match column {
-        frame::Column::Number(values) => {
-            let known: Vec<usize> =
-                (0..values.len()).filter(|row| values.get(*row).is_some_and(|value| value.is_finite())).collect();
-            let scores: Vec<f64> = known.iter().filter_map(|row| values.get(*row).copied()).collect();
-            let labels: Vec<bool> = known.iter().filter_map(|row| prepared.labels.get(*row).copied()).collect();
-            let auc = metrics::roc_auc(&scores, &labels);
-            if auc.is_finite() { auc.max(1.0 - auc) } else { 0.5 }
-        }
-        frame::Column::Category(levels) => level_auc(levels, &prepared.labels),
-    };
-    let all = prepared.frame.iter().map(|(name, column)| Leak { column: name.to_owned(), auc: auc(column) });
+    let all = prepared
+        .frame
+        .iter()
+        .map(|(name, column)| Leak { column: name.to_owned(), auc: learn::leakage::alone(column, &prepared.labels) });
     all.filter(|leak| !(leak.auc < least.min(0.95))).collect()
 }
 
