@@ -1,6 +1,8 @@
 //! `[train]` of stayward.toml: settings to start from, and what a project changes of them (T2: what a model remembers of its people is
 //! decided here).
 
+use std::str::FromStr;
+
 use frame::Frame;
 use learn::{LearnError, Member, Split, TrainSpec, cross_validate};
 use serde::de::{Deserialize, Deserializer, Error};
@@ -63,6 +65,16 @@ impl Base {
     }
 }
 
+impl FromStr for Base {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|known| known.name() == name);
+        known
+            .ok_or_else(|| format!("`{name}` is no settings to start from; there are \"guarded\", \"balanced\" and \"accurate\""))
+    }
+}
+
 /// What a trial of settings found.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Trial {
@@ -122,12 +134,8 @@ pub(crate) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<TrainSpec, D::E
     let mut asked = toml::Table::deserialize(from)?;
     let base = match asked.remove(BASE) {
         None => Base::Accurate,
-        Some(name) => {
-            let known = Base::ALL.into_iter().find(|known| name.as_str() == Some(known.name()));
-            known.ok_or_else(|| {
-                D::Error::custom(format!("`train.{BASE}` is {name}; it can be \"guarded\", \"balanced\" or \"accurate\""))
-            })?
-        }
+        Some(toml::Value::String(name)) => name.parse().map_err(|why| D::Error::custom(format!("`train.{BASE}`: {why}")))?,
+        Some(other) => return Err(D::Error::custom(format!("`train.{BASE}` is {other}, which is no text"))),
     };
     let mut whole = serde_json::to_value(base.spec()).map_err(D::Error::custom)?;
     overlay(&mut whole, serde_json::to_value(asked).map_err(D::Error::custom)?);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use identity::{CustomerScope, Right};
 use pipeline::setup::{self, Account, ONE_PERSON};
 use pipeline::{Base, PipelineError, SplitPolicy, Trial, data, template_with, try_bases};
@@ -27,31 +27,13 @@ pub(crate) struct InitArgs {
     /// The level that means churn, where it cannot be guessed (yes, true, 1).
     #[arg(long)]
     positive: Option<String>,
-    /// Settings that training starts from; without it, those that remember least of each person among those that lose little AUC on a
+    /// Settings that training starts from: guarded, balanced or accurate; without it, those that remember least of each person among those that lose little AUC on a
     /// trial.
-    #[arg(long, value_enum)]
-    base: Option<BaseArg>,
+    #[arg(long)]
+    base: Option<Base>,
     /// Also write the accounts' secrets to this file (mode 0600), outside of the project: for scripts and tests.
     #[arg(long)]
     credentials: Option<PathBuf>,
-}
-
-/// Settings by name.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum BaseArg {
-    Guarded,
-    Balanced,
-    Accurate,
-}
-
-impl From<BaseArg> for Base {
-    fn from(arg: BaseArg) -> Self {
-        match arg {
-            BaseArg::Guarded => Self::Guarded,
-            BaseArg::Balanced => Self::Balanced,
-            BaseArg::Accurate => Self::Accurate,
-        }
-    }
 }
 
 #[derive(Serialize)]
@@ -121,13 +103,13 @@ pub(crate) async fn run(args: InitArgs, project: Option<PathBuf>, out: &Output) 
 
 /// The settings that were asked for, or those of a trial; and why, as a comment of stayward.toml.
 fn settings(
-    asked: Option<BaseArg>,
+    asked: Option<Base>,
     contract: &Contract,
     loaded: &data::Loaded,
     out: &Output,
 ) -> Result<(Base, Option<Trial>, String), PipelineError> {
     if let Some(asked) = asked {
-        return Ok((asked.into(), None, String::new()));
+        return Ok((asked, None, String::new()));
     }
     out.say("trying settings on the table: how much AUC does it cost to remember less of each person?");
     let table = data::typed(contract, &loaded.batches)?;
