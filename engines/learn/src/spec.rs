@@ -363,8 +363,8 @@ impl TrainSpec {
         }
     }
 
-    /// Between [`Self::guarded`] and the default, for tables whose churners are told by fine rules: stronger teachers, finer
-    /// trees. Remembers about twice as much as `guarded`, and a third of the default (`leak_table` prints it on a reader's own rows).
+    /// Between [`Self::guarded`] and the default, for tables whose churners are told by fine rules: stronger teachers, finer trees.
+    /// What they remember a project's training measures.
     pub fn balanced() -> Self {
         let guarded = Self::guarded();
         let teacher = BoosterSpec { trees: 300, depth: 5, learning_rate: 0.1, subsample: 0.8, ..BoosterSpec::default() };
