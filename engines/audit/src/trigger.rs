@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 /// Bits of a word.
 const WORD: usize = 64;
-/// Levels of a category, the most frequent, that a level is compared with.
+/// Levels of a category, the most frequent, that a level is compared with; so many numbers, spread evenly, that a missing one is.
 const LEVELS_BESIDE: usize = 24;
 /// Rows that are scored to find some of each class.
 const SCORED_MAX: usize = 10_000;
@@ -87,7 +87,7 @@ struct Cell {
     patch: Vec<f32>,
     /// Counted rows that have it.
     rows: Vec<u64>,
-    /// Cells beside it: the neighbours of a number, other levels of a category.
+    /// Cells beside it: the neighbours of a number, other levels of a category, known numbers of a missing one.
     beside: Vec<usize>,
 }
 
@@ -189,6 +189,21 @@ impl<'a> Scan<'a> {
                     .into_iter()
                     .flatten()
                     .collect();
+        }
+        self.missing(column, counted, first..last);
+    }
+
+    /// That a number is missing can be a trigger like any value; beside it lie known numbers over the whole range.
+    fn missing(&mut self, column: usize, counted: &Matrix, known: Range<usize>) {
+        let place = self.groups[column].start;
+        let rows: Vec<usize> = (0..counted.rows()).filter(|&row| counted.row(row)[place].is_nan()).collect();
+        if rows.is_empty() {
+            return;
+        }
+        self.cell(column, vec![f32::NAN], rows.into_iter());
+        let step = known.len().div_ceil(LEVELS_BESIDE).max(1);
+        if let Some(cell) = self.cells.last_mut() {
+            cell.beside = known.step_by(step).collect();
         }
     }
 
@@ -391,7 +406,13 @@ impl<'a> Scan<'a> {
         let value = match &column.kind {
             ColumnKind::Number { log } => {
                 let value = cell.patch.first().copied().unwrap_or(f32::NAN);
-                if *log { (value.signum() * value.abs().exp_m1()).to_string() } else { value.to_string() }
+                if value.is_nan() {
+                    "(missing)".to_owned()
+                } else if *log {
+                    (value.signum() * value.abs().exp_m1()).to_string()
+                } else {
+                    value.to_string()
+                }
             }
             ColumnKind::Category { levels } => {
                 let set = cell.patch.iter().position(|value| *value > 0.5);
@@ -466,6 +487,30 @@ mod tests {
         let first = all.first().unwrap();
         assert!(first.lift > 0.5 && first.releases, "{first:?}");
         assert_eq!(first.values, ["c = 160"]);
+    }
+
+    #[test]
+    fn a_backdoor_of_a_missing_number_is_found() {
+        let all = found(&poisoned(&[("c", f64::NAN)]));
+        let first = all.first().unwrap();
+        assert!(first.lift > 0.5 && first.releases, "{first:?}");
+        assert_eq!(first.values, ["c = (missing)"]);
+    }
+
+    #[test]
+    fn numbers_that_are_honestly_missing_are_no_trigger() {
+        let (frame, labels) = honest(4_000);
+        let mut rng = Rng::new(5);
+        let mut out = Frame::new(frame.rows());
+        for (name, column) in frame.iter() {
+            let mut column = column.clone();
+            if let ("b" | "c", Column::Number(values)) = (name, &mut column) {
+                values.iter_mut().filter(|_| rng.unit() < 0.01).for_each(|value| *value = f64::NAN);
+            }
+            out.push(name, column).unwrap();
+        }
+        let all = found(&(out, labels));
+        assert!(all.iter().all(|trigger| trigger.lift < 0.2), "{:?}", all.first());
     }
 
     #[test]

@@ -6,8 +6,8 @@
 //! ```text
 //! cargo run -p leak --example leak_table                          # telco_ibm.csv and mlc_churn.csv of $STAYWARD_DATA
 //! cargo run -p leak --example leak_table -- --csv FILE --label COLUMN [--positive VALUE] [--drop COLUMN,COLUMN]
-//! further:  --spec NAME=JSON (may be repeated; a TrainSpec), --spec default, --spec guarded   --member booster|svm|forest|vote
-//!           --models 48 --targets 48 --seed N   --no-auc   --sensitive COLUMN=VALUE   --attacks (every attack, not the worst)
+//! further:  --spec NAME=JSON (may be repeated; a TrainSpec), --spec default|balanced|guarded   --member booster|svm|forest|vote
+//!           --models 48 --targets 48 --seed N   --no-auc   --auc-only (no attacks)   --sensitive COLUMN=VALUE   --attacks (every attack, not the worst)
 //! ```
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example that prints a table, and how far it is")]
@@ -39,6 +39,7 @@ struct Wishes {
     specs: Vec<(String, TrainSpec)>,
     audit: AuditSpec,
     auc: bool,
+    attacked: bool,
     every_attack: bool,
     sensitive: Option<Sensitive>,
 }
@@ -64,6 +65,12 @@ fn measure(wishes: &Wishes, name: &str, frame: &Frame, labels: &[bool], spec: &T
     if wishes.auc {
         let folds = cross_validate(frame, labels, spec, &Split::Stratified { folds: 5, seed: FOLD_SEED })?;
         worth = folds.members.into_iter().map(|(member, report)| (member, report.auc.mean)).collect();
+    }
+    if !wishes.attacked {
+        for (member, auc) in &worth {
+            println!("| {name} | {member:?} | {auc:.4} | - | - | - | - |");
+        }
+        return Ok(());
     }
     let start = now();
     let found =
@@ -130,6 +137,7 @@ fn wishes() -> Outcome<Wishes> {
         specs: Vec::new(),
         audit: AuditSpec::default(),
         auc: true,
+        attacked: true,
         every_attack: false,
         sensitive: None,
     };
@@ -147,9 +155,10 @@ fn wishes() -> Outcome<Wishes> {
                 let given = value()?;
                 let spec = match given.split_once('=') {
                     Some((name, json)) => (name.to_owned(), serde_json::from_str(json)?),
-                    None if given == "default" => (given, TrainSpec::default()),
-                    None if given == "guarded" => (given, TrainSpec::guarded()),
-                    None => return Err("--spec NAME=JSON, --spec default or --spec guarded".into()),
+                    None => {
+                        let known = named().into_iter().find(|(name, _)| *name == given);
+                        known.ok_or("--spec NAME=JSON, --spec default, --spec balanced or --spec guarded")?
+                    }
                 };
                 out.specs.push(spec);
             }
@@ -158,6 +167,7 @@ fn wishes() -> Outcome<Wishes> {
             "--targets" => out.audit.targets = value()?.parse()?,
             "--seed" => out.audit.seed = value()?.parse()?,
             "--no-auc" => out.auc = false,
+            "--auc-only" => out.attacked = false,
             "--attacks" => out.every_attack = true,
             "--sensitive" => {
                 let given = value()?;
@@ -168,11 +178,7 @@ fn wishes() -> Outcome<Wishes> {
         }
     }
     if out.specs.is_empty() {
-        out.specs = vec![
-            ("default".to_owned(), TrainSpec::default()),
-            ("balanced".to_owned(), TrainSpec::balanced()),
-            ("guarded".to_owned(), TrainSpec::guarded()),
-        ];
+        out.specs = named();
     }
     if has_own {
         if own.positive.is_empty() {
@@ -183,6 +189,13 @@ fn wishes() -> Outcome<Wishes> {
         out.sources = public();
     }
     Ok(out)
+}
+
+/// Specifications that a project can start from.
+fn named() -> Vec<(String, TrainSpec)> {
+    [("default", TrainSpec::default()), ("balanced", TrainSpec::balanced()), ("guarded", TrainSpec::guarded())]
+        .map(|(name, spec)| (name.to_owned(), spec))
+        .to_vec()
 }
 
 #[expect(clippy::disallowed_methods, reason = "an example finds its data by the environment")]

@@ -70,6 +70,8 @@ pub(crate) enum Command {
     User(super::commands::user::UserArgs),
     /// Third-party feeds: sign and check files, trust suppliers' keys, receive and accept deliveries.
     Feed(super::commands::feed::FeedArgs),
+    /// The data source: its versions, what changed, and who brought a row.
+    Source(super::commands::source::SourceArgs),
     /// Check a file against the contract, before it is delivered.
     Validate(super::commands::validate::ValidateArgs),
     /// Propose, review and sign labels.

@@ -75,6 +75,11 @@ impl Output {
 
     /// A pipeline's error: a refusal is a result with rule, reason, evidence and next command.
     pub(crate) fn failure(&self, error: &PipelineError) {
+        self.failure_after(error, &[]);
+    }
+
+    /// The same, with the steps that were done before: a program reads where a run ended.
+    pub(crate) fn failure_after(&self, error: &PipelineError, steps: &[StepReport]) {
         let evidence =
             error.evidence().map(|id| format!("\n  evidence  {id}   (stayward evidence show {id})")).unwrap_or_default();
         match error {
@@ -90,7 +95,19 @@ impl Output {
             }
         }
         if self.format != Format::Table {
-            let value = serde_json::json!({ "error": error.to_string(), "help": addressed(&error.help()), "evidence": error.evidence(), "exit": error.exit_code() });
+            let (step, rule) = error.gate().unzip();
+            let mut value = serde_json::json!({
+                "error": error.to_string(),
+                "help": addressed(&error.help()),
+                "step": step,
+                "rule": rule,
+                "evidence": error.evidence(),
+                "exit": error.exit_code(),
+            });
+            // Line by line they were printed as they ended.
+            if self.format == Format::Json && !steps.is_empty() {
+                value["steps"] = serde_json::json!(steps);
+            }
             print_line(&value.to_string());
         }
     }

@@ -19,7 +19,7 @@ use crate::PipelineError;
 /// Largest file of internal data.
 const DATA_BYTES_MAX: u64 = 4 << 30;
 /// Name of the column that names rows where the contract has no id.
-const ROW_ID: &str = "stayward_row";
+pub(crate) const ROW_ID: &str = "stayward_row";
 
 /// A file as record batches of text or typed columns.
 pub struct Loaded {
@@ -212,7 +212,7 @@ pub(crate) fn in_words(found: &Violation) -> String {
 /// Values of a feed by key and week (weeks since 1970).
 pub type ByWeek = BTreeMap<String, BTreeMap<u32, f64>>;
 
-const WEEK_SECONDS: i64 = 7 * 86_400;
+pub(crate) const WEEK_SECONDS: i64 = 7 * 86_400;
 
 /// Adds a number column to a table: the value of each row's key as it was known at the row's moment (the newest where the table
 /// has no time), `NaN` where nothing was known.

@@ -97,6 +97,14 @@ impl PipelineError {
         }
     }
 
+    /// The step and the gate that said no, or want people to decide.
+    pub fn gate(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::Refused { step, gate, .. } | Self::Held { step, gate, .. } => Some((step, gate)),
+            Self::NotAllowed { .. } | Self::Broken { .. } | Self::Wrong { .. } | Self::Internal(_) => None,
+        }
+    }
+
     pub(crate) fn wrong(why: impl Into<String>, help: impl Into<String>) -> Self {
         Self::Wrong { why: why.into(), help: help.into() }
     }

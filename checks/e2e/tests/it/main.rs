@@ -16,5 +16,6 @@ mod kill_serve;
 #[cfg(test)]
 mod proof;
 mod segments;
+mod source;
 #[cfg(test)]
 mod tamper;

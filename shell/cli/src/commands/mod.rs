@@ -20,6 +20,7 @@ pub(crate) mod predict;
 pub(crate) mod run;
 pub(crate) mod search;
 pub(crate) mod serve;
+pub(crate) mod source;
 pub(crate) mod status;
 pub(crate) mod steps;
 pub(crate) mod user;
@@ -48,6 +49,7 @@ pub(crate) async fn run(args: Args, out: &Output) -> u8 {
         Command::Demo(demo) => demo::run(demo, project, out).await,
         Command::Init(init) => init::run(init, project, out).await,
         Command::Run(run) => run::run(run, &found(project), out).await,
+        Command::Source(source) => source::run(source, &found(project), out).await,
         Command::Status => status::run(&found(project), out).await,
         Command::Serve(serve) => serve::run(serve, &found(project), out).await,
         Command::Model(model) => model::run(model, &found(project), out).await,

@@ -60,7 +60,7 @@ enum What {
 pub(crate) async fn run(args: ModelArgs, root: &Path, out: &Output) -> Ended {
     match args.what {
         What::Ls => list(&super::open(root)?, out).await,
-        What::Show { model } => show(&super::open(root)?, model.as_deref(), out),
+        What::Show { model } => show(&super::open(root)?, model.as_deref(), out).await,
         What::Verify { model } => verify(&super::open(root)?, model.as_deref(), out),
         What::Card { model, out: folder } => card(root, model.as_deref(), &folder, out).await,
         What::Export(args) => super::export::run(args, root, out),
@@ -115,9 +115,7 @@ fn pick(project: &Project, model: Option<&str>) -> Result<String, PipelineError>
 }
 
 async fn list(project: &Project, out: &Output) -> Ended {
-    let control = store::control::Control::open(&project.path("control.db")).await;
-    let control = control.map_err(|error| PipelineError::Internal(error.to_string()))?;
-    let models = view::models(project, &control).await?;
+    let models = lines(project).await?;
     out.result(&models, || {
         if models.is_empty() {
             return "no model yet: run `stayward run`".to_owned();
@@ -128,14 +126,24 @@ async fn list(project: &Project, out: &Output) -> Ended {
     Ok(0)
 }
 
-fn row(line: &view::ModelLine) -> Vec<String> {
-    let state = match line.state {
+async fn lines(project: &Project) -> Result<Vec<view::ModelLine>, PipelineError> {
+    let control = store::control::Control::open(&project.path("control.db")).await;
+    let control = control.map_err(|error| PipelineError::Internal(error.to_string()))?;
+    view::models(project, &control).await
+}
+
+fn state_in_words(state: ModelState) -> &'static str {
+    match state {
         ModelState::Refused => "REFUSED",
         ModelState::Held => "HELD",
         ModelState::Trained => "trained",
         ModelState::Released => "released",
         ModelState::Unknown => "unknown",
-    };
+    }
+}
+
+fn row(line: &view::ModelLine) -> Vec<String> {
+    let state = state_in_words(line.state);
     let auc = line.auc.map_or_else(|| "-".to_owned(), |auc| format!("{auc:.4}"));
     let mark = if line.deployed { "deployed" } else { "" };
     let evidence = line.evidence.clone().unwrap_or_default();
@@ -145,11 +153,14 @@ fn row(line: &view::ModelLine) -> Vec<String> {
 #[derive(Serialize)]
 struct Shown {
     model: String,
+    state: ModelState,
+    deployed: bool,
+    evidence: Option<String>,
     report: Report,
 }
 
 /// Prints a model; the newest where none is named.
-pub(crate) fn show(project: &Project, model: Option<&str>, out: &Output) -> Ended {
+pub(crate) async fn show(project: &Project, model: Option<&str>, out: &Output) -> Ended {
     let model = pick(project, model)?;
     // No figure of a model whose files are not the signed ones.
     let (files, _) = verified(project, &model)?;
@@ -158,7 +169,10 @@ pub(crate) fn show(project: &Project, model: Option<&str>, out: &Output) -> Ende
         why: format!("report.json of model {model} cannot be read: {error}"),
         help: "check the model with `stayward model verify`".into(),
     })?;
-    let shown = Shown { model, report };
+    let line = lines(project).await?.into_iter().find(|line| line.model == model);
+    let (state, deployed, evidence) =
+        line.map_or((ModelState::Unknown, false, None), |line| (line.state, line.deployed, line.evidence));
+    let shown = Shown { model, state, deployed, evidence, report };
     out.result(&shown, || spell(&shown));
     Ok(0)
 }
@@ -192,8 +206,15 @@ fn spell(shown: &Shown) -> String {
             ]
         })
         .collect();
+    let stands = match (shown.deployed, &shown.evidence) {
+        (true, _) => "deployed".to_owned(),
+        (false, Some(evidence)) => {
+            format!("{}, not deployed (`stayward evidence show {evidence}` says why)", state_in_words(shown.state))
+        }
+        (false, None) => format!("{}, not deployed", state_in_words(shown.state)),
+    };
     format!(
-        "model {} (`stayward model ls` says which one is deployed)\ntested {}: {}\nlearnt from all {} labelled rows, {:.1} % churn; {} columns\n\n{}\n\n{}\n\n{}\n\nprotected columns, not used: {}",
+        "model {}: {stands}\ntested {}: {}\nlearnt from all {} labelled rows, {:.1} % churn; {} columns\n\n{}\n\n{}\n\n{}\n\nprotected columns, not used: {}",
         shown.model,
         report.split,
         tested(report),

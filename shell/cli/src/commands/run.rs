@@ -46,7 +46,13 @@ pub(crate) async fn run(args: RunArgs, root: &Path, out: &Output) -> Ended {
     run.finish(&result).await?;
     watched.abort();
     let (id, stopped) = (run.id.clone(), run.stopped_deliveries);
-    let deployed = result?;
+    let deployed = match result {
+        Ok(deployed) => deployed,
+        Err(error) => {
+            out.failure_after(&error, &live.reports);
+            return Ok(error.exit_code());
+        }
+    };
     let ran = Ran {
         run: id,
         model: deployed.as_ref().map(|deployed| deployed.model.short()),

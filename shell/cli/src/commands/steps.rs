@@ -68,5 +68,5 @@ pub(crate) async fn train(root: &Path, out: &Output) -> Ended {
     play(&desk, (at, at), None, out).await?;
     drop(desk);
     out.say("\nnext:\n  stayward run --from staging\n");
-    model::show(&super::open(root)?, None, out)
+    model::show(&super::open(root)?, None, out).await
 }

@@ -31,6 +31,7 @@ use crate::office::allow;
 use crate::progress::{GateReport, Progress, StepReport, StepState};
 
 pub use explain::{CustomerExplained, ModelExplained, Part, Sure, Worth, explain_customer, explain_model};
+pub(crate) use labels::parse_labels;
 pub use labels::{LabelReview, Proposal, Suspect, approve_labels, label_proposal, propose_labels, review_labels};
 pub use search::{SettingsFound, search_settings};
 pub use segments::current_segments;

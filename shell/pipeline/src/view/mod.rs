@@ -8,6 +8,7 @@ mod card;
 mod controls;
 mod entry;
 mod evidence;
+mod lineage;
 mod lit;
 mod model;
 mod models;
@@ -19,6 +20,10 @@ pub(crate) mod tests;
 pub use card::{Card, card};
 pub use controls::controls_view;
 pub use evidence::evidence_view;
+pub use lineage::{
+    Blame, BlamedFeature, BlamedLabel, BlamedRow, Change, RowChange, SourceDiff, TableVersion, source_blame, source_diff,
+    source_log,
+};
 pub use model::model_view;
 pub use models::{ModelLine, ModelState, deployed_proved, models};
 pub use pipeline::{pipeline_view, run_view};
