@@ -1,5 +1,6 @@
 //! What the gates of s01 are told. The shell gathers it; nothing here reads the world.
 
+use provenance::Scheme;
 use serde::{Deserialize, Serialize};
 
 /// How the bytes came to us.
@@ -19,14 +20,35 @@ pub enum Arrival {
 pub struct SupplierKey {
     /// Whose key.
     pub supplier: String,
-    /// P-256 public key, PEM.
-    pub public_key_pem: String,
+    /// The other program that signs with it; none for an ECDSA P-256 key that signs bundles, as `stayward feed sign` does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<Scheme>,
+    /// The public key as its scheme writes it: PEM, minisign's key file, a line of SSH, an armoured OpenPGP certificate.
+    #[serde(alias = "public_key_pem")]
+    pub public_key: String,
     /// First moment of its validity, Unix seconds.
     pub not_before: i64,
     /// First moment after its validity, Unix seconds.
     pub expires: i64,
     /// Withdrawn by an operator.
     pub revoked: bool,
+}
+
+/// What a supplier signed with another program: a small claim file beside the bytes, since no other format carries a claim.
+///
+/// The signature is never for the bytes themselves: it could not be judged again later, when the bytes are not at hand, and it would not
+/// say for which feed and until when they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detached {
+    /// The program's format.
+    pub scheme: Scheme,
+    /// The claim file, as it came.
+    pub claim: String,
+    /// The signature file, as it came (OpenPGP in ASCII armour).
+    pub signature: String,
+    /// The checksum list that was signed, where it was not the claim file itself; it must name the claim file and the delivery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<String>,
 }
 
 /// Facts at the door.
@@ -38,6 +60,9 @@ pub struct DoorFacts {
     pub arrival: Arrival,
     /// The Sigstore bundle that came beside the bytes, as text.
     pub bundle: Option<String>,
+    /// The claim and its signature by another program, looked at where there is no bundle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detached: Option<Detached>,
     /// Keys on record.
     pub keys: Vec<SupplierKey>,
     /// Sequence number of the last accepted delivery of this feed.
@@ -160,6 +185,7 @@ impl DoorFacts {
             now: 1_000_000,
             arrival: Arrival::Tls,
             bundle: None,
+            detached: None,
             keys: Vec::new(),
             last_sequence: Some(6),
             size_max_bytes: 1 << 30,

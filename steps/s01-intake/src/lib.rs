@@ -5,6 +5,7 @@
 //! history, do columns still depend on each other, did the market really move so far? Rows that break a rule go to quarantine and
 //! wait for people; a delivery with too many of them is refused whole.
 
+mod detached;
 mod facts;
 mod gates;
 pub mod work;
@@ -12,8 +13,10 @@ pub mod work;
 use artifact::{Content, Door};
 use gate::Gate;
 
+pub use detached::{CLAIM_BYTES_MAX, CLAIM_SUFFIX, claim_file};
 pub use facts::{
-    Arrival, Certainty, ColumnTest, ContentFacts, ContentPolicy, DoorFacts, MarketFinding, RowFlag, RowReason, SupplierKey,
+    Arrival, Certainty, ColumnTest, ContentFacts, ContentPolicy, Detached, DoorFacts, MarketFinding, RowFlag, RowReason,
+    SupplierKey,
 };
 pub use work::{SignedClaim, read_claim};
 

@@ -5,21 +5,27 @@ use gate::{Cleared, Digest, Finding};
 use ledger::bundle::Bundle;
 use ledger::keys::P256Verifier;
 
-use crate::{DoorFacts, SupplierKey};
+use crate::{DoorFacts, SupplierKey, detached};
 
 /// A claim with the digest that it is about, signature checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedClaim {
     /// SHA-256 of the bytes that were signed for.
     pub content: Digest,
+    /// How many bytes, where the supplier says so.
+    pub size_bytes: Option<u64>,
     /// What the supplier says of them.
     pub claim: FeedClaim,
 }
 
-/// Checks the bundle against the supplier's valid keys, then reads it.
+/// Checks the bundle, or else the claim that another program signed, against the supplier's valid keys; then reads it.
 pub fn read_claim(facts: &DoorFacts, supplier: &str) -> Result<SignedClaim, Finding> {
     let sign = format!("have `{supplier}` sign it with `stayward feed sign`, and deliver the .sigstore.json beside the file");
-    let Some(text) = &facts.bundle else { return Err(Finding::seen("the delivery has no signature", sign)) };
+    let text = match (&facts.bundle, &facts.detached) {
+        (Some(text), _) => text,
+        (None, Some(detached)) => return detached::read(facts, supplier, detached),
+        (None, None) => return Err(Finding::seen("the delivery has no signature", sign)),
+    };
     let bundle = Bundle::parse(text.as_bytes()).map_err(|error| Finding::seen(error.to_string(), sign.clone()))?;
     let verifier = trusted_key(facts, supplier, bundle.hint())?;
     let statement = bundle.verify(&[verifier]).map_err(|error| Finding::seen(error.to_string(), sign.clone()))?;
@@ -28,7 +34,7 @@ pub fn read_claim(facts: &DoorFacts, supplier: &str) -> Result<SignedClaim, Find
     let [subject] = statement.subject.as_slice() else {
         return Err(Finding::seen("the signature is not for exactly one file", sign));
     };
-    Ok(SignedClaim { content: subject.digest, claim })
+    Ok(SignedClaim { content: subject.digest, size_bytes: None, claim })
 }
 
 fn trusted_key(facts: &DoorFacts, supplier: &str, hint: &str) -> Result<P256Verifier, Finding> {
@@ -39,8 +45,8 @@ fn trusted_key(facts: &DoorFacts, supplier: &str, hint: &str) -> Result<P256Veri
     let known: Vec<(&SupplierKey, P256Verifier)> = facts
         .keys
         .iter()
-        .filter(|key| key.supplier == supplier)
-        .filter_map(|key| Some((key, P256Verifier::from_spki_pem(&key.public_key_pem).ok()?)))
+        .filter(|key| key.supplier == supplier && key.scheme.is_none())
+        .filter_map(|key| Some((key, P256Verifier::from_spki_pem(&key.public_key).ok()?)))
         .collect();
     let Some((key, verifier)) = known.into_iter().find(|(_, verifier)| verifier.hint() == hint) else {
         return Err(Finding::seen(
@@ -48,13 +54,19 @@ fn trusted_key(facts: &DoorFacts, supplier: &str, hint: &str) -> Result<P256Veri
             trust,
         ));
     };
-    if key.revoked {
-        return Err(Finding::seen(format!("feed was signed by key `{short}`, which was revoked"), trust));
-    }
-    if !(key.not_before..key.expires).contains(&facts.now) {
-        return Err(Finding::seen(format!("feed was signed by key `{short}`, which is outside of its validity"), trust));
-    }
+    counts(key, facts.now, &short, trust)?;
     Ok(verifier)
+}
+
+/// Whether a key on record counts now; `help` says how to get one that does.
+pub(crate) fn counts(key: &SupplierKey, now: i64, name: &str, help: String) -> Result<(), Finding> {
+    if key.revoked {
+        return Err(Finding::seen(format!("feed was signed by key `{name}`, which was revoked"), help));
+    }
+    if !(key.not_before..key.expires).contains(&now) {
+        return Err(Finding::seen(format!("feed was signed by key `{name}`, which is outside of its validity"), help));
+    }
+    Ok(())
 }
 
 /// Opens a batch of what the door let through: unauthenticated bytes do not fit the parameter. The shell has counted the rows
@@ -91,8 +103,8 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn key() -> SupplierKey {
-        let public_key_pem = signer().verifier().to_spki_pem();
-        SupplierKey { supplier: "acme".into(), public_key_pem, not_before: 0, expires: 2_000_000, revoked: false }
+        let public_key = signer().verifier().to_spki_pem();
+        SupplierKey { supplier: "acme".into(), scheme: None, public_key, not_before: 0, expires: 2_000_000, revoked: false }
     }
 
     pub(crate) fn signed(claim: &FeedClaim, feed: &Feed) -> String {
@@ -120,7 +132,9 @@ pub(crate) mod tests {
     fn the_gatehouses_open_and_their_gates_behave() {
         assert!(gate::Gatehouse::open(DOOR).is_ok());
         assert!(gate::Gatehouse::open(CONTENT).is_ok());
-        let facts = [facts_with(signed(&claim(), &feed())), DoorFacts::ordinary(), facts_with("{".into())];
+        let other = crate::Detached { scheme: provenance::Scheme::Ssh, claim: "{".into(), signature: "-".into(), list: None };
+        let other = DoorFacts { detached: Some(other), ..DoorFacts::ordinary() };
+        let facts = [facts_with(signed(&claim(), &feed())), DoorFacts::ordinary(), facts_with("{".into()), other];
         assert_eq!(gate::manners::complaints(DOOR, &[feed], &facts), Vec::<String>::new());
         let hostile = ContentFacts { flags: flags(9, RowReason::Joint), reference_rows: 0, ..ContentFacts::ordinary() };
         let complaints = gate::manners::complaints(CONTENT, &[|| batch(3), || batch(0)], &[ContentFacts::ordinary(), hostile]);

@@ -297,14 +297,15 @@ impl Run<'_> {
             .into_iter()
             .map(|key| SupplierKey {
                 supplier: key.supplier,
-                public_key_pem: key.public_key_pem,
+                scheme: None,
+                public_key: key.public_key_pem,
                 not_before: key.not_before,
                 expires: key.expires_at,
                 revoked: key.revoked_at.is_some() || key.supplier_disabled,
             })
             .collect();
         let last_sequence = self.desk.identity.last_sequence(&policy.supplier, &policy.name).await?;
-        Ok(DoorFacts { now: now(), arrival, bundle, keys, last_sequence, size_max_bytes: policy.size_max_bytes })
+        Ok(DoorFacts { now: now(), arrival, bundle, detached: None, keys, last_sequence, size_max_bytes: policy.size_max_bytes })
     }
 
     fn feed_contract(&self, policy: &FeedPolicy) -> Result<Contract, PipelineError> {

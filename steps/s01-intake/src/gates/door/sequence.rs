@@ -30,7 +30,11 @@ impl Gate<Door, DoorFacts> for Sequence {
         if let Some(last) = facts.last_sequence
             && claim.sequence <= last
         {
-            let why = format!("delivery `{}` is not newer than `{last}`, which was accepted before", claim.sequence);
+            let why = if claim.sequence == last {
+                format!("delivery `{last}` is not newer than `{last}`, which was accepted before")
+            } else {
+                format!("delivery `{}` is out of sequence: `{last}` was accepted before", claim.sequence)
+            };
             return Refuse(Finding::seen(why, "a replay, or a supplier who lost count: ask for a delivery with a higher number"));
         }
         if claim.expires <= facts.now {

@@ -1,7 +1,8 @@
 //! Refuses bytes that no trusted supplier signed: everybody can send a file, only the supplier can sign it (T1).
 //!
 //! The supplier signs an in-toto statement that names the SHA-256 of the file, the feed, a sequence number and an expiry, in a
-//! Sigstore bundle, with ECDSA P-256. A key counts for one supplier only, inside its validity, until it is revoked.
+//! Sigstore bundle, with ECDSA P-256; or a claim file that says the same, with minisign, SSH or OpenPGP, directly or through a checksum
+//! list. A key counts for one supplier and one format only, inside its validity, until it is revoked.
 
 use artifact::{Door, Feed};
 use gate::Verdict::{Pass, Refuse};
@@ -27,6 +28,11 @@ impl Gate<Door, DoorFacts> for Signature {
             Ok(signed) => signed,
             Err(finding) => return Refuse(finding),
         };
+        if let Some(size_bytes) = signed.size_bytes.filter(|size_bytes| *size_bytes != feed.size_bytes) {
+            let cut = if feed.size_bytes < size_bytes { "it was cut short" } else { "something was added" };
+            let why = format!("the delivery has `{}` bytes, the signed claim says `{size_bytes}`: {cut}", feed.size_bytes);
+            return Refuse(Finding::seen(why, "deliver the file again; if it stays so, ask the supplier"));
+        }
         if signed.content != feed.content {
             let why = format!("the signature is for `{}`, the bytes are `{}`", signed.content.short(), feed.content.short());
             return Refuse(Finding::seen(why, "the file was changed after it was signed: ask the supplier to deliver again"));
