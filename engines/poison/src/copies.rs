@@ -1,0 +1,55 @@
+//! Rows that were there before: sent twice, sent again, or sent again in disguise. Each is honest by itself (T1).
+
+use std::collections::BTreeSet;
+
+use crate::Class;
+use crate::scene::{Hit, Scene};
+
+/// How far a clone's numbers are moved, in spreads of the column.
+const MOVE: f64 = 0.02;
+
+pub(crate) fn poison(scene: &Scene<'_>) -> Hit {
+    let rows = scene.any_rows();
+    let mut sheet = scene.sheet();
+    let mut draws = scene.draws(1);
+    let touched = BTreeSet::from_iter(rows.iter().copied());
+    if scene.class == Class::ExactDuplicates {
+        let honest: Vec<usize> = (0..scene.batch.rows()).filter(|row| !touched.contains(row)).collect();
+        for &row in &rows {
+            if let Some(original) = draws.pick(&honest) {
+                (0..scene.past.len()).for_each(|at| sheet.copy(at, row, scene.column(at), original));
+            }
+        }
+        return Hit { sheet, rows: touched };
+    }
+    if scene.past_rows == 0 {
+        return Hit { sheet, rows: BTreeSet::new() };
+    }
+    let originals = draws.some(&(0..scene.past_rows).collect::<Vec<_>>(), rows.len());
+    let numbers = scene.numbers();
+    // Where the history is shorter than what is wanted, its rows come again.
+    for (&row, &original) in rows.iter().zip(originals.iter().cycle()) {
+        if scene.class == Class::Replay {
+            (0..scene.past.len()).for_each(|at| sheet.copy(at, row, scene.past[at], original));
+            continue;
+        }
+        for at in scene.features.iter().copied().chain(scene.label) {
+            sheet.copy(at, row, scene.past[at], original);
+        }
+        let must = draws.below(numbers.len());
+        for (place, (at, law)) in numbers.iter().enumerate() {
+            let value = sheet.number(*at, row);
+            let mut moved = law.within(value + MOVE * law.spread() * draws.normal());
+            if place == must && moved == value {
+                moved = law.within(value + law.step());
+            }
+            if place == must && moved == value {
+                moved = law.within(value - law.step());
+            }
+            if moved.is_finite() {
+                sheet.set_number(*at, row, moved);
+            }
+        }
+    }
+    Hit { sheet, rows: touched }
+}
