@@ -5,7 +5,8 @@
 //! `bank_marketing`, `retail`; public files are found by the variable `STAYWARD_DATA`.
 //!
 //! OUT/DATASET has `history.csv` (a random half, trusted), `pool.csv` (the other half, honest, which deliveries are drawn from),
-//! `roles.json`, and a folder CLASS/SHARE-SEED for each case with `batch.csv` and `truth.json`. `control-later` has a history and
+//! `roles.json`, and a folder CLASS/SHARE-SEED for each case with `batch.csv` and `truth.json` (what is hostile, and which row of the
+//! pool each row was). `control-later` has a history and
 //! a pool of its own: the earlier half and the later one.
 
 #![expect(
@@ -60,6 +61,7 @@ fn main() -> Outcome<()> {
                     write(case.join("batch.csv"), made.csv())?;
                     let truth = serde_json::json!({
                         "dataset": table.name, "class": class, "share": share, "seed": seed, "truth": made.truth,
+                        "pool_rows": pool_rows(&split, seed),
                     });
                     write(case.join("truth.json"), serde_json::to_string(&truth)?)?;
                     count += 1;
@@ -69,6 +71,12 @@ fn main() -> Outcome<()> {
         println!("{}: {count} cases", table.name);
     }
     Ok(())
+}
+
+/// Which row of `pool.csv` each row of a delivery was before it was touched.
+fn pool_rows(split: &Split, seed: u64) -> Vec<usize> {
+    let rows = split.delivery(cases::BATCH_ROWS, seed);
+    rows.iter().filter_map(|row| split.pool.binary_search(row).ok()).collect()
 }
 
 fn write_halves(folder: &Path, table: &Table, split: &Split) -> Outcome<()> {

@@ -38,6 +38,9 @@ pub enum Class {
     NewCluster,
     /// Rows between two clusters, which joins them.
     Bridge,
+    /// As `CentroidPull`, by an attacker who sends rows of the history from there, numbers that no relation binds moved a little:
+    /// each row could be honest, only their number is not.
+    CentroidPullAdaptive,
     /// Half of the numbers of a row beyond the 99th percentile.
     Beyond,
     /// Each column drawn by itself from its own values: in range each, impossible together, columns keep their laws.
@@ -51,7 +54,7 @@ pub enum Class {
     ExactDuplicates,
     /// Rows of the history sent again, identifier and time included.
     Replay,
-    /// Rows of the history with numbers moved a little, under identifiers of their own.
+    /// Rows of the history under identifiers of their own, with numbers moved a little: those that no relation binds, if some are.
     NearClones,
     /// Money of some rows a hundred times as much.
     Cents,
@@ -105,7 +108,7 @@ pub enum Class {
 
 impl Class {
     /// All classes.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 48] = [
         Self::ControlHalves,
         Self::ControlLater,
         Self::FlipRandom,
@@ -122,6 +125,7 @@ impl Class {
         Self::CentroidPull,
         Self::NewCluster,
         Self::Bridge,
+        Self::CentroidPullAdaptive,
         Self::Beyond,
         Self::Mimic,
         Self::MimicAdaptive,
@@ -209,6 +213,7 @@ impl Class {
             Self::CentroidPull => "centroid-pull",
             Self::NewCluster => "new-cluster",
             Self::Bridge => "bridge",
+            Self::CentroidPullAdaptive => "centroid-pull-adaptive",
             Self::Beyond => "beyond",
             Self::Mimic => "mimic",
             Self::MimicAdaptive => "mimic-adaptive",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::copies::{clone, movable};
 use crate::draw::Draws;
 use crate::scene::{Hit, Scene};
 use crate::sheet::{Law, number};
@@ -19,6 +20,9 @@ const PULL: (f64, f64) = (0.35, 0.48);
 const BRIDGE: (f64, f64) = (0.2, 0.8);
 /// Width of the rows around their place, in spreads.
 const WIDTH: f64 = 0.15;
+
+/// Clones are of so many times as many rows as are sent.
+const POOL: usize = 2;
 
 /// A vector of standardised numbers.
 type Point = Vec<f64>;
@@ -39,6 +43,12 @@ pub(crate) fn poison(scene: &Scene<'_>) -> Result<Hit, PoisonError> {
         let [from, to] = ends[..] else { return Ok(hit) };
         (centres[from].clone(), centres[to].clone())
     };
+    if scene.class == Class::CentroidPullAdaptive {
+        let aim = (PULL.0 + PULL.1) / 2.0;
+        let there: Point = from.iter().zip(&to).map(|(from, to)| from + aim * (to - from)).collect();
+        near(scene, &mut hit, &numbers, &there, &mut draws);
+        return Ok(hit);
+    }
     let way = if scene.class == Class::Bridge { BRIDGE } else { PULL };
     for row in scene.any_rows() {
         let part = draws.between(way.0, way.1);
@@ -49,6 +59,30 @@ pub(crate) fn poison(scene: &Scene<'_>) -> Result<Hit, PoisonError> {
         hit.rows.insert(row);
     }
     Ok(hit)
+}
+
+/// Sends clones of the history's rows that lie nearest to a place.
+fn near(scene: &Scene<'_>, hit: &mut Hit, numbers: &[(usize, Law)], there: &[f64], draws: &mut Draws) {
+    let mut ranked: Vec<(f64, usize)> =
+        (0..scene.past_rows).map(|row| (distance(&point(scene, numbers, row), there), row)).collect();
+    ranked.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let rows = scene.any_rows();
+    let close: Vec<usize> = ranked.into_iter().map(|(_, row)| row).take(rows.len().saturating_mul(POOL)).collect();
+    let movable = movable(scene);
+    let originals = draws.some(&close, rows.len());
+    for (row, &original) in rows.into_iter().zip(originals.iter().cycle()) {
+        clone(scene, &mut hit.sheet, row, original, &movable, draws);
+        hit.rows.insert(row);
+    }
+}
+
+/// A row of the history as standardised numbers; what is missing is the middle.
+fn point(scene: &Scene<'_>, numbers: &[(usize, Law)], row: usize) -> Point {
+    let standard = |(at, law): &(usize, Law)| {
+        let value = (number(scene.past[*at], row) - law.quantile(0.5)) / scale(law);
+        if value.is_nan() { 0.0 } else { value.clamp(-REACH, REACH) }
+    };
+    numbers.iter().map(standard).collect()
 }
 
 fn scale(law: &Law) -> f64 {
@@ -72,16 +106,7 @@ fn distance(one: &[f64], other: &[f64]) -> f64 {
 /// Centres by K-Means on standardised numbers, seeded with far rows (Arthur and Vassilvitskii 2007).
 fn centres(scene: &Scene<'_>, numbers: &[(usize, Law)], draws: &mut Draws) -> Vec<Point> {
     let rows = draws.some(&(0..scene.past_rows).collect::<Vec<_>>(), ROWS_MAX);
-    let points: Vec<Point> = rows
-        .iter()
-        .map(|&row| {
-            let standard = |(at, law): &(usize, Law)| {
-                let value = (number(scene.past[*at], row) - law.quantile(0.5)) / scale(law);
-                if value.is_nan() { 0.0 } else { value.clamp(-REACH, REACH) }
-            };
-            numbers.iter().map(standard).collect()
-        })
-        .collect();
+    let points: Vec<Point> = rows.iter().map(|&row| point(scene, numbers, row)).collect();
     let mut centres: Vec<Point> = Vec::new();
     while centres.len() < CLUSTERS.min(points.len()) {
         let nearest = |point: &Point| centres.iter().map(|centre| distance(point, centre)).fold(f64::INFINITY, f64::min);

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::Class;
+use crate::draw::Draws;
+use crate::laws::Laws;
 use crate::scene::{Hit, Scene};
+use crate::sheet::{Law, Sheet};
 
 /// How far a clone's numbers are moved, in spreads of the column.
 const MOVE: f64 = 0.02;
@@ -25,31 +28,50 @@ pub(crate) fn poison(scene: &Scene<'_>) -> Hit {
     if scene.past_rows == 0 {
         return Hit { sheet, rows: BTreeSet::new() };
     }
+    let numbers = if scene.class == Class::NearClones { movable(scene) } else { Vec::new() };
     let originals = draws.some(&(0..scene.past_rows).collect::<Vec<_>>(), rows.len());
-    let numbers = scene.numbers();
     // Where the history is shorter than what is wanted, its rows come again.
     for (&row, &original) in rows.iter().zip(originals.iter().cycle()) {
         if scene.class == Class::Replay {
             (0..scene.past.len()).for_each(|at| sheet.copy(at, row, scene.past[at], original));
             continue;
         }
-        for at in scene.features.iter().copied().chain(scene.label) {
-            sheet.copy(at, row, scene.past[at], original);
-        }
-        let must = draws.below(numbers.len());
-        for (place, (at, law)) in numbers.iter().enumerate() {
-            let value = sheet.number(*at, row);
-            let mut moved = law.within(value + MOVE * law.spread() * draws.normal());
-            if place == must && moved == value {
-                moved = law.within(value + law.step());
-            }
-            if place == must && moved == value {
-                moved = law.within(value - law.step());
-            }
-            if moved.is_finite() {
-                sheet.set_number(*at, row, moved);
-            }
-        }
+        clone(scene, &mut sheet, row, original, &numbers, &mut draws);
     }
     Hit { sheet, rows: touched }
+}
+
+/// Takes a row of the history but for its identifier and time, and moves these numbers a little, one of them by a step at least.
+pub(crate) fn clone(
+    scene: &Scene<'_>,
+    sheet: &mut Sheet,
+    row: usize,
+    original: usize,
+    numbers: &[(usize, Law)],
+    draws: &mut Draws,
+) {
+    for at in scene.features.iter().copied().chain(scene.label) {
+        sheet.copy(at, row, scene.past[at], original);
+    }
+    let must = draws.below(numbers.len());
+    for (place, (at, law)) in numbers.iter().enumerate() {
+        let value = sheet.number(*at, row);
+        let mut moved = law.within(value + MOVE * law.spread() * draws.normal());
+        if place == must && moved == value {
+            moved = law.within(value + law.step());
+        }
+        if place == must && moved == value {
+            moved = law.within(value - law.step());
+        }
+        if moved.is_finite() {
+            sheet.set_number(*at, row, moved);
+        }
+    }
+}
+
+/// Numbers that can be moved without breaking a relation; all of them where none is free.
+pub(crate) fn movable(scene: &Scene<'_>) -> Vec<(usize, Law)> {
+    let (numbers, laws) = (scene.numbers(), Laws::find(scene));
+    let free: Vec<(usize, Law)> = numbers.iter().filter(|(at, _)| !laws.bound(*at)).cloned().collect();
+    if free.is_empty() { numbers } else { free }
 }

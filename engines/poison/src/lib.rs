@@ -150,7 +150,9 @@ pub fn poison(
             values::poison(&scene).map(|rows| scene.delivered(rows))
         }
         Class::BackdoorDirty | Class::BackdoorClean => backdoor::poison(&scene).map(|rows| scene.delivered(rows)),
-        Class::CentroidPull | Class::NewCluster | Class::Bridge => clusters::poison(&scene).map(|rows| scene.delivered(rows)),
+        Class::CentroidPull | Class::NewCluster | Class::Bridge | Class::CentroidPullAdaptive => {
+            clusters::poison(&scene).map(|rows| scene.delivered(rows))
+        }
         Class::Beyond | Class::Mimic | Class::MimicAdaptive | Class::DenseBlock => {
             shapes::poison(&scene).map(|rows| scene.delivered(rows))
         }

@@ -84,9 +84,11 @@ impl<'a> Scene<'a> {
         Ok(out)
     }
 
-    /// A stream of draws of its own for each use.
+    /// A stream of draws of its own for each use. By the class's name (FNV-1a), so that a further class changes no other's draws.
     pub(crate) fn draws(&self, use_: u64) -> Draws {
-        Draws::new(self.seed, self.class as u64 * 1_000 + use_)
+        let name = self.class.name().bytes();
+        let class = name.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
+        Draws::new(self.seed, class.wrapping_add(use_))
     }
 
     pub(crate) fn needs(&self, what: &'static str) -> PoisonError {
