@@ -14,7 +14,7 @@ mod linear;
 pub mod market;
 mod reference;
 mod score;
-mod stats;
+pub mod stats;
 
 #[cfg(test)]
 mod tests;

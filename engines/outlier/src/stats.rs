@@ -3,21 +3,27 @@
 use serde::{Deserialize, Serialize};
 
 /// A surprise is `-ln p`; beyond this the tail model says nothing more.
-pub(crate) const SURPRISE_MAX: f64 = 60.0;
+pub const SURPRISE_MAX: f64 = 60.0;
 /// Below this quantile a curve interpolates, above it extrapolates an exponential tail.
 const TAIL_FROM: f64 = 0.95;
 /// Grid points of a curve, from quantile 0 to [`TAIL_FROM`].
 const GRID: usize = 20;
 
 /// A counter-based generator (SplitMix64, Steele and others 2014): the same seed gives the same choices everywhere.
-pub(crate) struct Mix(u64);
+pub struct Mix(u64);
 
 impl Mix {
-    pub(crate) fn new(seed: u64, purpose: u64) -> Self {
+    /// A stream of its own for each purpose of a seed.
+    pub fn new(seed: u64, purpose: u64) -> Self {
         Self(seed ^ purpose.wrapping_mul(0x9E37_79B9_7F4A_7C15))
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
+    /// 64 even bits.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it never ends: an iterator's `Option` would have to be taken apart everywhere"
+    )]
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -26,13 +32,13 @@ impl Mix {
     }
 
     /// A number below `limit` (0 where `limit` is 0). The bias of the remainder is below 2^-40 for our sizes.
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
+    pub fn below(&mut self, limit: usize) -> usize {
         let limit = limit as u64;
         if limit == 0 { 0 } else { (self.next() % limit) as usize }
     }
 
     /// `0..rows` in random order, cut to `keep`.
-    pub(crate) fn choose(&mut self, rows: usize, keep: usize) -> Vec<usize> {
+    pub fn choose(&mut self, rows: usize, keep: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..rows).collect();
         for at in 0..keep.min(rows) {
             let other = at + self.below(rows - at);
@@ -44,7 +50,7 @@ impl Mix {
 }
 
 /// The value at quantile `share` of a sorted list, linear between neighbours; `NaN` of nothing.
-pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
+pub fn quantile(sorted: &[f64], share: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
     let position = share.clamp(0.0, 1.0) * last as f64;
     let low = position.floor() as usize;
@@ -55,7 +61,7 @@ pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
 }
 
 /// Sorts numbers and drops those that are not finite.
-pub(crate) fn sorted_finite(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
+pub fn sorted_finite(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
     let mut out: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
     out.sort_by(f64::total_cmp);
     out
@@ -63,15 +69,15 @@ pub(crate) fn sorted_finite(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
 
 /// Turns a score into a surprise (`-ln` of the share of trusted rows with at least that score): quantiles inside, an
 /// exponential tail beyond the 95th percentile, so that more extreme stays more surprising (peaks over threshold; Pickands 1975).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Curve {
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Curve {
     grid: Vec<f32>,
     excess_mean: f32,
 }
 
 impl Curve {
     /// Learns from trusted scores; `excess_floor` is the smallest scale of the tail, in units of the score.
-    pub(crate) fn fit(scores: impl IntoIterator<Item = f64>, excess_floor: f64) -> Self {
+    pub fn fit(scores: impl IntoIterator<Item = f64>, excess_floor: f64) -> Self {
         let sorted = sorted_finite(scores);
         if sorted.is_empty() {
             return Self { grid: Vec::new(), excess_mean: 1.0 };
@@ -84,7 +90,7 @@ impl Curve {
     }
 
     /// `-ln p`, from 0 to [`SURPRISE_MAX`]; 0 for `NaN`.
-    pub(crate) fn surprise(&self, score: f64) -> f64 {
+    pub fn surprise(&self, score: f64) -> f64 {
         let Some(&last) = self.grid.last() else { return 0.0 };
         if score.is_nan() {
             return 0.0;
@@ -105,14 +111,14 @@ impl Curve {
 
 /// The conformal p-value of a score against sorted trusted scores: the share, the new row counted in, of scores at least
 /// as large (Vovk and others 2005). Valid for exchangeable rows whatever the score.
-pub(crate) fn conformal(sorted: &[f64], score: f64) -> f64 {
+pub fn conformal(sorted: &[f64], score: f64) -> f64 {
     let below = sorted.partition_point(|&known| known < score);
     (sorted.len() - below + 1) as f64 / (sorted.len() + 1) as f64
 }
 
 /// Which p-values the step-up rule of Benjamini and Hochberg (1995) rejects at a false discovery rate; for conformal
 /// p-values the rate is proven (Bates and others 2023).
-pub(crate) fn benjamini_hochberg(p_values: &[f64], rate: f64) -> Vec<bool> {
+pub fn benjamini_hochberg(p_values: &[f64], rate: f64) -> Vec<bool> {
     let mut sorted: Vec<f64> = p_values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let total = sorted.len() as f64;
@@ -122,7 +128,7 @@ pub(crate) fn benjamini_hochberg(p_values: &[f64], rate: f64) -> Vec<bool> {
 
 /// P(at least `seen` of `rows` new scores exceed the `rank`-th largest of `trusted` trusted scores): the beta-binomial law
 /// of exceedances (Sarkadi 1957), exact at any size for exchangeable rows.
-pub(crate) fn exceedance_tail(seen: usize, rows: usize, rank: usize, trusted: usize) -> f64 {
+pub fn exceedance_tail(seen: usize, rows: usize, rank: usize, trusted: usize) -> f64 {
     if seen == 0 {
         return 1.0;
     }
