@@ -134,6 +134,7 @@ call leakage_peer.py
 call generate_peer.py
 call interchange_peer.py
 call certificate_peer.py
+call labels_peer.py
 if [ -z "$smoke" ]; then
     peer export-model learn_made
     peer xgboost-scikit-learn python "$here/learn_peer.py" "$work/model"
@@ -143,6 +144,8 @@ if [ -z "$smoke" ]; then
     peer export-interchange interchange_made
     peer onnxruntime-xgboost-libsvm python "$here/interchange_peer.py" "$work/interchange" "$BUILT/examples/export_interchange"
     peer veritas python "$here/certificate_peer.py" "$BUILT/examples/certify_for_peers" "$work/certificate" \
+        "${STAYWARD_DATA:-$PWD/../shared/data}"
+    peer cleanlab python "$here/labels_peer.py" "$BUILT/examples/label_table" "$work/labels" \
         "${STAYWARD_DATA:-$PWD/../shared/data}"
     peer xgboost-on-synthetic python "$here/generate_peer.py" "$BUILT/examples/table"
 fi

@@ -107,6 +107,17 @@ impl Booster {
         Ok(self.fast.margins(rows.values()))
     }
 
+    /// Mean over the boosting rounds of the log odds after each of them, one number a row: how early and how firmly the booster came to
+    /// its answer, which tells a wrong label from a rare row (the area under the margin of Pleiss and others 2020, for boosting).
+    ///
+    /// # Errors
+    /// As [`Self::margins`].
+    pub fn mean_margins(&self, rows: &Matrix) -> Result<Vec<f32>, LearnError> {
+        self.check_row(rows.columns(), rows.values())?;
+        let mean = Boosted::mean_of_rounds(&self.model, self.model.n_features()).map_err(refused)?;
+        Ok(mean.margins(rows.values()))
+    }
+
     /// Log odds of one encoded row, equal to [`Self::margins`] bit for bit; takes no thread.
     ///
     /// # Errors

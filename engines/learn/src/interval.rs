@@ -19,6 +19,31 @@ pub fn clopper_pearson(won: u64, tried: u64) -> (f64, f64) {
     (low, high)
 }
 
+/// The least share that so many wins leave possible at a one-sided `miss` (Clopper and Pearson 1934): a true share above it gives as
+/// few wins with probability at most `miss`. 1 where nothing was tried.
+pub fn share_at_most(won: u64, tried: u64, miss: f64) -> f64 {
+    if won >= tried || !(miss > 0.0 && miss < 1.0) {
+        return 1.0;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "tries stay far below 2^53")]
+    let (won, lost) = (won as f64, (tried - won) as f64);
+    quantile(1.0 - miss, won + 1.0, lost)
+}
+
+/// Probability of at least `won` wins of `tried`, each with chance `share` (the binomial law by the incomplete beta function,
+/// Abramowitz and Stegun 26.5.24).
+pub fn at_least(won: u64, tried: u64, share: f64) -> f64 {
+    if won == 0 {
+        return 1.0;
+    }
+    if won > tried {
+        return 0.0;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "tries stay far below 2^53")]
+    let (won, rest) = (won as f64, (tried - won) as f64 + 1.0);
+    beta_share(share, won, rest)
+}
+
 /// The quantile of the beta law, by halving.
 fn quantile(probability: f64, a: f64, b: f64) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
@@ -80,6 +105,34 @@ mod tests {
         check(1, 20, 0.0013, 0.2487);
         check(50, 100, 0.3983, 0.6017);
         check(3, 1000, 0.0006, 0.0087);
+    }
+
+    // Expected: scipy.stats.beta.ppf(1 - miss, won + 1, tried - won).
+    #[test]
+    fn known_upper_bounds() {
+        for (won, tried, miss, expected) in [(0, 59, 0.05, 0.049_507), (0, 299, 0.05, 0.009_969), (3, 100, 0.01, 0.096_971)] {
+            assert!((share_at_most(won, tried, miss) - expected).abs() < 1e-4, "{won} of {tried}");
+        }
+        assert_eq!(share_at_most(0, 0, 0.05), 1.0);
+        assert_eq!(share_at_most(5, 5, 0.05), 1.0);
+        assert_eq!(share_at_most(0, 9, f64::NAN), 1.0);
+    }
+
+    // The sum of the law's terms.
+    #[test]
+    fn tails_are_those_of_the_law() {
+        for (tried, share) in [(12_u64, 0.3), (40, 0.02), (7, 0.95)] {
+            let term = |won: u64| {
+                let ways = (0..won).map(|at| (tried - at) as f64 / (at + 1) as f64).product::<f64>();
+                ways * f64::powi(share, won as i32) * f64::powi(1.0 - share, (tried - won) as i32)
+            };
+            for won in 0..=tried {
+                let sum: f64 = (won..=tried).map(term).sum();
+                assert!((at_least(won, tried, share) - sum).abs() < 1e-10, "{won} of {tried}");
+            }
+        }
+        assert_eq!(at_least(4, 3, 0.5), 0.0);
+        assert_eq!((at_least(2, 9, 0.0), at_least(2, 9, 1.0)), (0.0, 1.0));
     }
 
     #[test]

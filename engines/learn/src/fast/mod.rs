@@ -47,18 +47,31 @@ pub(crate) struct Boosted {
 impl Boosted {
     /// Takes the trees that the model answers by; says why they are none. The caller has checked that cuts and leaves are finite.
     pub(crate) fn new(model: &BoostedModel, columns: usize) -> Result<Self, String> {
+        Self::weighted(model, columns, |_, _| 1.0)
+    }
+
+    /// The mean of the margins after the first tree, the second, and so on to the last: a tree that came `at` as one of `all` is
+    /// part of `all - at` of these sums, so that one walk with lesser leaves gives the mean of all rounds.
+    pub(crate) fn mean_of_rounds(model: &BoostedModel, columns: usize) -> Result<Self, String> {
+        Self::weighted(model, columns, |at, all| ((all - at) as f64 / all as f64) as f32)
+    }
+
+    /// The model's trees with leaves times `weight(tree, of trees)`.
+    fn weighted(model: &BoostedModel, columns: usize, weight: impl Fn(usize, usize) -> f32) -> Result<Self, String> {
         if model.shrinkage().is_some() || model.tree_weights().any(|weight| weight != 1.0) {
             return Err("its trees are weighted".to_owned());
         }
         // As the trainer's own answers: early stopping names the last round that counts.
         let rounds = model.best_iteration().map_or(usize::MAX, |best| best.saturating_add(1));
         let mut trees = Vec::new();
-        for tree in model.trees().iter().take(rounds) {
+        let all = rounds.min(model.trees().len());
+        for (at, tree) in model.trees().iter().take(rounds).enumerate() {
+            let weight = weight(at, all);
             let node = |at: usize| tree.nodes().get(at);
             let found = |at: usize| {
                 let node = node(at).ok_or("a child is not there")?;
                 if node.is_leaf() {
-                    return Ok(Found::Leaf(node.leaf_value));
+                    return Ok(Found::Leaf(node.leaf_value * weight));
                 }
                 let child = |at: i32| u32::try_from(at).map_err(|_| "a child is not there");
                 let (left, right) = (child(node.left)?, child(node.right)?);

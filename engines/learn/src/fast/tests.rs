@@ -156,3 +156,20 @@ fn margins_are_those_of_the_trainer_bit_for_bit() {
         }
     }
 }
+
+#[test]
+fn the_mean_of_rounds_is_that_of_the_trainers_margins() {
+    let mut rng = Rng::new(8);
+    let values: Vec<f32> = (0..4_000).map(|at| if at % 13 == 0 { f32::NAN } else { rng.unit() as f32 - 0.5 }).collect();
+    let rows = Matrix::new(values, 1_000, 4).unwrap();
+    let labels: Vec<bool> = (0..1_000).map(|row| rows.row(row)[1] > 0.1 || rng.unit() < 0.1).collect();
+    let booster = Booster::fit(&rows, &labels, &BoosterSpec { trees: 25, ..BoosterSpec::default() }, 3).unwrap();
+    let mut sums = vec![0.0; 1_000];
+    for rounds in 1..=25 {
+        let margins = booster.model().predict_margin_rows(rows.values(), Iterations::from(0..rounds)).unwrap();
+        sums.iter_mut().zip(margins.as_slice()).for_each(|(sum, margin)| *sum += f64::from(*margin) / 25.0);
+    }
+    for (mean, sum) in booster.mean_margins(&rows).unwrap().into_iter().zip(sums) {
+        assert!((f64::from(mean) - sum).abs() < 1e-5, "{mean} {sum}");
+    }
+}
