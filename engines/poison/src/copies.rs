@@ -12,19 +12,13 @@ use crate::sheet::{Law, Sheet};
 const MOVE: f64 = 0.02;
 
 pub(crate) fn poison(scene: &Scene<'_>) -> Hit {
+    if scene.class == Class::ExactDuplicates {
+        return duplicates(scene);
+    }
     let rows = scene.any_rows();
     let mut sheet = scene.sheet();
     let mut draws = scene.draws(1);
     let touched = BTreeSet::from_iter(rows.iter().copied());
-    if scene.class == Class::ExactDuplicates {
-        let honest: Vec<usize> = (0..scene.batch.rows()).filter(|row| !touched.contains(row)).collect();
-        for &row in &rows {
-            if let Some(original) = draws.pick(&honest) {
-                (0..scene.past.len()).for_each(|at| sheet.copy(at, row, scene.column(at), original));
-            }
-        }
-        return Hit { sheet, rows: touched };
-    }
     if scene.past_rows == 0 {
         return Hit { sheet, rows: BTreeSet::new() };
     }
@@ -39,6 +33,22 @@ pub(crate) fn poison(scene: &Scene<'_>) -> Hit {
         clone(scene, &mut sheet, row, original, &numbers, &mut draws);
     }
     Hit { sheet, rows: touched }
+}
+
+/// The copy stands after its original: of two equal rows, the later one is the one too many.
+fn duplicates(scene: &Scene<'_>) -> Hit {
+    let rows = BTreeSet::from_iter(scene.chosen(&(1..scene.batch.rows()).collect::<Vec<_>>()));
+    let honest: Vec<usize> = (0..scene.batch.rows()).filter(|row| !rows.contains(row)).collect();
+    let mut sheet = scene.sheet();
+    let mut draws = scene.draws(1);
+    for &row in &rows {
+        // The first row is always honest.
+        let before = honest.partition_point(|&other| other < row);
+        if let Some(original) = draws.pick(&honest[..before]) {
+            (0..scene.past.len()).for_each(|at| sheet.copy(at, row, scene.column(at), original));
+        }
+    }
+    Hit { sheet, rows }
 }
 
 /// Takes a row of the history but for its identifier and time, and moves these numbers a little, one of them by a step at least.

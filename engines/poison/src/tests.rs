@@ -1,6 +1,7 @@
 //! Every class touches what it says, and nothing else.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use frame::{Categories, Column, Frame};
 use proptest::prelude::*;
@@ -81,13 +82,20 @@ fn roles() -> Roles {
 }
 
 fn tables(class: Class) -> (Frame, Frame, Roles) {
-    if class.is_of_market() {
+    static CUSTOMERS: OnceLock<(Frame, Frame)> = OnceLock::new();
+    static MARKET: OnceLock<(Frame, Frame)> = OnceLock::new();
+    let of_market = || {
         let all = market(30);
         let rows = all.rows();
         let cut = rows * 2 / 3;
-        return (all.take(&(0..cut).collect::<Vec<_>>()), all.take(&(cut..rows).collect::<Vec<_>>()), Roles::default());
+        (all.take(&(0..cut).collect::<Vec<_>>()), all.take(&(cut..rows).collect::<Vec<_>>()))
+    };
+    if class.is_of_market() {
+        let (history, batch) = MARKET.get_or_init(of_market).clone();
+        return (history, batch, Roles::default());
     }
-    (customers(1_500, 3), customers(1_000, 4), roles())
+    let (history, batch) = CUSTOMERS.get_or_init(|| (customers(1_500, 3), customers(1_000, 4))).clone();
+    (history, batch, roles())
 }
 
 fn text(frame: &Frame, name: &str, row: usize) -> String {
@@ -151,7 +159,8 @@ fn share_nothing_is_the_honest_delivery() {
         let (history, batch, roles) = tables(class);
         for share in [0.0, -1.0, f64::NAN] {
             let out = poison(&history, &batch, &roles, class, share, 1).unwrap();
-            assert_eq!((out.csv(), out.truth), (crate::csv(&batch), Truth::Nothing), "{class}");
+            assert!(out.frame == batch || out.csv() == crate::csv(&batch), "{class}");
+            assert_eq!((out.truth, out.damaged), (Truth::Nothing, None), "{class}");
         }
     }
 }
@@ -285,12 +294,7 @@ fn copies_are_copies() {
         String::from_utf8(crate::csv(frame)).unwrap().lines().skip(1).map(str::to_owned).collect()
     };
     let (honest, sent) = (lines(&batch), lines(&out.frame));
-    assert!(
-        out.truth
-            .rows()
-            .iter()
-            .all(|&row| sent.iter().filter(|line| **line == sent[row]).count() > 1 && honest.contains(&sent[row]))
-    );
+    assert!(out.truth.rows().iter().all(|&row| sent[..row].contains(&sent[row]) && honest.contains(&sent[row])));
     let (_, _, out) = check(Class::Replay, 50..=50);
     let past: BTreeSet<String> = lines(&history).into_iter().collect();
     let sent = lines(&out.frame);
