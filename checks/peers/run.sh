@@ -112,6 +112,14 @@ call evidence_checkpoint.py
 peer python-cryptography python "$here/evidence_checkpoint.py" "$work/log"
 call evidence_model.sh
 peer model-signing "$here/evidence_model.sh" "$work/log"
+call provenance_peer.py
+signers_made() {
+    command -v minisign && command -v ssh-keygen && command -v gpg || install_debian minisign openssh-client gnupg
+}
+damages=100
+[ -z "$smoke" ] || damages=3
+peer minisign-openssh-gnupg signers_made
+peer who-signed python "$here/provenance_peer.py" "$BUILT/examples/verify_with" "$work/provenance" "$damages"
 call delta_peer.py
 peer make-table table_made
 peer delta-rs python "$here/delta_peer.py" "$work/table" "$BUILT/examples/check_table"
@@ -126,6 +134,11 @@ node_made() {
 if [ -z "$smoke" ]; then
     peer node-environment node_made
     peer sigstore-js node "$here/evidence_bundle.mjs" "$work/log" target/peers/node/node_modules
+fi
+
+call provenance_openpgp.mjs
+if [ -z "$smoke" ]; then
+    peer openpgp-js node "$here/provenance_openpgp.mjs" "$BUILT/examples/verify_with" "$work/provenance-js" target/peers/node/node_modules
 fi
 
 call learn_peer.py
