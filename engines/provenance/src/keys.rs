@@ -58,6 +58,14 @@ impl PublicKey {
         }
     }
 
+    /// A name that no other key has, for registers: unlike minisign's key IDs, which their makers choose.
+    pub fn fingerprint(&self) -> String {
+        match self {
+            Self::Minisign(key) => key.fingerprint(),
+            Self::Ssh(_) | Self::Openpgp(_) => self.id(),
+        }
+    }
+
     /// Whether the signature says that this key made it; nothing proves it yet.
     pub fn is_named_by(&self, signature: &Signature) -> bool {
         match (self, signature) {

@@ -67,6 +67,11 @@ impl MinisignKey {
         name(self.id)
     }
 
+    /// SHA-256 of key ID and key, in hexadecimal digits: the ID alone is chosen by whoever makes the key.
+    pub fn fingerprint(&self) -> String {
+        data_encoding::HEXLOWER.encode(crypto::Hash::Sha256.of(&[&self.id, &self.key]).as_ref())
+    }
+
     /// Whether the signature names this key.
     pub fn is_named_by(&self, signature: &MinisignSignature) -> bool {
         self.id == signature.id

@@ -111,6 +111,9 @@ pub enum IdentityError {
     /// The key is not a P-256 public key.
     #[error("the supplier's key is not a P-256 public key in PEM")]
     PublicKey,
+    /// The key of another scheme cannot be read or is not accepted.
+    #[error("the supplier's key is not accepted: {0}")]
+    SignerKey(provenance::Refusal),
     /// A feed number that does not grow.
     #[error("feed `{feed}` of `{supplier}` has number `{offered}`, and `{last}` was accepted before")]
     Replay {
@@ -151,6 +154,9 @@ impl IdentityError {
             Self::NotValid(_) => "log in again",
             Self::Denied(denial) => return denial.help(),
             Self::PublicKey => "give `-----BEGIN PUBLIC KEY-----` as written by `openssl ec -pubout` for prime256v1",
+            Self::SignerKey(_) => {
+                "give minisign's key file, one line of an SSH key (Ed25519 or ECDSA P-256), or an armoured OpenPGP certificate, and the right `--scheme`"
+            }
             Self::Replay { .. } => "have the supplier send the feed under a new, larger number",
         };
         fixed.to_owned()

@@ -43,5 +43,7 @@ pub use role::{Action, Component, Role};
 pub use scope::{CustomerScope, SCOPE_ENTRIES_MAX};
 pub use second_factor::{RECOVERY_CODES, Sealer, TOTP_STEP_SECONDS, code_at, otpauth_url};
 pub use session::{Factor, LOGIN_LINK_SECONDS, SESSION_SECONDS, Session};
-pub use suppliers::{Advance, PEM_BYTES_MAX, SUPPLIER_KEY_SECONDS_MAX, SupplierKey, parse_p256_pem, public_key_pem};
+pub use suppliers::{
+    Advance, PEM_BYTES_MAX, SIGNER_KEY_BYTES_MAX, SUPPLIER_KEY_SECONDS_MAX, SupplierKey, parse_p256_pem, public_key_pem,
+};
 pub use token::SecretText;

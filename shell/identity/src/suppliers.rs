@@ -3,8 +3,9 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ParsedPublicKey};
 use data_encoding::{BASE64, HEXLOWER};
-use sqlx::Row;
+use provenance::{PublicKey, Scheme};
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, Sqlite, Transaction};
 
 use crate::database::{Identity, LIST_ROWS_MAX, check_name, is_duplicate, log};
 use crate::error::IdentityError;
@@ -13,17 +14,21 @@ use crate::error::IdentityError;
 pub const PEM_BYTES_MAX: usize = 1024;
 /// Life of a supplier's key at most: two years and a day.
 pub const SUPPLIER_KEY_SECONDS_MAX: i64 = 731 * 24 * 3600;
+/// Bytes of a key of another scheme at most: it is in the archive of every delivery.
+pub const SIGNER_KEY_BYTES_MAX: usize = 16 * 1024;
 /// A P-256 SubjectPublicKeyInfo in DER with an uncompressed point (RFC 5480).
 const P256_SPKI_BYTES: usize = 91;
 
 /// A supplier's registered key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SupplierKey {
-    /// First 32 hex digits of the SHA-256 of the key's SubjectPublicKeyInfo.
+    /// First 32 hex digits of the SHA-256 of the key's SubjectPublicKeyInfo, or of its scheme and fingerprint.
     pub id: String,
     /// Whose.
     pub supplier: String,
-    /// ECDSA P-256, SubjectPublicKeyInfo.
+    /// The program that signs with it; none for an ECDSA P-256 key.
+    pub scheme: Option<Scheme>,
+    /// ECDSA P-256, SubjectPublicKeyInfo; or what the scheme writes.
     pub public_key_pem: String,
     /// Valid from, Unix seconds.
     pub not_before: i64,
@@ -115,33 +120,41 @@ impl Identity {
         expires_at: i64,
         now: i64,
     ) -> Result<String, IdentityError> {
-        let der = parse_p256_pem(public_key_pem)?;
-        let id = key_id(&der);
-        let life = expires_at.saturating_sub(not_before);
-        if !(1..=SUPPLIER_KEY_SECONDS_MAX).contains(&life) {
-            return Err(IdentityError::Range { what: "life of the key in seconds", min: 1, max: SUPPLIER_KEY_SECONDS_MAX });
-        }
+        let id = key_id(&parse_p256_pem(public_key_pem)?);
+        let key = Registered { id, supplier, scheme: None, text: public_key_pem, not_before, expires_at };
         let mut transaction = self.begin().await?;
-        let active = sqlx::query("SELECT 1 FROM suppliers WHERE name = ? AND disabled_at IS NULL").bind(supplier);
-        if active.fetch_optional(&mut *transaction).await?.is_none() {
-            return Err(missing("supplier", supplier));
-        }
-        let insert = sqlx::query(
-            "INSERT INTO supplier_keys (id, supplier, public_key_pem, not_before, expires_at) VALUES (?, ?, ?, ?, ?)",
-        )
-        .bind(&id)
-        .bind(supplier)
-        .bind(public_key_pem)
-        .bind(not_before)
-        .bind(expires_at);
-        let inserted = insert.execute(&mut *transaction).await;
-        if inserted.as_ref().is_err_and(is_duplicate) {
-            return Err(IdentityError::Exists { what: "supplier key", name: id });
-        }
-        inserted?;
-        log(&mut transaction, now, supplier, "supplier-key-added", &id).await?;
+        key.insert(&mut transaction, now).await?;
         transaction.commit().await?;
-        Ok(id)
+        Ok(key.id)
+    }
+
+    /// Registers a key that signs with another program, valid from `not_before` until `expires_at` (Unix seconds); answers its id. A newer
+    /// text of a registered key (prolonged by its owner, or with a revocation) takes the older one's place, unless it was revoked here.
+    ///
+    /// # Errors
+    /// [`IdentityError::SignerKey`], [`IdentityError::Range`], [`IdentityError::Missing`], [`IdentityError::Exists`] if the key is
+    /// another supplier's or was revoked.
+    pub async fn add_signer_key(
+        &self,
+        supplier: &str,
+        (scheme, text): (Scheme, &str),
+        not_before: i64,
+        expires_at: i64,
+        now: i64,
+    ) -> Result<String, IdentityError> {
+        let (what, max) = ("the supplier's key", SIGNER_KEY_BYTES_MAX);
+        if text.len() > max {
+            return Err(IdentityError::SignerKey(provenance::Refusal::Oversized { what, bytes: text.len(), max }));
+        }
+        let fingerprint = PublicKey::parse(scheme, text).map_err(IdentityError::SignerKey)?.fingerprint();
+        let id = key_id(format!("{scheme} {fingerprint}").as_bytes());
+        let key = Registered { id, supplier, scheme: Some(scheme), text, not_before, expires_at };
+        let mut transaction = self.begin().await?;
+        if !key.renew(&mut transaction, now).await? {
+            key.insert(&mut transaction, now).await?;
+        }
+        transaction.commit().await?;
+        Ok(key.id)
     }
 
     /// Ends a supplier's key at once.
@@ -242,6 +255,68 @@ impl Identity {
     }
 }
 
+/// A key that is written down.
+struct Registered<'a> {
+    id: String,
+    supplier: &'a str,
+    scheme: Option<Scheme>,
+    text: &'a str,
+    not_before: i64,
+    expires_at: i64,
+}
+
+impl Registered<'_> {
+    async fn insert(&self, transaction: &mut Transaction<'static, Sqlite>, now: i64) -> Result<(), IdentityError> {
+        self.check(transaction).await?;
+        let insert = sqlx::query(
+            "INSERT INTO supplier_keys (id, supplier, public_key_pem, not_before, expires_at, scheme) VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&self.id)
+        .bind(self.supplier)
+        .bind(self.text)
+        .bind(self.not_before)
+        .bind(self.expires_at)
+        .bind(self.scheme.map(Scheme::name));
+        let inserted = insert.execute(&mut **transaction).await;
+        if inserted.as_ref().is_err_and(is_duplicate) {
+            return Err(IdentityError::Exists { what: "supplier key", name: self.id.clone() });
+        }
+        inserted?;
+        log(transaction, now, self.supplier, "supplier-key-added", &self.id).await
+    }
+
+    /// Replaces the text and the time of a key that this supplier has already; whether there was one.
+    async fn renew(&self, transaction: &mut Transaction<'static, Sqlite>, now: i64) -> Result<bool, IdentityError> {
+        self.check(transaction).await?;
+        let update = sqlx::query(
+            "UPDATE supplier_keys SET public_key_pem = ?, not_before = ?, expires_at = ? \
+             WHERE id = ? AND supplier = ? AND revoked_at IS NULL",
+        )
+        .bind(self.text)
+        .bind(self.not_before)
+        .bind(self.expires_at)
+        .bind(&self.id)
+        .bind(self.supplier);
+        let renewed = update.execute(&mut **transaction).await?.rows_affected() > 0;
+        if renewed {
+            log(transaction, now, self.supplier, "supplier-key-renewed", &self.id).await?;
+        }
+        Ok(renewed)
+    }
+
+    async fn check(&self, transaction: &mut Transaction<'static, Sqlite>) -> Result<(), IdentityError> {
+        let life = self.expires_at.saturating_sub(self.not_before);
+        if !(1..=SUPPLIER_KEY_SECONDS_MAX).contains(&life) {
+            return Err(IdentityError::Range { what: "life of the key in seconds", min: 1, max: SUPPLIER_KEY_SECONDS_MAX });
+        }
+        let active = sqlx::query("SELECT 1 FROM suppliers WHERE name = ? AND disabled_at IS NULL").bind(self.supplier);
+        if active.fetch_optional(&mut **transaction).await?.is_none() {
+            return Err(missing("supplier", self.supplier));
+        }
+        Ok(())
+    }
+}
+
 fn missing(what: &'static str, name: &str) -> IdentityError {
     IdentityError::Missing { what, name: name.chars().take(64).collect() }
 }
@@ -251,9 +326,14 @@ fn last_number(row: &SqliteRow) -> Result<u64, IdentityError> {
 }
 
 fn supplier_key(row: &SqliteRow) -> Result<SupplierKey, IdentityError> {
+    let scheme = row.try_get::<Option<String>, _>("scheme")?;
+    let known = |name: &String| Scheme::ALL.into_iter().find(|scheme| scheme.name() == name);
+    let scheme =
+        scheme.as_ref().map(|name| known(name).ok_or(IdentityError::Corrupt("a scheme that nobody knows"))).transpose()?;
     Ok(SupplierKey {
         id: row.try_get("id")?,
         supplier: row.try_get("supplier")?,
+        scheme,
         public_key_pem: row.try_get("public_key_pem")?,
         not_before: row.try_get("not_before")?,
         expires_at: row.try_get("expires_at")?,
@@ -262,8 +342,8 @@ fn supplier_key(row: &SqliteRow) -> Result<SupplierKey, IdentityError> {
     })
 }
 
-fn key_id(spki_der: &[u8]) -> String {
-    HEXLOWER.encode(digest(&SHA256, spki_der).as_ref().get(..16).unwrap_or_default())
+fn key_id(bytes: &[u8]) -> String {
+    HEXLOWER.encode(digest(&SHA256, bytes).as_ref().get(..16).unwrap_or_default())
 }
 
 /// Reads a P-256 public key in PEM (RFC 7468, label `PUBLIC KEY`); the point must lie on the curve.

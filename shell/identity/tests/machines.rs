@@ -8,8 +8,9 @@ use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use identity::{
     Action, Advance, COMPONENT_TOKEN_SECONDS_MAX, Component, CustomerScope, GRACE_SECONDS_MAX, Identity, IdentityError,
-    KEY_LIFETIME_SECONDS, KeyLimits, KeyRing, NewKey, Right, matrix, public_key_pem,
+    KEY_LIFETIME_SECONDS, KeyLimits, KeyRing, NewKey, Right, SIGNER_KEY_BYTES_MAX, matrix, public_key_pem,
 };
+use provenance::Scheme;
 
 const NOON: i64 = 1_800_000_000;
 const LIMITS: KeyLimits = KeyLimits { per_minute: 60, distinct_customers_per_day: 500 };
@@ -174,6 +175,66 @@ fn pem() -> String {
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
     let der: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
     public_key_pem(der.as_ref())
+}
+
+const SSH_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILTkMPkOhccXA51+h93u3p1N0OA9xCnW82Rndgev6itL";
+
+#[tokio::test]
+async fn a_key_of_another_program_is_registered_renewed_and_revoked() {
+    let (_dir, identity) = fresh().await;
+    identity.create_supplier("acme", NOON).await.unwrap();
+    identity.create_supplier("evil", NOON).await.unwrap();
+    let add = |supplier: &'static str, scheme: Scheme, text: String| {
+        let identity = &identity;
+        async move { identity.add_signer_key(supplier, (scheme, &text), NOON, NOON + 100, NOON).await }
+    };
+    let id = add("acme", Scheme::Ssh, SSH_KEY.into()).await.unwrap();
+    let key = identity.supplier_key(&id).await.unwrap().unwrap();
+    assert_eq!((key.scheme, key.public_key_pem.as_str()), (Some(Scheme::Ssh), SSH_KEY));
+    assert!(key.is_trusted(NOON) && !key.is_trusted(NOON + 100));
+    // The same key under another text is the same key.
+    let limited = format!("acme valid-before=\"20270101Z\" {SSH_KEY} laptop");
+    assert_eq!(add("acme", Scheme::Ssh, limited.clone()).await.unwrap(), id);
+    assert_eq!(identity.supplier_key(&id).await.unwrap().unwrap().public_key_pem, limited);
+    assert_eq!(identity.supplier_keys().await.unwrap().len(), 1);
+    assert!(matches!(add("evil", Scheme::Ssh, SSH_KEY.into()).await, Err(IdentityError::Exists { .. })));
+    assert!(matches!(add("nobody", Scheme::Ssh, SSH_KEY.into()).await, Err(IdentityError::Missing { .. })));
+    for scheme in [Scheme::Minisign, Scheme::Openpgp] {
+        assert!(matches!(add("acme", scheme, SSH_KEY.into()).await, Err(IdentityError::SignerKey(_))));
+    }
+    let long = format!("{SSH_KEY} {}", "x".repeat(SIGNER_KEY_BYTES_MAX));
+    assert!(matches!(add("acme", Scheme::Ssh, long).await, Err(IdentityError::SignerKey(_))));
+    // What was revoked here does not come back under another text.
+    identity.revoke_supplier_key(&id, NOON).await.unwrap();
+    assert!(!identity.supplier_key(&id).await.unwrap().unwrap().is_trusted(NOON));
+    assert!(matches!(add("acme", Scheme::Ssh, SSH_KEY.into()).await, Err(IdentityError::Exists { .. })));
+}
+
+#[tokio::test]
+async fn a_database_of_before_keeps_its_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = Arc::new(vault::Vault::create(&dir.path().join("vault")).unwrap());
+    let path = dir.path().join("control.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let first = include_str!("../src/schema-1.sql");
+    sqlx::raw_sql("CREATE TABLE identity_schema (step INTEGER NOT NULL PRIMARY KEY, sha256 BLOB NOT NULL) STRICT")
+        .execute(&pool)
+        .await
+        .unwrap();
+    sqlx::raw_sql(first).execute(&pool).await.unwrap();
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, first.as_bytes());
+    sqlx::query("INSERT INTO identity_schema VALUES (1, ?)").bind(digest.as_ref()).execute(&pool).await.unwrap();
+    sqlx::query("INSERT INTO suppliers (name, created_at) VALUES ('acme', 0)").execute(&pool).await.unwrap();
+    sqlx::query("INSERT INTO supplier_keys VALUES ('id', 'acme', 'PEM', 0, 9, NULL)").execute(&pool).await.unwrap();
+    pool.close().await;
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    for _ in 0..2 {
+        let identity = Identity::open(&path, vault.clone()).await.unwrap();
+        let keys = identity.supplier_keys().await.unwrap();
+        assert_eq!(keys.iter().map(|key| (key.id.as_str(), key.scheme)).collect::<Vec<_>>(), [("id", None)]);
+        identity.close().await;
+    }
 }
 
 #[tokio::test]

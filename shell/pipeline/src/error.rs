@@ -179,6 +179,7 @@ impl From<identity::IdentityError> for PipelineError {
             | E::MachineRole(_)
             | E::LastAdmin(_)
             | E::PublicKey
+            | E::SignerKey(_)
             | E::Replay { .. } => Self::Wrong { why, help },
         }
     }

@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use artifact::FeedClaim;
 use gate::Digest;
 use ledger::{Bundle, P256Signer, P256Verifier, Statement, Subject};
+use provenance::{PublicKey, Scheme};
+use s01_intake::{Arrival, CLAIM_SUFFIX, DoorFacts, SupplierKey, claim_file};
 use serde::Serialize;
 
 use crate::PipelineError;
+use crate::beside::Beside;
 use crate::desk::now;
 
 /// Largest file that is signed.
@@ -15,7 +18,7 @@ const FILE_BYTES_MAX: u64 = 4 << 30;
 /// Largest signature file.
 const BUNDLE_BYTES_MAX: u64 = 4 << 20;
 /// What follows the name of a signed file.
-pub const SUFFIX: &str = ".sigstore.json";
+pub const SUFFIX: &str = crate::beside::BUNDLE_SUFFIX;
 /// Characters on a line of PEM (RFC 7468, section 2).
 const PEM_LINE: usize = 64;
 const LABEL: &str = "PRIVATE KEY";
@@ -98,42 +101,77 @@ pub struct VerifiedFeed {
     pub in_time: bool,
 }
 
-/// Checks a file against the bundle beside it, with the supplier's public key.
-pub fn verify_file(path: &Path, public_pem: &str) -> Result<VerifiedFeed, PipelineError> {
-    let wrong = |error: &dyn std::fmt::Display| {
-        PipelineError::wrong(error.to_string(), "give the file, its `.sigstore.json` beside it, and the supplier's public key")
-    };
+/// Checks a file against what signs it beside it, with the supplier's public key: a bundle and PEM, or another program's (`scheme`)
+/// signature of the claim file.
+pub fn verify_file(path: &Path, scheme: Option<Scheme>, public_key: &str) -> Result<VerifiedFeed, PipelineError> {
+    let help = "give the file, what signs it beside it, the supplier's public key and, for another program's key, its `--scheme`";
     let broken = |why: String| PipelineError::Broken {
         why,
         help: "ask the supplier for the file again, by another way than it came".to_owned(),
     };
-    let key = P256Verifier::from_spki_pem(public_pem).map_err(|error| wrong(&error))?;
-    let bytes = store::disk::read_limited(path, FILE_BYTES_MAX).map_err(|error| wrong(&error))?;
-    let bundle = store::disk::read_limited(&bundle_path(path), BUNDLE_BYTES_MAX).map_err(|error| wrong(&error))?;
-    let statement = Bundle::parse(&bundle).and_then(|bundle| bundle.verify(&[key])).map_err(|error| broken(error.to_string()))?;
-    let claim: FeedClaim = statement.predicate_as(FeedClaim::PREDICATE_TYPE).map_err(|error| broken(error.to_string()))?;
-    let content = Digest::of(&bytes);
-    match statement.subject.as_slice() {
-        [one] if one.digest == content => {}
-        [one] => {
-            return Err(broken(format!(
-                "the signature is for a file with digest `{}`, this one has `{}`",
-                one.digest.short(),
-                content.short()
-            )));
-        }
-        _ => return Err(broken("the signature is not for exactly one file".to_owned())),
+    let readable = match scheme {
+        None => P256Verifier::from_spki_pem(public_key).map(drop).map_err(|error| error.to_string()),
+        Some(scheme) => PublicKey::parse(scheme, public_key).map(drop).map_err(|error| error.to_string()),
+    };
+    readable.map_err(|error| PipelineError::wrong(error, help))?;
+    let bytes = store::disk::read_limited(path, FILE_BYTES_MAX).map_err(|error| PipelineError::wrong(error.to_string(), help))?;
+    let mut beside = Beside::read(path)?;
+    if scheme.is_some() {
+        beside.bundle = None;
+    } else {
+        beside.detached = None;
     }
-    let in_time = (claim.created..claim.expires).contains(&now());
-    Ok(VerifiedFeed { claim, content, in_time })
+    if beside.bundle.is_none() && beside.detached.is_none() {
+        return Err(PipelineError::wrong(format!("nothing of this kind signs `{}`", path.display()), help));
+    }
+    // The door's own reading, for a supplier who has this key alone; the number and the time are for the caller to judge.
+    let supplier = "the supplier".to_owned();
+    let key = SupplierKey {
+        supplier: supplier.clone(),
+        scheme,
+        public_key: public_key.to_owned(),
+        not_before: i64::MIN,
+        expires: i64::MAX,
+        revoked: false,
+    };
+    let Beside { bundle, detached } = beside;
+    let (now, arrival, keys) = (now(), Arrival::Folder, vec![key]);
+    let facts = DoorFacts { now, arrival, bundle, detached, keys, last_sequence: None, size_max_bytes: FILE_BYTES_MAX };
+    let signed = s01_intake::read_claim(&facts, &supplier).map_err(|finding| broken(finding.why))?;
+    let content = Digest::of(&bytes);
+    if signed.content != content {
+        let (wanted, found) = (signed.content.short(), content.short());
+        return Err(broken(format!("the signature is for a file with digest `{wanted}`, this one has `{found}`")));
+    }
+    let in_time = (signed.claim.created..signed.claim.expires).contains(&now);
+    Ok(VerifiedFeed { claim: signed.claim, content, in_time })
 }
 
-/// Puts a file and its bundle into an inbox; answers the file's digest. The bundle goes first, so that whoever sees the file finds its signature.
+/// Writes the claim file of a file, for a supplier who signs with minisign, ssh-keygen or an OpenPGP program; answers its path.
+pub fn write_claim(path: &Path, claim: &FeedClaim) -> Result<PathBuf, PipelineError> {
+    let bytes = store::disk::read_limited(path, FILE_BYTES_MAX)
+        .map_err(|error| PipelineError::wrong(error.to_string(), "check the path"))?;
+    let size_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let text = claim_file(claim, Digest::of(&bytes), size_bytes).map_err(PipelineError::internal)?;
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(CLAIM_SUFFIX);
+    let beside = PathBuf::from(beside);
+    store::disk::write_atomic(&beside, text.as_bytes())?;
+    Ok(beside)
+}
+
+/// Puts a file and what signs it into an inbox; answers the file's digest. The signatures go first, so that whoever sees the file finds
+/// them.
 pub fn put_into(inbox: &Path, path: &Path) -> Result<Digest, PipelineError> {
-    let help = "give a file that `stayward feed sign` signed; its `.sigstore.json` lies beside it";
+    let help = "give a file that `stayward feed sign` signed, or one with a signed claim file; what signs it lies beside it";
     let read =
         |path: &Path, most| store::disk::read_limited(path, most).map_err(|error| PipelineError::wrong(error.to_string(), help));
-    let (bytes, bundle) = (read(path, FILE_BYTES_MAX)?, read(&bundle_path(path), BUNDLE_BYTES_MAX)?);
+    let bytes = read(path, FILE_BYTES_MAX)?;
+    let beside = Beside::read(path)?;
+    if beside.bundle.is_none() && beside.detached.is_none() {
+        let why = format!("nothing beside `{}` says who signed it", path.display());
+        return Err(PipelineError::wrong(why, help));
+    }
     let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let to = inbox.join(&name);
     if to.is_file() && read(&to, FILE_BYTES_MAX)? != bytes {
@@ -141,7 +179,9 @@ pub fn put_into(inbox: &Path, path: &Path) -> Result<Digest, PipelineError> {
         return Err(PipelineError::wrong(why, "give the delivery a name of its own, for instance with its number"));
     }
     store::disk::make_folder(inbox)?;
-    store::disk::write_atomic(&bundle_path(&to), &bundle)?;
+    for (file, suffix) in Beside::files(path) {
+        store::disk::write_atomic(&inbox.join(format!("{name}{suffix}")), &read(&file, BUNDLE_BYTES_MAX)?)?;
+    }
     store::disk::write_atomic(&to, &bytes)?;
     Ok(Digest::of(&bytes))
 }

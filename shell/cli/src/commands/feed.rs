@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use artifact::FeedClaim;
+use clap::{Args, Subcommand, ValueEnum};
 use identity::{Action, IdentityError};
 use pipeline::desk::{now, rfc3339};
-use pipeline::feed::{SupplierSigner, claim, put_into, sign_file, verify_file};
+use pipeline::feed::{SupplierSigner, claim, put_into, sign_file, verify_file, write_claim};
 use pipeline::{Desk, Office, PipelineError};
+use provenance::Scheme;
 use serde::Serialize;
 use store::control::{Delivery, DeliveryOutcome};
 
@@ -38,21 +40,29 @@ enum What {
     },
     /// Supplier: sign a file. The signature goes beside it, as FILE.sigstore.json.
     Sign(SignArgs),
+    /// Supplier: write FILE.claim.json, to be signed with minisign, ssh-keygen or an OpenPGP program instead of ours.
+    Claim(ClaimArgs),
     /// Check a file's signature with the supplier's public key.
     Verify {
         /// The file; its signature lies beside it.
         file: PathBuf,
-        /// The supplier's public key (PEM).
+        /// The supplier's public key: PEM, or what the scheme's program writes.
         #[arg(long)]
         key: PathBuf,
+        /// The supplier's program, unless it is ours.
+        #[arg(long)]
+        scheme: Option<SchemeName>,
     },
     /// Admin: register a supplier's public key; the supplier is made if it is new.
     Trust {
-        /// The public key (PEM).
+        /// The public key: PEM, or what the scheme's program writes.
         key: PathBuf,
         /// Whose.
         #[arg(long)]
         supplier: String,
+        /// The supplier's program, unless it is ours.
+        #[arg(long)]
+        scheme: Option<SchemeName>,
         /// Days that it counts.
         #[arg(long, default_value_t = TRUSTED_DAYS)]
         days: i64,
@@ -82,8 +92,38 @@ enum What {
     },
 }
 
+/// Programs of others that sign.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SchemeName {
+    /// minisign.
+    Minisign,
+    /// ssh-keygen -Y sign.
+    Ssh,
+    /// GnuPG, Sequoia and others.
+    Openpgp,
+}
+
+impl SchemeName {
+    fn scheme(self) -> Scheme {
+        match self {
+            Self::Minisign => Scheme::Minisign,
+            Self::Ssh => Scheme::Ssh,
+            Self::Openpgp => Scheme::Openpgp,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 struct SignArgs {
+    #[command(flatten)]
+    claim: ClaimArgs,
+    /// Your private key, as `feed keygen` wrote it.
+    #[arg(long)]
+    key: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct ClaimArgs {
     /// The file.
     file: PathBuf,
     /// The feed that it is for.
@@ -95,9 +135,6 @@ struct SignArgs {
     /// Number of the delivery; must grow.
     #[arg(long)]
     sequence: u64,
-    /// Your private key, as `feed keygen` wrote it.
-    #[arg(long)]
-    key: PathBuf,
     /// Days that it may be accepted.
     #[arg(long, default_value_t = SIGNED_DAYS)]
     days: i64,
@@ -107,8 +144,9 @@ pub(crate) async fn run(args: FeedArgs, root: &Path, out: &Output) -> Ended {
     match args.what {
         What::Keygen { out: path } => keygen(&path, out),
         What::Sign(sign) => sign_one(&sign, out),
-        What::Verify { file, key } => verify(&file, &key, out),
-        What::Trust { key, supplier, days } => trust(&key, &supplier, days, root, out).await,
+        What::Claim(claim) => claim_one(&claim, out),
+        What::Verify { file, key, scheme } => verify(&file, &key, scheme, out),
+        What::Trust { key, supplier, scheme, days } => trust((&key, scheme), &supplier, days, root, out).await,
         What::Revoke { id } => revoke(&id, root, out).await,
         What::Ls => list(root, out).await,
         What::Accept { feed, digest } => accept(&feed, &digest, root, out).await,
@@ -138,20 +176,39 @@ fn keygen(path: &Path, out: &Output) -> Ended {
     Ok(0)
 }
 
-fn sign_one(args: &SignArgs, out: &Output) -> Ended {
+/// What a supplier says of a file.
+fn said(args: &ClaimArgs) -> Result<FeedClaim, PipelineError> {
     if args.days < 1 {
         return Err(wrong(format!("`{}` days are none", args.days), "sign for one day or more"));
     }
+    Ok(claim(&args.feed, &args.supplier, args.sequence, args.days))
+}
+
+fn sign_one(args: &SignArgs, out: &Output) -> Ended {
+    let claim = said(&args.claim)?;
     let signer = SupplierSigner::from_pem(&read_key(&args.key)?)?;
-    let claim = claim(&args.feed, &args.supplier, args.sequence, args.days);
-    let bundle = sign_file(&args.file, &signer, &claim)?;
+    let bundle = sign_file(&args.claim.file, &signer, &claim)?;
     out.result(&serde_json::json!({ "signature": bundle, "claim": claim }), || bundle.display().to_string());
     out.say(&format!("deliver both files; they may be accepted until {}", rfc3339(claim.expires)));
     Ok(0)
 }
 
-fn verify(file: &Path, key: &Path, out: &Output) -> Ended {
-    let verified = verify_file(file, &read_key(key)?)?;
+fn claim_one(args: &ClaimArgs, out: &Output) -> Ended {
+    let claim = said(args)?;
+    let path = write_claim(&args.file, &claim)?;
+    let file = path.display();
+    out.result(&serde_json::json!({ "claim_file": path, "claim": claim }), || file.to_string());
+    out.say(&format!(
+        "sign it with one of\n  minisign -S -m {file}\n  ssh-keygen -Y sign -n {} -f KEY {file}\n  gpg --armor --detach-sign {file}\nand deliver \
+         the file, the claim and its signature; they may be accepted until {}",
+        provenance::ssh::NAMESPACES.first().copied().unwrap_or_default(),
+        rfc3339(claim.expires)
+    ));
+    Ok(0)
+}
+
+fn verify(file: &Path, key: &Path, scheme: Option<SchemeName>, out: &Output) -> Ended {
+    let verified = verify_file(file, scheme.map(SchemeName::scheme), &read_key(key)?)?;
     let claim = &verified.claim;
     out.result(&verified, || {
         let time = if verified.in_time { String::new() } else { "\nOUT OF TIME: an intake refuses it; have the supplier sign it again".to_owned() };
@@ -160,16 +217,19 @@ fn verify(file: &Path, key: &Path, out: &Output) -> Ended {
     Ok(u8::from(!verified.in_time))
 }
 
-async fn trust(key: &Path, supplier: &str, days: i64, root: &Path, out: &Output) -> Ended {
+async fn trust((key, scheme): (&Path, Option<SchemeName>), supplier: &str, days: i64, root: &Path, out: &Output) -> Ended {
     let office = Office::open(root).await?;
     office.authorised(Action::ManageSuppliers).await?;
-    let pem = read_key(key)?;
+    let text = read_key(key)?;
     match office.identity.create_supplier(supplier, now()).await {
         Ok(()) | Err(IdentityError::Exists { .. }) => {}
         Err(error) => return Err(error.into()),
     }
     let until = now().saturating_add(days.saturating_mul(DAY_SECONDS));
-    let id = office.identity.add_supplier_key(supplier, &pem, now(), until, now()).await?;
+    let id = match scheme {
+        None => office.identity.add_supplier_key(supplier, &text, now(), until, now()).await?,
+        Some(scheme) => office.identity.add_signer_key(supplier, (scheme.scheme(), &text), now(), until, now()).await?,
+    };
     let value = serde_json::json!({ "id": id, "supplier": supplier, "until": rfc3339(until) });
     out.result(&value, || format!("key {id} of `{supplier}` counts until {}", rfc3339(until)));
     Ok(0)
@@ -195,6 +255,7 @@ struct Listed {
 struct ListedKey {
     id: String,
     supplier: String,
+    scheme: &'static str,
     state: &'static str,
     until: String,
 }
@@ -222,6 +283,7 @@ async fn list(root: &Path, out: &Output) -> Ended {
             (false, false) => "not valid now",
         },
         until: rfc3339(key.expires_at),
+        scheme: key.scheme.map_or("p256", Scheme::name),
         id: key.id,
         supplier: key.supplier,
     });
@@ -253,7 +315,9 @@ fn delivery(one: Delivery) -> ListedDelivery {
 }
 
 fn show(listed: &Listed) -> String {
-    let key = |key: &ListedKey| vec![key.id.clone(), key.supplier.clone(), key.state.to_owned(), key.until.clone()];
+    let key = |key: &ListedKey| {
+        vec![key.id.clone(), key.supplier.clone(), key.scheme.to_owned(), key.state.to_owned(), key.until.clone()]
+    };
     let delivery = |one: &ListedDelivery| {
         vec![
             one.feed.clone(),
@@ -268,7 +332,7 @@ fn show(listed: &Listed) -> String {
     };
     let keys = match listed.keys.as_slice() {
         [] => "no supplier's key yet: register one with `stayward feed trust --supplier NAME KEY.pem`".to_owned(),
-        keys => table(&["key", "supplier", "state", "until"], &keys.iter().map(key).collect::<Vec<_>>()),
+        keys => table(&["key", "supplier", "scheme", "state", "until"], &keys.iter().map(key).collect::<Vec<_>>()),
     };
     let deliveries = match listed.deliveries.as_slice() {
         [] => "no deliveries yet".to_owned(),

@@ -9,6 +9,7 @@ use s01_intake::Arrival;
 
 use super::field::{Field, Intake, broken, judged};
 use super::world::{self, FEED, SUPPLIER};
+use crate::beside::Beside;
 use crate::desk::now;
 use crate::evidence::{Links, Recorder};
 use crate::feed::claim;
@@ -54,7 +55,7 @@ impl Field {
         };
         let bundle = self.bundle(delivery).map_err(broken)?;
         let facts = self.in_run(&self.world.sessions.steward, |run| {
-            self.handle.block_on(run.door_facts(&self.feed_policy, arrival, bundle))
+            self.handle.block_on(run.door_facts(&self.feed_policy, arrival, Beside { bundle, detached: None }))
         })?;
         let mut facts = facts.map_err(broken)?;
         facts.last_sequence = Some(self.intake.sequence);

@@ -8,7 +8,7 @@ use artifact::{Append, Batch, Feed, Origin};
 use gate::{Digest, Outcome, Receipt};
 use identity::Action;
 use outlier::market::MarketState;
-use s01_intake::{Arrival, DoorFacts, SupplierKey};
+use s01_intake::{Arrival, Detached, DoorFacts, SupplierKey};
 use serde::{Deserialize, Serialize};
 use store::control::{Acceptance, ControlError, DeliveryOutcome, NewDelivery};
 use store::table::Table;
@@ -16,6 +16,7 @@ use tabular::Contract;
 
 use super::source::proved_commit;
 use super::{Rows, Run};
+use crate::beside::{Beside, is_sidecar};
 use crate::desk::{now, now_ms};
 use crate::evidence::deed::DeedKind;
 use crate::evidence::{Artefact, Links, proof};
@@ -25,10 +26,8 @@ use crate::policy::FeedPolicy;
 use crate::progress::{StepReport, StepState};
 use crate::{PipelineError, crash, data};
 
-/// Largest signature file.
-const BUNDLE_BYTES_MAX: u64 = 4 << 20;
-/// What follows the name of a signed file.
-pub(crate) const BUNDLE_SUFFIX: &str = crate::feed::SUFFIX;
+/// Largest contract of a feed.
+const CONTRACT_BYTES_MAX: u64 = 4 << 20;
 
 /// How a delivery ended.
 enum Delivery {
@@ -55,8 +54,8 @@ impl Run<'_> {
         let about = format!("{}/{name}", policy.name);
         let bytes = store::disk::read_limited(path, policy.size_max_bytes.saturating_add(1))?;
         let content = Digest::of(&bytes);
-        let bundle = read_bundle(path)?;
-        if self.known_delivery(policy, content, bundle.as_deref()).await? {
+        let beside = Beside::read(path)?;
+        if self.known_delivery(policy, content, &beside).await? {
             return Ok(None);
         }
         if let Some(receipt) = self.appended(policy, content)? {
@@ -67,7 +66,7 @@ impl Run<'_> {
         let began = Instant::now();
         let feed = Feed::new(&policy.name, &policy.supplier, bytes);
         self.desk.objects.put(feed.bytes().unwrap_or_default())?;
-        let facts = self.door_facts(policy, arrival, bundle).await?;
+        let facts = self.door_facts(policy, arrival, beside).await?;
         let links = Links { parents: Vec::new(), artefacts: vec![Artefact::object("feed", content)] };
         let door = match self
             .judge(&self.houses.door, &about, (feed, &facts), links, Rows { began: Some(began), ..Rows::default() })
@@ -209,7 +208,7 @@ impl Run<'_> {
         self.book(policy, content, outcome, (0, 0), &receipt).await?;
         crash::point("feeds:stopped");
         if outcome == DeliveryOutcome::Refused {
-            let name = refused_name(policy, content, facts.bundle.as_deref());
+            let name = refused_name(policy, content, facts.bundle.as_deref(), facts.detached.as_ref());
             self.desk.set_pointer(&name, &serde_json::Value::String(receipt.id)).await?;
         }
         Ok(Some(Delivery::Stopped))
@@ -239,8 +238,9 @@ impl Run<'_> {
 
     /// A delivery that was taken is not looked at again; a held one is, once somebody accepted it; a refused one is, when it comes
     /// under another signature: or whoever can put the bytes into the inbox first, unsigned, could keep the honest delivery out.
-    async fn known_delivery(&self, policy: &FeedPolicy, content: Digest, bundle: Option<&str>) -> Result<bool, PipelineError> {
-        if self.desk.pointer(&refused_name(policy, content, bundle)).await?.is_some() {
+    async fn known_delivery(&self, policy: &FeedPolicy, content: Digest, beside: &Beside) -> Result<bool, PipelineError> {
+        let refused = refused_name(policy, content, beside.bundle.as_deref(), beside.detached.as_ref());
+        if self.desk.pointer(&refused).await?.is_some() {
             return Ok(true);
         }
         let deliveries = self.desk.control.deliveries(&policy.name).await.map_err(PipelineError::internal)?;
@@ -290,14 +290,14 @@ impl Run<'_> {
         &self,
         policy: &FeedPolicy,
         arrival: Arrival,
-        bundle: Option<String>,
+        beside: Beside,
     ) -> Result<DoorFacts, PipelineError> {
         let keys = self.desk.identity.supplier_keys().await?;
         let keys = keys
             .into_iter()
             .map(|key| SupplierKey {
                 supplier: key.supplier,
-                scheme: None,
+                scheme: key.scheme,
                 public_key: key.public_key_pem,
                 not_before: key.not_before,
                 expires: key.expires_at,
@@ -305,12 +305,13 @@ impl Run<'_> {
             })
             .collect();
         let last_sequence = self.desk.identity.last_sequence(&policy.supplier, &policy.name).await?;
-        Ok(DoorFacts { now: now(), arrival, bundle, detached: None, keys, last_sequence, size_max_bytes: policy.size_max_bytes })
+        let Beside { bundle, detached } = beside;
+        Ok(DoorFacts { now: now(), arrival, bundle, detached, keys, last_sequence, size_max_bytes: policy.size_max_bytes })
     }
 
     fn feed_contract(&self, policy: &FeedPolicy) -> Result<Contract, PipelineError> {
         let below = format!("feeds/{}.contract.toml", policy.name);
-        let bytes = store::disk::read_limited(&self.desk.project.path(&below), BUNDLE_BYTES_MAX)?;
+        let bytes = store::disk::read_limited(&self.desk.project.path(&below), CONTRACT_BYTES_MAX)?;
         Contract::parse(&String::from_utf8_lossy(&bytes))
             .map_err(|error| PipelineError::wrong(format!("{below}: {error}"), "mend the file"))
     }
@@ -430,8 +431,8 @@ struct Learnt {
 }
 
 /// Where it is written down that these bytes were refused under this signature.
-fn refused_name(policy: &FeedPolicy, content: Digest, bundle: Option<&str>) -> String {
-    let signature = bundle.map_or_else(|| "unsigned".to_owned(), |bundle| Digest::of(bundle.as_bytes()).hex());
+fn refused_name(policy: &FeedPolicy, content: Digest, bundle: Option<&str>, detached: Option<&Detached>) -> String {
+    let signature = Beside::name(bundle, detached);
     format!("refused/{}/{}/{signature}", policy.name, content.hex())
 }
 
@@ -441,19 +442,8 @@ fn inbox(folder: &Path) -> Result<Vec<PathBuf>, PipelineError> {
         return Ok(Vec::new());
     }
     let names = store::disk::list(folder)?;
-    let deliveries = names.into_iter().filter(|name| !name.ends_with(BUNDLE_SUFFIX) && !name.starts_with('.'));
+    let deliveries = names.into_iter().filter(|name| !is_sidecar(name) && !name.starts_with('.'));
     Ok(deliveries.map(|name| folder.join(name)).filter(|path| path.is_file()).collect())
-}
-
-fn read_bundle(path: &Path) -> Result<Option<String>, PipelineError> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(BUNDLE_SUFFIX);
-    let beside = PathBuf::from(beside);
-    if !beside.is_file() {
-        return Ok(None);
-    }
-    let bytes = store::disk::read_limited(&beside, BUNDLE_BYTES_MAX)?;
-    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// Lowest price by region and week.
