@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cedar_policy::{Authorizer, PolicySet, Response, Schema};
+use cedar_policy::{Authorizer, PolicyId, PolicySet, Response, Schema};
 use gate::Digest;
 use identity::{Action, Component, Role};
 use serde::{Deserialize, Serialize};
@@ -78,9 +78,9 @@ impl Access {
         let rules = Rules::load(project_policy, own_labels, &schema)?;
         let permits = rules.only(Effect::Permit);
         let mut forbids = rules.only(Effect::Forbid);
-        if let Some(all) = rules::read("all", "permit (principal, action, resource);", &schema)?.pop() {
-            // The rule's name is the parser's, `policy0`; a project's rule of that name would be a forbid that is already there.
-            let _ = forbids.add(all);
+        if let Some(all) = rules::read("everything", "permit (principal, action, resource);", &schema)?.pop() {
+            // Nobody writes a rule of this name by accident; were there one, the table of rights would say `never`.
+            let _ = forbids.add(all.new_id(PolicyId::new("\u{0}everything")));
         }
         Ok(Self { schema, rules, authorizer: Authorizer::new(), permits, forbids })
     }

@@ -168,3 +168,38 @@ fn without_a_solver_nothing_is_proved() {
     assert!(report.proofs.iter().all(|proof| matches!(proof.outcome, Outcome::NotProved { .. })));
     assert_eq!(report.proofs.len(), properties.names().count() + 1);
 }
+
+/// A program that says it is cvc5 and then does what the lines say.
+fn fake(folder: &std::path::Path, lines: &str) -> Solver {
+    use std::os::unix::fs::PermissionsExt;
+    let program = folder.join("cvc5");
+    let script = format!("#!/bin/sh\nif [ \"$1\" = --version ]; then echo 'This is cvc5 version 9.9'; exit 0; fi\n{lines}\n");
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    runtime().block_on(Solver::at(program)).unwrap().with_question_time(std::time::Duration::from_millis(200))
+}
+
+#[test]
+fn a_solver_that_fails_proves_nothing() {
+    let access = rules(None, OwnLabels::Forbidden);
+    for lines in
+        ["exit 1", "exec sleep 60", "while read -r line; do echo perhaps; done", "while read -r line; do echo unknown; done"]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let started = std::time::Instant::now();
+        let report = report(&access, &fake(folder.path(), lines));
+        assert_eq!(report.verdict(), Verdict::NotProved, "{lines}");
+        // A property whose kinds of requests all are denied on the face of it needs no solver; others do.
+        assert!(report.proofs.iter().any(|proof| matches!(proof.outcome, Outcome::NotProved { .. })), "{lines}");
+        assert!(started.elapsed().as_secs() < 20, "{lines}");
+    }
+}
+
+#[test]
+fn a_solver_that_lies_about_a_request_is_not_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    // Says that there is always a request, and shows an empty one.
+    let report = report(&rules(None, OwnLabels::Forbidden), &fake(folder.path(), "while read -r line; do echo sat; done"));
+    assert!(report.proofs.iter().all(|proof| !matches!(proof.outcome, Outcome::Counterexamples(_))), "{report}");
+    assert_eq!(report.verdict(), Verdict::NotProved);
+}

@@ -5,7 +5,7 @@ use cedar_policy::{Authorizer, Decision, Policy, PolicyId, PolicySet};
 use cedar_policy_symcc::Env;
 use gate::Digest;
 
-use super::prover::{Answer, Prover, counterexample, heard, not_proved};
+use super::prover::{Answer, NOT_REPLAYED, Prover, counterexample, ended, not_proved};
 use super::solver::Solver;
 use super::{COUNTEREXAMPLES_MAX, Counterexample, Outcome, Proof, ProofReport};
 use crate::access::{Access, names};
@@ -66,29 +66,27 @@ impl<'a> Change<'a> {
     }
 
     async fn judge(&self, mut prover: Prover<'_>) -> (usize, Outcome) {
-        let kinds = prover.kinds.len();
+        let kinds = prover.kinds();
         let mut broken = Vec::new();
         for place in 0..kinds {
-            let formulas = prover
-                .compile(&self.undeclared, place)
-                .and_then(|after| Ok((after, prover.compile(&self.before.rules.set, place)?)));
-            let (after, before) = match formulas {
-                Ok(formulas) => formulas,
-                Err(why) => return (kinds, not_proved(&why)),
+            let after = prover.compile(&self.undeclared, place);
+            let (after, before) = match (after, prover.compile(&self.before.rules.set, place)) {
+                (Ok(after), Ok(before)) => (after, before),
+                (Err(why), _) | (_, Err(why)) => return (kinds, ended(broken, Some(why))),
             };
-            match heard(prover.compiler.check_implies_with_counterexample_opt(&after, &before)).await {
+            match prover.implies(&after, &before).await {
                 Answer::Holds => {}
                 Answer::Broken(found) => match self.replay(&found) {
                     Some(counterexample) => broken.push(counterexample),
-                    None => return (kinds, not_proved("the solver's request is no new grant when it is asked")),
+                    None => return (kinds, ended(broken, Some(NOT_REPLAYED.to_owned()))),
                 },
-                Answer::Unknown(why) => return (kinds, not_proved(&why)),
+                Answer::Unknown(why) => return (kinds, ended(broken, Some(why))),
             }
             if broken.len() >= COUNTEREXAMPLES_MAX {
                 break;
             }
         }
-        (kinds, if broken.is_empty() { Outcome::Proved } else { Outcome::Counterexamples(broken) })
+        (kinds, ended(broken, None))
     }
 
     /// Asks the new rules, the old ones and the declaration themselves.

@@ -8,9 +8,12 @@ use cedar_policy_symcc::solver::LocalSolver;
 use cedar_policy_symcc::{CedarSymCompiler, CompiledPolicy, CompiledPolicySet, CompiledSchema, Env};
 
 use super::properties::{About, NO_RULE_FAILS, Properties, Property};
-use super::solver::{Solver, patience};
+use super::solver::Solver;
 use super::{COUNTEREXAMPLES_MAX, Counterexample, Outcome, Proof, ProofReport};
 use crate::access::{Access, names};
+
+const TOO_LONG: &str = "the solver took too long";
+pub(super) const NOT_REPLAYED: &str = "the solver shows a request that breaks nothing when the rules themselves are asked";
 
 /// Judges the rules by every property, and by one more: that no rule fails on any request.
 ///
@@ -40,35 +43,30 @@ pub async fn prove(access: &Access, properties: &Properties, solver: Result<&Sol
     }
 }
 
-/// One question's answer.
+/// What the solver answers to a question.
+type Asked = cedar_policy_symcc::err::Result<Option<Env>>;
+
+/// One question's answer, heard out.
 pub(super) enum Answer {
     Holds,
     Broken(Box<Env>),
     Unknown(String),
 }
 
-/// Waits for an answer, but not for ever.
-pub(super) async fn heard(question: impl Future<Output = cedar_policy_symcc::err::Result<Option<Env>>>) -> Answer {
-    match tokio::time::timeout(patience(), question).await {
-        Ok(Ok(None)) => Answer::Holds,
-        Ok(Ok(Some(found))) => Answer::Broken(Box::new(found)),
-        Ok(Err(error)) => Answer::Unknown(format!("the solver gave no answer: {error}")),
-        Err(_) => Answer::Unknown("the solver took too long".to_owned()),
-    }
-}
-
 /// Rules, the kinds of requests of their schema, and a running solver.
 pub(super) struct Prover<'a> {
-    pub(super) access: &'a Access,
+    access: &'a Access,
     solver: &'a Solver,
-    pub(super) compiler: CedarSymCompiler<LocalSolver>,
-    pub(super) kinds: Vec<RequestEnv>,
+    compiler: CedarSymCompiler<LocalSolver>,
+    kinds: Vec<RequestEnv>,
     /// Actions with their groups.
     groups: Entities,
     /// The schema as formulas.
     symbols: CompiledSchema,
     /// The rules as formulas, for each kind of request that was asked about.
     compiled: BTreeMap<usize, CompiledPolicySet>,
+    /// Whether a question was not answered in time: then none is asked any more.
+    gave_up: bool,
 }
 
 impl<'a> Prover<'a> {
@@ -77,7 +75,12 @@ impl<'a> Prover<'a> {
         kinds.sort_by_key(|kind| (kind.action().to_string(), kind.principal().to_string(), kind.resource().to_string()));
         let symbols = CompiledSchema::new(&access.schema).map_err(|error| format!("the schema is no formula: {error}"))?;
         let groups = access.schema.action_entities().map_err(|error| error.to_string())?;
-        Ok(Self { access, solver, compiler: solver.start()?, kinds, groups, symbols, compiled: BTreeMap::new() })
+        Ok(Self { access, solver, compiler: solver.start()?, kinds, groups, symbols, compiled: BTreeMap::new(), gave_up: false })
+    }
+
+    /// How many kinds of requests there are.
+    pub(super) fn kinds(&self) -> usize {
+        self.kinds.len()
     }
 
     fn is_about(&self, about: &About, kind: &RequestEnv) -> bool {
@@ -121,6 +124,45 @@ impl<'a> Prover<'a> {
         CompiledPolicy::compile_with_custom_symenv(policy, kind, &self.access.schema, symbols).map(Some).map_err(failed)
     }
 
+    /// Whether one set of rules allows nothing beyond another.
+    pub(super) async fn implies(&mut self, one: &CompiledPolicySet, other: &CompiledPolicySet) -> Answer {
+        if self.gave_up {
+            return Answer::Unknown(TOO_LONG.to_owned());
+        }
+        let question = self.compiler.check_implies_with_counterexample_opt(one, other);
+        let asked = tokio::time::timeout(self.solver.patience(), question).await;
+        self.heard(asked)
+    }
+
+    /// Whether a rule fails on no request.
+    async fn errs(&mut self, rule: &CompiledPolicy) -> Answer {
+        if self.gave_up {
+            return Answer::Unknown(TOO_LONG.to_owned());
+        }
+        let question = self.compiler.check_never_errors_with_counterexample_opt(rule);
+        let asked = tokio::time::timeout(self.solver.patience(), question).await;
+        self.heard(asked)
+    }
+
+    fn heard(&mut self, asked: Result<Asked, tokio::time::error::Elapsed>) -> Answer {
+        match asked {
+            Ok(Ok(None)) => Answer::Holds,
+            Ok(Ok(Some(found))) => Answer::Broken(Box::new(found)),
+            Ok(Err(error)) => {
+                // A process that failed in the middle of an answer says nothing more that counts. If no other starts, every later
+                // question fails as this one did.
+                if let Ok(compiler) = self.solver.start() {
+                    self.compiler = compiler;
+                }
+                Answer::Unknown(format!("the solver gave no answer: {error}"))
+            }
+            Err(_) => {
+                self.gave_up = true;
+                Answer::Unknown(TOO_LONG.to_owned())
+            }
+        }
+    }
+
     /// Whether everything that the rules allow of the property's actions is inside its envelope.
     async fn keeps(&mut self, property: &Property) -> (usize, Outcome) {
         let places: Vec<usize> = (0..self.kinds.len())
@@ -134,63 +176,50 @@ impl<'a> Prover<'a> {
             let formulas = self.rules(*place).and_then(|rules| Ok((rules, self.compile(&property.envelope, *place)?)));
             let (rules, envelope) = match formulas {
                 Ok(formulas) => formulas,
-                Err(why) => return (places.len(), not_proved(&why)),
+                Err(why) => return (places.len(), ended(broken, Some(why))),
             };
-            match heard(self.compiler.check_implies_with_counterexample_opt(&rules, &envelope)).await {
+            match self.implies(&rules, &envelope).await {
                 Answer::Holds => {}
                 Answer::Broken(found) => match self.replay(&found, &property.envelope) {
                     Some(counterexample) => broken.push(counterexample),
-                    None => return (places.len(), not_proved("the solver's request does not break it when it is asked")),
+                    None => return (places.len(), ended(broken, Some(NOT_REPLAYED.to_owned()))),
                 },
-                Answer::Unknown(why) => {
-                    // A solver that was cut off in the middle of an answer says nothing more that counts.
-                    self.restart();
-                    return (places.len(), not_proved(&why));
-                }
+                Answer::Unknown(why) => return (places.len(), ended(broken, Some(why))),
             }
             if broken.len() >= COUNTEREXAMPLES_MAX {
                 break;
             }
         }
-        (places.len(), if broken.is_empty() { Outcome::Proved } else { Outcome::Counterexamples(broken) })
+        (places.len(), ended(broken, None))
     }
 
     /// Whether no rule fails on any request: Cedar passes over a rule that fails, also over one that forbids.
     async fn never_fails(&mut self) -> (usize, Outcome) {
         let (mut judged, mut broken) = (0, Vec::new());
-        let policies: Vec<_> = self.access.rules.set.policies().cloned().collect();
+        let mut policies: Vec<_> = self.access.rules.set.policies().cloned().collect();
+        policies.sort_by_key(|policy| policy.id().to_string());
         for place in 0..self.kinds.len() {
             for policy in &policies {
                 let compiled = match self.compile_one(policy, place) {
                     Ok(Some(compiled)) => compiled,
                     Ok(None) => continue,
-                    Err(why) => return (judged, not_proved(&why)),
+                    Err(why) => return (judged, ended(broken, Some(why))),
                 };
-                match heard(self.compiler.check_never_errors_with_counterexample_opt(&compiled)).await {
+                match self.errs(&compiled).await {
                     Answer::Holds => {}
                     Answer::Broken(found) => match self.fails(&found) {
                         Some(counterexample) => broken.push(counterexample),
-                        None => return (judged, not_proved("the solver's request does not make the rule fail when it is asked")),
+                        None => return (judged, ended(broken, Some(NOT_REPLAYED.to_owned()))),
                     },
-                    Answer::Unknown(why) => {
-                        self.restart();
-                        return (judged, not_proved(&why));
-                    }
+                    Answer::Unknown(why) => return (judged, ended(broken, Some(why))),
                 }
                 if broken.len() >= COUNTEREXAMPLES_MAX {
-                    return (judged + 1, Outcome::Counterexamples(broken));
+                    return (judged + 1, ended(broken, None));
                 }
             }
             judged += 1;
         }
-        (judged, if broken.is_empty() { Outcome::Proved } else { Outcome::Counterexamples(broken) })
-    }
-
-    fn restart(&mut self) {
-        // If it does not start again, every later question is answered by the process that ended: not proved.
-        if let Ok(compiler) = self.solver.start() {
-            self.compiler = compiler;
-        }
+        (judged, ended(broken, None))
     }
 
     /// Asks the rules and the envelope themselves, by the ordinary authorizer.
@@ -218,6 +247,15 @@ impl<'a> Prover<'a> {
 
 pub(super) fn not_proved(why: &str) -> Outcome {
     Outcome::NotProved { why: why.to_owned() }
+}
+
+/// What was found out: a request that breaks the property does so whatever else is not known.
+pub(super) fn ended(broken: Vec<Counterexample>, stopped: Option<String>) -> Outcome {
+    match (broken.is_empty(), stopped) {
+        (false, _) => Outcome::Counterexamples(broken),
+        (true, Some(why)) => Outcome::NotProved { why },
+        (true, None) => Outcome::Proved,
+    }
 }
 
 pub(super) fn counterexample(found: &Env, policies: Vec<String>) -> Counterexample {
