@@ -192,11 +192,9 @@ mod tests {
                         (0..rows).map(|_| one(&mut rng)).unzip()
                     };
                     let (own, others) = (rows(40, day >= from), rows(360, false));
-                    let part = |(chances, labels): &(Vec<f64>, Vec<bool>)| (chances.clone(), labels.clone());
-                    let ((own, given), (chances, labels)) = (part(&own), part(&others));
-                    watch
-                        .period(Labels { chances: &own, labels: &given }, Labels { chances: &chances, labels: &labels })
-                        .unwrap();
+                    let (own, others) =
+                        (Labels { chances: &own.0, labels: &own.1 }, Labels { chances: &others.0, labels: &others.1 });
+                    watch.period(own, others).unwrap();
                 }
                 watch.alarm(0.01, 1)
             })

@@ -57,9 +57,9 @@ pub(crate) fn labellers() -> Outcome<()> {
         "| data | turned | share | named | named among all | watch: alarm | after labels (median) | honest accused | by watch |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
-    for source in &SOURCES {
-        let (frame, truth) = source.read()?;
-        for (turn, share) in [(Turn::Hidden, 0.05), (Turn::Hidden, 0.1), (Turn::Random, 0.05), (Turn::Random, 0.1)] {
+    for (turn, share) in [(Turn::Hidden, 0.1), (Turn::Random, 0.1), (Turn::Hidden, 0.05), (Turn::Random, 0.05)] {
+        for source in &SOURCES {
+            let (frame, truth) = source.read()?;
             let mut sums = Sums::default();
             for seed in 0..TRIALS {
                 eprint!("\r{} {} {share} {seed}   ", source.name, turn.name());
