@@ -1,6 +1,8 @@
 //! An insider turns labels of generated customers around, and rankings, tests and watches must find what he did (T6); labels that cannot
 //! be judged must say so.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
+
 use frame::{Categories, Column, Frame};
 use labelnoise::residual::{Pattern, group_tests};
 use labelnoise::{Belief, BeliefSpec, Judge, LabelError, Labels, Reason, Watch, out_of_fold, rank, scores, without_labeller};
