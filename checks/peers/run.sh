@@ -88,6 +88,8 @@ log_made() { "$BUILT/examples/make_log" "$work/log"; }
 table_made() { "$BUILT/examples/make_table" "$work/table"; }
 learn_made() { "$BUILT/examples/export_for_peers" "$work/model"; }
 leak_made() { "$BUILT/examples/export_leak" "$work/leak"; }
+poison_made() { "$BUILT/examples/make_cases" "$work/poison" --seeds 5 telco mlc_churn; }
+poison_judged() { "$BUILT/examples/screen_table" --fits 5 --json "$work/poison.jsonl" telco mlc_churn; }
 interchange_made() { "$BUILT/examples/export_interchange" "$work/interchange"; }
 
 environment
@@ -148,6 +150,7 @@ call generate_peer.py
 call interchange_peer.py
 call certificate_peer.py
 call labels_peer.py
+call poison_peer.py
 if [ -z "$smoke" ]; then
     peer export-model learn_made
     peer xgboost-scikit-learn python "$here/learn_peer.py" "$work/model"
@@ -160,6 +163,9 @@ if [ -z "$smoke" ]; then
         "${STAYWARD_DATA:-$PWD/../shared/data}"
     peer cleanlab python "$here/labels_peer.py" "$BUILT/examples/label_table" "$work/labels" \
         "${STAYWARD_DATA:-$PWD/../shared/data}"
+    peer make-poison poison_made
+    peer our-poison poison_judged
+    peer pyod-xgboost python "$here/poison_peer.py" "$work/poison" "$work/poison.jsonl"
     peer xgboost-on-synthetic python "$here/generate_peer.py" "$BUILT/examples/table"
 fi
 
