@@ -1,7 +1,7 @@
 //! How often an insider among labellers, or one who turns the labels of one value tier, is named; and how often an honest one.
 
 use frame::Column;
-use labelnoise::residual::{GROUP_ROWS_MIN, GroupTest, group_tests, tiers as value_tiers};
+use labelnoise::residual::{GROUP_ROWS_MIN, GroupTest, group_tests, named, tiers as value_tiers};
 use labelnoise::{Belief, BeliefSpec, Judge, Labels, Watch, out_of_fold, without_labeller};
 use learn::rng::{Rng, derive};
 
@@ -45,7 +45,7 @@ struct Sums {
     /// Sets where his watch raised the alarm, and labels until then.
     watched: u32,
     until: Vec<u64>,
-    /// Honest labellers below [`RATE`] each by themselves, with an alarm of their watch, and all of them.
+    /// Honest labellers that are named at [`RATE`] each, with an alarm of their watch, and all of them.
     accused: u32,
     accused_by_watch: u32,
     honest: u32,
@@ -57,7 +57,9 @@ pub(crate) fn labellers() -> Outcome<()> {
         "| data | turned | share | named | named among all | watch: alarm | after labels (median) | honest accused | by watch |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
-    for (turn, share) in [(Turn::Hidden, 0.1), (Turn::Random, 0.1), (Turn::Hidden, 0.05), (Turn::Random, 0.05)] {
+    for (turn, share) in
+        [(Turn::Hidden, 0.0), (Turn::Hidden, 0.1), (Turn::Random, 0.1), (Turn::Hidden, 0.05), (Turn::Random, 0.05)]
+    {
         for source in &SOURCES {
             let (frame, truth) = source.read()?;
             let mut sums = Sums::default();
@@ -80,11 +82,12 @@ fn count(sums: &mut Sums, known: &[f64], labels: &[bool], labellers: &[Option<u3
     let tests = group_tests(known, labels, labellers)?;
     let all = tests.len() as f64;
     let by_itself = |test: &GroupTest| test.p_value / all;
+    let names = named(known, labels, labellers, RATE * all)?;
     for test in &tests {
         let watch = watched(known, labels, labellers, test.group)?;
         if test.group != INSIDER {
             sums.honest += 1;
-            sums.accused += u32::from(by_itself(test) <= RATE);
+            sums.accused += u32::from(names.iter().any(|name| name.group == test.group));
             sums.accused_by_watch += u32::from(watch.is_some());
             continue;
         }
