@@ -16,6 +16,9 @@ const WINDOWS: [usize; 4] = [2, 4, 8, 16];
 /// Deliveries that a state holds.
 const KEPT: usize = 16;
 
+/// Moments of labels that are watched: residuals, three kinds of evidence, three tiers.
+const LABEL_MOMENTS: usize = 7;
+
 /// What one delivery added up to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Summary {
@@ -93,14 +96,16 @@ impl State {
     /// Tests the sums over the last deliveries, this one (the last of the state) included.
     pub(crate) fn test(&self, model: &Model, marks: &[Option<(u32, usize)>]) -> Option<BatchFinding> {
         let trusted = moments(&model.reference);
-        let mut best: Option<(f64, String)> = None;
-        let mut looked = 0.0;
-        let mut offer = |p: f64, seen: &dyn Fn() -> String| {
-            looked += 1.0;
-            if best.as_ref().is_none_or(|(least, _)| p < *least) {
-                best = Some((p, seen()));
+        // Labels are what a patient attacker gains by: they and all others may each spend half.
+        let mut best: [Option<(f64, String)>; 2] = [None, None];
+        let mut looked = [0.0; 2];
+        let mut offer = |group: usize, p: f64, seen: &dyn Fn() -> String| {
+            looked[group] += 1.0;
+            if best[group].as_ref().is_none_or(|(least, _)| p < *least) {
+                best[group] = Some((p, seen()));
             }
         };
+        let signed = model.core.expects.len();
         for window in WINDOWS.into_iter().filter(|window| *window <= self.last.len()) {
             let last = &self.last[self.last.len() - window..];
             if last.iter().any(|summary| summary.moments.len() != trusted.len() || summary.beyond.len() != marks.len()) {
@@ -111,7 +116,8 @@ impl State {
                 let mut sum = Moment::default();
                 last.iter().filter_map(|summary| summary.moments.get(at)).for_each(|moment| sum.merge(moment));
                 let z = sum.apart(known);
-                offer(normal_two_sided(z), &|| {
+                let group = usize::from((signed..signed + LABEL_MOMENTS).contains(&at));
+                offer(group, normal_two_sided(z), &|| {
                     format!("{} over {window} deliveries ({z:+.1} standard errors)", name_of(model, at))
                 });
             }
@@ -121,16 +127,17 @@ impl State {
                 let seen: u64 = last.iter().filter_map(|summary| summary.beyond.get(family)).sum();
                 let p = exceedance_tail(seen as usize, rows as usize, rank as usize, known);
                 let layer = crate::judge::FAMILIES.get(family).copied().unwrap_or(Layer::Combined);
-                offer(p, &|| format!("{seen} strange rows by {layer:?} in {rows} of {window} deliveries"));
+                offer(0, p, &|| format!("{seen} strange rows by {layer:?} in {rows} of {window} deliveries"));
             }
             let (positive, total) = last.iter().fold((0, 0), |(a, b), summary| (a + summary.positive, b + summary.known));
             let labels = &model.reference.labels;
-            offer(uneven(positive, total, labels.positive, labels.known), &|| {
+            offer(1, uneven(positive, total, labels.positive, labels.known), &|| {
                 format!("{positive} of {total} labels positive over {window} deliveries")
             });
         }
-        let (p, seen) = best?;
+        let groups = best.into_iter().zip(looked).filter_map(|(best, looked)| Some((2.0 * looked * best.as_ref()?.0, best?.1)));
+        let (p, seen) = groups.min_by(|one, two| one.0.total_cmp(&two.0))?;
         let what = "sums over the last deliveries".to_owned();
-        Some(BatchFinding { layer: Layer::Drip, what, p_value: (p * looked).min(1.0), seen, alarm: false })
+        Some(BatchFinding { layer: Layer::Drip, what, p_value: p.min(1.0), seen, alarm: false })
     }
 }

@@ -388,10 +388,3 @@ impl Encoder {
             && self.numbers.windows(2).all(|pair| pair[0] < pair[1])
     }
 }
-
-impl Chunk {
-    /// The chosen rows' codes alone.
-    pub(crate) fn take_codes(&self, rows: &[u32]) -> Self {
-        Self { values: Vec::new(), ..Self { rows: self.rows, fine: self.fine.clone(), values: Vec::new() }.take(rows) }
-    }
-}

@@ -10,23 +10,25 @@ use crate::linear::Linear;
 use crate::pairs::Pairs;
 
 /// Row layers, in the order of their scores.
-pub(crate) const FAMILIES: [Layer; 9] = [
+pub(crate) const FAMILIES: [Layer; 10] = [
     Layer::Range,
     Layer::Conditional,
     Layer::Covariance,
     Layer::Pair,
     Layer::Critical,
+    Layer::Label,
     Layer::Duplicate,
     Layer::Clone,
     Layer::Isolation,
     Layer::Crowding,
 ];
 /// Families that one row alone decides; the next ones need history, the last needs the delivery.
-pub(crate) const ALONE: usize = 5;
-pub(crate) const DUPLICATE: usize = 5;
-pub(crate) const CLONE: usize = 6;
-pub(crate) const ISOLATION: usize = 7;
-pub(crate) const CROWDING: usize = 8;
+pub(crate) const ALONE: usize = 6;
+pub(crate) const LABEL: usize = 5;
+pub(crate) const DUPLICATE: usize = 6;
+pub(crate) const CLONE: usize = 7;
+pub(crate) const ISOLATION: usize = 8;
+pub(crate) const CROWDING: usize = 9;
 /// Rows that are judged together: their columns stay in the processor's cache.
 pub(crate) const CHUNK_ROWS: usize = 1_024;
 /// A column's own surprise counts from here: one row in twenty.
@@ -64,6 +66,10 @@ pub(crate) struct Detail {
     pub(crate) range: Tally,
     /// The chance of the label's second class; empty without a label of two levels.
     pub(crate) chance: Vec<f32>,
+    /// Log odds that each label is the other one, without them.
+    pub(crate) turned: Vec<f32>,
+    /// Whether the label is of the second class.
+    pub(crate) second: Vec<bool>,
 }
 
 /// Scores of a chunk by the families that one row alone decides.
@@ -117,6 +123,12 @@ impl Core {
                 out.chance.extend(space.expected.iter().map(|margin| 1.0 / (1.0 + (-margin).exp())));
             }
         }
+        out.turned.clear();
+        out.second.clear();
+        if let (Some(label), false) = (label, out.chance.is_empty()) {
+            out.turned.extend(rows.column(label).iter().zip(&out.chance).map(|(&code, &chance)| turned(code >> 2, chance)));
+            out.second.extend(rows.column(label).iter().map(|code| code >> 2 == 1));
+        }
         self.pairs.judge(rows, &mut out.pair);
         range(encoder, rows, &mut out.range);
     }
@@ -129,6 +141,16 @@ impl Core {
             && curves.expects.len() == self.expects.len()
             && curves.classes.len() == self.classes.len()
             && level_columns(encoder).len() == encoder.width()
+    }
+}
+
+/// Log odds that a label of so likely a class is the other one; as low as can be where it is missing.
+pub(crate) fn turned(class: u8, chance: f32) -> f32 {
+    let chance = chance.clamp(1e-3, 1.0 - 1e-3);
+    match class {
+        0 => (chance / (1.0 - chance)).ln(),
+        1 => ((1.0 - chance) / chance).ln(),
+        _ => -10.0,
     }
 }
 
@@ -162,7 +184,16 @@ fn range(encoder: &Encoder, rows: &Chunk, out: &mut Tally) {
 
 impl Scores {
     /// Joins the columns of each family.
-    pub(crate) fn of(&mut self, core: &Core, curves: &Curves, critical_value: Option<u16>, detail: &Detail) {
+    ///
+    /// `label` and `value` are columns; `rate` is the share of the label's second class in history.
+    pub(crate) fn of(
+        &mut self,
+        core: &Core,
+        curves: &Curves,
+        (label, value): (Option<u16>, Option<u16>),
+        rate: f64,
+        detail: &Detail,
+    ) {
         let rows = detail.rows;
         self.conditional.start(rows);
         self.critical.start(rows);
@@ -170,12 +201,13 @@ impl Scores {
             for (row, &raw) in detail.raw[at * rows..(at + 1) * rows].iter().enumerate() {
                 let said = surprise(curve, raw);
                 self.conditional.add(row, said, expect.column);
-                if Some(expect.column) == critical_value {
+                if Some(expect.column) == value {
                     self.critical.add(row, said, expect.column);
                 }
             }
         }
-        for (at, (classes, curve)) in core.classes.iter().zip(&curves.classes).enumerate() {
+        let own = |classes: &Classes| label == Some(classes.column) && !detail.turned.is_empty();
+        for (at, (classes, curve)) in core.classes.iter().zip(&curves.classes).enumerate().filter(|(_, (known, _))| !own(known)) {
             for (row, &raw) in detail.class_raw[at * rows..(at + 1) * rows].iter().enumerate() {
                 self.critical.add(row, surprise(curve, raw), classes.column);
             }
@@ -188,6 +220,14 @@ impl Scores {
                 1 => &self.conditional,
                 3 => &detail.pair,
                 4 => &self.critical,
+                LABEL => {
+                    let half = (0.5 * (rate / (1.0 - rate)).ln()) as f32;
+                    let drawn = detail.turned.iter().zip(&detail.second);
+                    self.raw[family].extend(drawn.map(|(odds, second)| if *second { odds + half } else { odds - half }));
+                    self.raw[family].resize(rows, -10.0);
+                    self.column[family].resize(rows, label.unwrap_or(u16::MAX));
+                    continue;
+                }
                 _ => {
                     self.raw[family].extend_from_slice(&detail.distance);
                     self.column[family].resize(rows, u16::MAX);

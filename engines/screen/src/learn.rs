@@ -47,6 +47,11 @@ fn check(frame: &Frame, spec: &ProfileSpec) -> Result<(), ScreenError> {
     if frame.rows() < TRUSTED_ROWS_MIN { Err(ScreenError::TooFewRows(frame.rows())) } else { Ok(()) }
 }
 
+/// The share of the second of two classes, never 0 or 1.
+fn rate_of(histogram: &[u32]) -> f64 {
+    (f64::from(histogram[4]) + 1.0) / (f64::from(histogram[0]) + f64::from(histogram[4]) + 2.0)
+}
+
 pub(crate) fn learn(frame: &Frame, spec: &ProfileSpec) -> Result<Model, ScreenError> {
     check(frame, spec)?;
     let order = Mix::new(spec.seed, 1).choose(frame.rows(), TRUSTED_ROWS_MAX);
@@ -66,8 +71,9 @@ pub(crate) fn learn(frame: &Frame, spec: &ProfileSpec) -> Result<Model, ScreenEr
     let detail = out_of_fold(&encoder, &all, &core, &critical, label, spec.seed);
     let curves = curves_of(&core, &detail);
     let mut scores = Scores::default();
-    scores.of(&core, &curves, value.map(|at| at as u16), &detail);
     let (label, value) = (label.map(|at| at as u16), value.map(|at| at as u16));
+    let rate = label.map_or(0.5, |label| rate_of(&histogram_of(&all, usize::from(label))));
+    scores.of(&core, &curves, (label, value), rate, &detail);
 
     let near = Near::learn(&encoder, &all, spec.seed);
     let twins = Twins::of(&golden, &all, spec);
@@ -94,13 +100,14 @@ pub(crate) fn learn(frame: &Frame, spec: &ProfileSpec) -> Result<Model, ScreenEr
         rows: golden.rows() as u64,
         label,
         value,
+        rate,
         core,
         curves,
         families,
         crowding,
         joined: Vec::new(),
         sample: all.fine.clone(),
-        pool_rows: near.pool_rows as u32,
+
         contents: twins.contents,
         wholes: twins.wholes,
         reference,
@@ -205,7 +212,8 @@ fn out_of_fold(encoder: &Encoder, all: &Chunk, core: &Core, critical: &[usize], 
     out.pair.start(rows);
     out.range.start(rows);
     let has_chance = parts.iter().all(|(_, _, detail)| !detail.chance.is_empty());
-    out.chance = vec![0.0; if has_chance { rows } else { 0 }];
+    let known = if has_chance { rows } else { 0 };
+    (out.chance, out.turned, out.second) = (vec![0.0; known], vec![0.0; known], vec![false; known]);
     for (own, part, detail) in &parts {
         let mine = own.len();
         let of_expect: Vec<Option<usize>> =
@@ -227,6 +235,8 @@ fn out_of_fold(encoder: &Encoder, all: &Chunk, core: &Core, critical: &[usize], 
             }
             if has_chance {
                 out.chance[row] = detail.chance[at];
+                out.turned[row] = detail.turned[at];
+                out.second[row] = detail.second[at];
             }
         }
     }
@@ -238,7 +248,6 @@ struct Near {
     rows: Vec<Nearness>,
     /// Crowding at each block size; empty where history is too small for it.
     crowding: Vec<Vec<f32>>,
-    pool_rows: usize,
 }
 
 impl Near {
@@ -247,7 +256,6 @@ impl Near {
         let points = space.points(all);
         let rows = all.rows;
         let largest = BLOCKS.iter().copied().rev().find(|size| size * 2 <= rows).unwrap_or(BLOCKS[0].min(rows));
-        let pool_rows = rows - largest;
         let starts: Vec<usize> = (0..rows.div_ceil(largest)).map(|block| (block * largest).min(rows - largest)).collect();
         // Of each block: nearness of its rows at every size that fits.
         let blocks: Vec<(usize, Vec<Nearness>, Vec<Vec<f32>>)> = starts
@@ -276,7 +284,6 @@ impl Near {
         let mut out = Self {
             rows: vec![Nearness::default(); rows],
             crowding: BLOCKS.iter().map(|size| if *size <= largest { vec![0.0; rows] } else { Vec::new() }).collect(),
-            pool_rows,
         };
         for (start, whole, crowding) in blocks {
             out.rows[start..start + largest].copy_from_slice(&whole);

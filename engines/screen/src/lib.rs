@@ -102,9 +102,9 @@ pub enum Layer {
 pub const PARTS: [(Layer, f64); 8] = [
     (Layer::Combined, 0.40),
     (Layer::Label, 0.24),
-    (Layer::Column, 0.12),
+    (Layer::Column, 0.08),
     (Layer::Combination, 0.10),
-    (Layer::Drip, 0.06),
+    (Layer::Drip, 0.10),
     (Layer::Duplicate, 0.04),
     (Layer::Shift, 0.02),
     (Layer::Time, 0.02),

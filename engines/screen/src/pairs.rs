@@ -5,7 +5,7 @@ use outlier::stats::Mix;
 use serde::{Deserialize, Serialize};
 
 use crate::encode::{COARSE, Chunk, Encoder, MISSING, NEW, Reading};
-use crate::exact::{binomial_upper, fisher};
+use crate::exact::{binomial_upper, fisher, predicted_upper};
 
 /// Groups of values of one column.
 pub(crate) const GROUPS: usize = 8;
@@ -111,7 +111,8 @@ impl Pairs {
             // Counted in a table of fixed size first: no check of bounds inside the loop.
             let mut local = [0_u32; CELLS * 2];
             for ((&a, &b), &positive) in a.iter().zip(b).zip(&positive) {
-                local[((usize::from(a) * GROUPS + usize::from(b)) * 2 + usize::from(positive)) & (CELLS * 2 - 1)] += 1;
+                let cell = &mut local[(usize::from(a << 4) | usize::from(b << 1) | usize::from(positive)) & (CELLS * 2 - 1)];
+                *cell = cell.wrapping_add(1);
             }
             for (cell, pair) in cells.iter_mut().zip(local.chunks_exact(2)) {
                 cell[0] += pair[0];
@@ -133,7 +134,7 @@ impl Pairs {
             let ours = &grouped[usize::from(a) * rows.rows..(usize::from(a) + 1) * rows.rows];
             let theirs = &grouped[usize::from(b) * rows.rows..(usize::from(b) + 1) * rows.rows];
             for (row, (&x, &y)) in ours.iter().zip(theirs).enumerate() {
-                let rarity = local[(usize::from(x) * GROUPS + usize::from(y)) & (CELLS - 1)];
+                let rarity = local[usize::from((x << 3) | y) & (CELLS - 1)];
                 if rarity > RARITY_FROM {
                     out.add(row, rarity - RARITY_FROM, a);
                 }
@@ -191,13 +192,14 @@ impl Pairs {
     }
 }
 
-/// P(labels as one-sided as these), by the rate of the cell in history (drawn to the whole's rate).
+/// P(labels as one-sided as these), by what history holds of the cell: its rate is not known but estimated, from few rows badly
+/// (a beta-binomial prediction; a prior of two rows at the whole's rate).
 fn label_tail(cell: &[u32; 2], known: &[u32; 2], rate: f64) -> f64 {
-    const DRAWN: f64 = 4.0;
-    let own = (f64::from(known[1]) + DRAWN * rate) / (f64::from(known[0] + known[1]) + DRAWN);
-    let rows = u64::from(cell[0] + cell[1]);
-    let positive = binomial_upper(u64::from(cell[1]), rows, own);
-    let negative = binomial_upper(u64::from(cell[0]), rows, 1.0 - own);
+    const DRAWN: f64 = 2.0;
+    let alpha = f64::from(known[1]) + DRAWN * rate;
+    let beta = f64::from(known[0]) + DRAWN * (1.0 - rate);
+    let positive = predicted_upper(cell[1], cell[0] + cell[1], alpha, beta);
+    let negative = predicted_upper(cell[0], cell[0] + cell[1], beta, alpha);
     (2.0 * positive.min(negative)).min(1.0)
 }
 
@@ -294,7 +296,7 @@ pub(crate) fn exact_scan(
         code != MISSING && f64::from(frequency[column][usize::from(code)]) <= COMMON * trusted_rows as f64
     };
     let mut best: Option<Combination> = None;
-    let mut looked = 0_u64;
+    let mut looked = 0.0_f64;
     let mut keys: Vec<(u16, u8)> = Vec::new();
     for a in (0..width).filter(|a| Some(*a) != label) {
         for b in (a + 1..width).filter(|b| Some(*b) != label) {
@@ -307,8 +309,9 @@ pub(crate) fn exact_scan(
                 }
             }
             keys.sort_unstable();
+            // Cells of which delivery and history together might hold enough rows: more were looked at than those the delivery fills.
+            looked += keys.len() as f64 * (1.0 + trusted_rows as f64 / rows.max(1) as f64) / f64::from(ROWS_MIN);
             for run in keys.chunk_by(|one, two| one.0 == two.0).filter(|run| run.len() >= ROWS_MIN as usize) {
-                looked += 1;
                 let (x, y) = ((run[0].0 >> 8) as u8, (run[0].0 & 255) as u8);
                 let chance = f64::from(frequency[a][usize::from(x)] + 1) * f64::from(frequency[b][usize::from(y)] + 1)
                     / (trusted_rows as f64 + 1.0).powi(2);
@@ -334,7 +337,7 @@ pub(crate) fn exact_scan(
             }
         }
     }
-    best.map(|best| Combination { p_value: (best.p_value * looked.max(1) as f64).min(1.0), ..best })
+    best.map(|best| Combination { p_value: (best.p_value * looked.max(1.0)).min(1.0), ..best })
 }
 
 const _: () = assert!(COARSE == 64, "groups of levels are coarse codes");

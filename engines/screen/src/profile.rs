@@ -7,7 +7,7 @@ use outlier::stats::{Curve, conformal};
 use serde::{Deserialize, Serialize};
 
 use crate::encode::{Encoder, share_surprise};
-use crate::judge::{CROWDING, Core, Curves, DUPLICATE, FAMILIES};
+use crate::judge::{CROWDING, Core, Curves, DUPLICATE, FAMILIES, LABEL};
 use crate::near::{BLOCKS, Pool, Space as NearSpace};
 use crate::sums::Sums;
 use crate::time::TimeReference;
@@ -17,6 +17,12 @@ use crate::{COLUMNS_MAX, Delivery, Golden, ProfileSpec, Screen, ScreenError, Scr
 pub(crate) const OPTIONS: usize = BLOCKS.len() + 1;
 /// Shares of trusted rows beyond the marks that the rows of a delivery are counted by: many mild rows, few wild ones.
 pub(crate) const MARKS: [f64; 3] = [0.01, 0.002, 0.0005];
+
+/// Surprise of another layer that counts as much as even odds of a turned label: one row in fifty. Odds say as they are what a
+/// p-value could only say of the few: a model of history is seldom sure of a label, and forged numbers are seldom doubtful.
+const LABEL_FROM: f32 = 4.0;
+/// An honest label may be as unlikely as a turned one: beyond this it says no more, and forged rows stand out above it.
+const LABEL_MAX: f32 = 6.5;
 
 /// Trusted history, learnt. Serialisable; equal for equal rows, spec and seed, on any number of threads.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,6 +51,8 @@ pub(crate) struct Model {
     /// The label's column, if it has two levels; the value's, if it is a number.
     pub(crate) label: Option<u16>,
     pub(crate) value: Option<u16>,
+    /// Share of the label's second class in history.
+    pub(crate) rate: f64,
     pub(crate) core: Core,
     pub(crate) curves: Curves,
     /// One a family; crowding has one a block size and an empty one here.
@@ -54,8 +62,6 @@ pub(crate) struct Model {
     pub(crate) joined: Vec<Vec<f32>>,
     /// Fine codes of trusted rows, column by column.
     pub(crate) sample: Vec<u8>,
-    /// Trusted rows that nearness compares with: the first so many of a seeded order.
-    pub(crate) pool_rows: u32,
     /// Sorted hashes of trusted rows: what is judged, and the same with identifier and time.
     pub(crate) contents: Vec<u64>,
     pub(crate) wholes: Vec<u64>,
@@ -161,10 +167,11 @@ impl Model {
             || self.joined.len() != OPTIONS
             || !self.sample.len().is_multiple_of(width)
             || self.sample_rows() > TRUSTED_ROWS_MAX
-            || self.pool_rows as usize > self.sample_rows()
             || !self.reference.fits(&self.core, width, self.encoder.numbers.len())
         {
             Some("kept rows and scores differ")
+        } else if !(self.rate > 0.0 && self.rate < 1.0) {
+            Some("the label's rate is none")
         } else if self.label.into_iter().chain(self.value).any(|column| usize::from(column) >= width) {
             Some("the label is no column")
         } else {
@@ -176,8 +183,7 @@ impl Model {
         let near = NearSpace::new(&self.encoder, self.spec.seed);
         let rows = self.sample_rows();
         let all = crate::encode::Chunk { rows, fine: self.sample.clone(), values: Vec::new() };
-        let chosen: Vec<u32> = (0..self.pool_rows).collect();
-        let pool = near.pool(near.points(&all.take_codes(&chosen)));
+        let pool = near.pool(near.points(&all));
         let lists = |calibrations: &[Calibration]| calibrations.iter().map(|known| marks_of(&known.sorted)).collect();
         Index {
             near,
@@ -211,6 +217,9 @@ impl Model {
     pub(crate) fn surprise(&self, family: usize, block: Option<usize>, score: f32) -> f32 {
         if family == DUPLICATE {
             return self.twin_surprise(score);
+        }
+        if family == LABEL {
+            return (score + LABEL_FROM).clamp(0.0, LABEL_MAX);
         }
         let known = if family == CROWDING { block.and_then(|at| self.crowding.get(at)) } else { self.families.get(family) };
         known.map_or(0.0, |known| known.curve.surprise(f64::from(score)) as f32)

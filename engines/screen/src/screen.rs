@@ -1,6 +1,6 @@
 //! Judges a delivery part by part, in bounded memory: rows on all cores by every layer, then the delivery as a whole.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use frame::{Column, Frame};
 use rayon::prelude::*;
@@ -179,7 +179,7 @@ pub struct Screen<'a> {
     time: TimeSums,
     kept: Kept,
     pub(crate) sampled: Vec<Vec<f64>>,
-    seen: HashSet<u64>,
+    seen: HashMap<u64, u32>,
     scores: Vec<f32>,
     p_values: Vec<f32>,
     drivers: Vec<(u8, u16)>,
@@ -202,7 +202,7 @@ impl<'a> Screen<'a> {
             time: TimeSums::default(),
             kept: Kept::new(model.encoder.width(), KEPT_ROWS),
             sampled: vec![Vec::new(); model.encoder.numbers.len()],
-            seen: HashSet::new(),
+            seen: HashMap::new(),
             scores: Vec::new(),
             p_values: Vec::new(),
             drivers: Vec::new(),
@@ -304,14 +304,20 @@ impl<'a> Screen<'a> {
         for (row, said) in judged.said.iter().enumerate() {
             let mut said = *said;
             let mut twin = judged.twins[row];
-            // Copies within the delivery are only remarkable while it is no larger than history.
-            if self.scores.len() as u64 <= model.rows && self.seen.contains(&judged.contents[row]) {
-                twin = twin.max(if whole && self.seen.contains(&judged.wholes[row].rotate_left(1)) { 2 } else { 1 });
-            }
-            if self.seen.len() < HASHES_MAX {
-                self.seen.insert(judged.contents[row]);
-                if whole {
-                    self.seen.insert(judged.wholes[row].rotate_left(1));
+            let at = self.scores.len();
+            let mut earlier = None;
+            let hashes = [(judged.contents[row], 1), (judged.wholes[row].rotate_left(1), 2)];
+            // Copies of contents within the delivery are only remarkable while it is no larger than history.
+            for (hash, level) in hashes.into_iter().take(1 + usize::from(whole)) {
+                match self.seen.get(&hash) {
+                    Some(&first) if level == 2 || at as u64 <= model.rows => {
+                        (twin, earlier) = (twin.max(level), Some(first as usize));
+                    }
+                    Some(_) => {}
+                    None if self.seen.len() < HASHES_MAX => {
+                        self.seen.insert(hash, at as u32);
+                    }
+                    None => {}
                 }
             }
             self.sums.twins += u64::from(twin > 0);
@@ -323,7 +329,10 @@ impl<'a> Screen<'a> {
                 *count += u64::from(score > *mark);
             }
             let column = judged.columns[row].get(usize::from(family)).copied().unwrap_or(u16::MAX);
-            let at = self.scores.len();
+            if let Some(first) = earlier.and_then(|first| self.scores.get_mut(first)) {
+                // Nobody knows which of two copies is the forged one: both rank high, the later one is set aside.
+                *first = first.max(score);
+            }
             if p <= 0.02 && explained < FINDINGS_MAX && self.explained.len() < 2 * FINDINGS_MAX {
                 explained += 1;
                 let text = explain(self.profile, (part, sources), at - first, FAMILIES[usize::from(family)], column);

@@ -43,14 +43,14 @@ impl Moment {
         (self.square / self.rows.max(1.0) - mean * mean).max(0.0)
     }
 
-    /// Standard errors between the means of two samples, by history's variance and ours, whichever is larger where ours is
-    /// known: a few rows must not make a small variance by chance. 0 where one has too few rows.
+    /// Standard errors between the means of two samples, by the larger of both variances: where history hardly varies, one row
+    /// that does must not count as a wonder. 0 where one has too few rows.
     pub(crate) fn apart(&self, trusted: &Self) -> f64 {
         const ROWS_MIN: f64 = 20.0;
         if self.rows < ROWS_MIN || trusted.rows < ROWS_MIN {
             return 0.0;
         }
-        let variance = trusted.variance().max(1e-12);
+        let variance = trusted.variance().max(self.variance()).max(1e-12);
         (self.mean() - trusted.mean()) / (variance * (1.0 / self.rows + 1.0 / trusted.rows)).sqrt()
     }
 }
@@ -126,9 +126,11 @@ impl Sums {
             // Two tables, so that a run of equal codes does not wait for itself.
             let mut counts = [[0_u32; 256]; 2];
             for pair in rows.column(column).chunks(2) {
-                counts[0][usize::from(pair[0])] += 1;
+                let first = &mut counts[0][usize::from(pair[0])];
+                *first = first.wrapping_add(1);
                 if let Some(&second) = pair.get(1) {
-                    counts[1][usize::from(second)] += 1;
+                    let second = &mut counts[1][usize::from(second)];
+                    *second = second.wrapping_add(1);
                 }
             }
             let ours = &mut self.histogram[column * 256..(column + 1) * 256];

@@ -71,7 +71,7 @@ impl Task<'_> {
             let upto = self.to.min(at + CHUNK_ROWS);
             model.encoder.read(self.sources, at, upto, &mut chunk);
             model.core.detail(&model.encoder, &chunk, model.label.map(usize::from), &mut space, &mut detail);
-            scores.of(&model.core, &model.curves, model.value, &detail);
+            scores.of(&model.core, &model.curves, (model.label, model.value), model.rate, &detail);
             out.sums.add(&model.core, &model.encoder, &chunk, &detail, (model.label, model.value), &tiers);
             out.kept.offer(&chunk, (self.first + at - self.from) as u64, model.spec.seed);
             points.append(&index.near.points(&chunk));
@@ -191,7 +191,8 @@ pub(crate) fn explain(
         Layer::Clone => "nearly a copy of one row of history".to_owned(),
         Layer::Isolation => "far from every row of history".to_owned(),
         Layer::Crowding => "one of a block of near-copies in the delivery".to_owned(),
-        Layer::Contract | Layer::Records | Layer::Time | Layer::Combined | Layer::Column | Layer::Label => String::new(),
+        Layer::Label => format!("`{name}` is `{value}`, a model of history says otherwise"),
+        Layer::Contract | Layer::Records | Layer::Time | Layer::Combined | Layer::Column => String::new(),
         Layer::Combination | Layer::Shift | Layer::Drip => String::new(),
     }
 }

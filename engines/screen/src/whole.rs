@@ -15,7 +15,7 @@ use crate::{BatchFinding, ContractFinding, Layer, PARTS};
 /// Share of rows that break the contract or cannot be read from which a delivery is refused.
 const BROKEN_SHARE_MAX: f64 = 0.2;
 /// Crowded rows that count as one: honest crowding comes in pockets, not row by row (measured; `screen_table` prints the blame).
-const POCKET: usize = 3;
+const POCKET: usize = 2;
 
 /// Rank of the first mark and how many trusted rows stand behind it, by family; the last entry is of all joined.
 fn ranks(screen: &Screen<'_>, mark: usize) -> Vec<Option<(u32, usize)>> {
@@ -52,17 +52,13 @@ pub(crate) fn tests(screen: &Screen<'_>, kept: &Kept, time: &TimeSums, state: &S
     out.extend(model.time.as_ref().map(|reference| reference.tests(time)));
     let first: Vec<Option<(u32, usize)>> = ranks(screen, 0);
     out.extend(state.test(model, &first));
-    for test in &mut out {
-        let part =
-            PARTS.iter().find(|(layer, _)| *layer == test.layer || (*layer == Layer::Combined && is_row_layer(test.layer)));
-        let part = part.map_or(0.0, |(_, part)| *part);
+    for (at, test) in out.iter_mut().enumerate() {
+        // The first counts rows of all row layers, and names the one that says most.
+        let group = if at == 0 { Layer::Combined } else { test.layer };
+        let part = PARTS.iter().find(|(layer, _)| *layer == group).map_or(0.0, |(_, part)| *part);
         test.alarm = test.p_value <= part * model.spec.false_alarm;
     }
     out
-}
-
-fn is_row_layer(layer: Layer) -> bool {
-    FAMILIES.contains(&layer) && layer != Layer::Duplicate || layer == Layer::Combined
 }
 
 /// How many rows pass the marks that few trusted rows pass: exact for rows judged one by one (Sarkadi 1957).

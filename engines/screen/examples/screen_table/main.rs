@@ -1,7 +1,8 @@
 //! Prints how much of each kind of poison the content check finds, and how often it blames an honest delivery, on public tables.
 //!
-//! `cargo run -p screen --example screen_table -- [--fits N] [--rows N] [--class NAME]... [--json FILE] [--long] [--show N] [DATASET...]`. Each
-//! fit has random halves of its own: one is trusted history, from the other come deliveries. `--long` adds slow drips and speed, `--show` findings. The
+//! `cargo run -p screen --example screen_table -- [--fits N] [--rows N] [--class NAME]... [--json FILE] [--long] [--speed] [--show N] [DATASET...]`. Each
+//! fit has random halves of its own: one is trusted history, from the other come deliveries. `--long` adds slow drips, `--show` findings; `--speed` takes the time of a long delivery
+//! and nothing else. The
 //! data folder is `STAYWARD_DATA`, else `../shared/data` beside the workspace.
 
 #![expect(
@@ -30,14 +31,23 @@ struct Asked {
     rows: usize,
     json: Option<String>,
     long: bool,
+    speed: bool,
     show: usize,
     classes: Vec<Class>,
     names: Vec<String>,
 }
 
 fn asked() -> Outcome<Asked> {
-    let mut out =
-        Asked { fits: 6, rows: cases::BATCH_ROWS, json: None, long: false, show: 0, classes: Vec::new(), names: Vec::new() };
+    let mut out = Asked {
+        fits: 6,
+        rows: cases::BATCH_ROWS,
+        json: None,
+        long: false,
+        speed: false,
+        show: 0,
+        classes: Vec::new(),
+        names: Vec::new(),
+    };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut next = || words.next().ok_or(format!("`{word}` needs a value"));
@@ -46,6 +56,7 @@ fn asked() -> Outcome<Asked> {
             "--rows" => out.rows = next()?.parse()?,
             "--json" => out.json = Some(next()?),
             "--long" => out.long = true,
+            "--speed" => out.speed = true,
             "--show" => out.show = next()?.parse()?,
             "--class" => out.classes.push(Class::named(&next()?).ok_or("no such class")?),
             _ => out.names.push(word),
@@ -109,10 +120,13 @@ fn main() -> Outcome<()> {
     let asked = asked()?;
     let (mut json, mut said) = (String::new(), BTreeMap::new());
     for table in tables(&asked.names)? {
+        if asked.speed {
+            speed(&table)?;
+            continue;
+        }
         figures(&table, &asked, &mut json, &mut said)?;
         if asked.long {
             drips(&table, &asked)?;
-            speed(&table)?;
         }
     }
     if let Some(file) = asked.json {
@@ -292,19 +306,25 @@ fn print(cells: &Cells) {
     }
 }
 
-/// A slow drip: shares that grow to 2 % over twenty deliveries; the first that alarms, and honest deliveries beside it.
+/// A slow drip: shares that grow to 10 % over twenty deliveries; the first that alarms, and honest deliveries beside it.
 fn drips(table: &Table, asked: &Asked) -> Outcome<()> {
-    const DELIVERIES: u64 = 20;
+    const DELIVERIES: usize = 20;
     for class in [None, Some(Class::FlipDirected), Some(Class::DisguisedValue), Some(Class::Mimic)] {
         let mut firsts = Vec::new();
         for fit in 0..asked.fits.min(4) {
             let split = halves(&table.frame, 1_000 + fit);
             let history = table.frame.take(&split.history);
             let profile = Profile::learn(&Golden { frame: &history }, &spec(table, fit))?;
-            let honest: Vec<Frame> = (0..DELIVERIES).map(|at| table.frame.take(&split.delivery(300, 7_000 + at))).collect();
+            // Deliveries that share no row: else their sums would be of fewer rows than they count.
+            let order = outlier::stats::Mix::new(fit, 3).choose(split.pool.len(), split.pool.len());
+            let size = order.len() / DELIVERIES;
+            let honest: Vec<Frame> = order
+                .chunks_exact(size)
+                .map(|rows| table.frame.take(&rows.iter().map(|&at| split.pool[at]).collect::<Vec<_>>()))
+                .collect();
             let batches: Vec<Frame> = match class {
                 Some(class) => {
-                    let Ok(made) = poison::drip(&history, &honest, &table.roles, class, 0.02, fit) else { continue };
+                    let Ok(made) = poison::drip(&history, &honest, &table.roles, class, 0.10, fit) else { continue };
                     made.into_iter().map(|made| made.frame).collect()
                 }
                 None => honest,
@@ -333,11 +353,16 @@ fn speed(table: &Table) -> Outcome<()> {
     let state = State::default();
     let mut screen = screen::Screen::new(&profile, &state, None);
     let start = Instant::now();
-    for _ in 0..2 {
+    for _ in 0..4 {
         screen.push(&part)?;
     }
     let found = screen.finish();
-    println!("  {:.0} rows/s on {} rows", found.row_scores.len() as f64 / start.elapsed().as_secs_f64(), found.row_scores.len());
+    println!(
+        "{}: {:.0} rows/s on {} rows",
+        table.name,
+        found.row_scores.len() as f64 / start.elapsed().as_secs_f64(),
+        found.row_scores.len()
+    );
     Ok(())
 }
 

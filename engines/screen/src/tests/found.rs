@@ -87,13 +87,13 @@ fn a_shift_of_whole_columns_holds_and_sets_no_row_aside() {
 fn a_slow_drip_adds_up_and_honest_deliveries_do_not() {
     let (history, _) = parts(5);
     let profile = profile(&history);
-    let batches: Vec<frame::Frame> = (0..12).map(|at| customers(400, 900 + at)).collect();
-    let hostile = drip(&history, &batches, &roles(), Class::FlipDirected, 0.06, 1).unwrap();
+    let batches: Vec<frame::Frame> = (0..20).map(|at| customers(500, 900 + at)).collect();
+    let hostile = drip(&history, &batches, &roles(), Class::FlipDirected, 0.10, 1).unwrap();
     let mut first = None;
     let (mut state, mut honest) = (State::default(), State::default());
     for (at, (batch, made)) in batches.iter().zip(&hostile).enumerate() {
         let found = profile.screen(&Delivery::of(&made.frame), &state).unwrap();
-        if first.is_none() && found.tests.iter().any(|test| test.alarm && test.layer == Layer::Drip) {
+        if first.is_none() && found.alarm {
             first = Some(at + 1);
         }
         state = found.state;
@@ -104,5 +104,5 @@ fn a_slow_drip_adds_up_and_honest_deliveries_do_not() {
     println!("the drip is seen at delivery {first:?}");
     assert!(first.is_some_and(|first| first <= 10), "{first:?}");
     let stored: State = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
-    assert_eq!(stored.deliveries(), 12);
+    assert_eq!(stored.deliveries(), 20);
 }

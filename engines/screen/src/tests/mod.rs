@@ -3,3 +3,4 @@
 mod found;
 mod hostile;
 mod made;
+mod measured;
