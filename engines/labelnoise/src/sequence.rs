@@ -28,7 +28,9 @@ const BETS: usize = 3 * SHARES.len() + 1;
 /// Share of each bet's wealth that is laid anew over all bets after each period.
 const REDISTRIBUTED: f64 = 1e-3;
 
-/// Labels of one period with their chances by a model that did not see them.
+/// Labels of one period with their chances by a model that did not see them. The bound on false alarms is exact where the model learned
+/// from earlier periods, or a golden set; where each labeller is judged by a model of the others' labels ([`crate::without_labeller`])
+/// it was kept on public data.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Labels<'a> {
     /// The probability that each customer churns, 0 to 1.
