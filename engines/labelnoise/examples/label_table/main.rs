@@ -124,7 +124,7 @@ fn rankings(seeds: u64) -> Outcome<()> {
     println!(
         "golden: {GOLDEN} rows with true labels, which are not judged; the last column ranks by a model of the true labels and"
     );
-    println!("the true shares of turned ones: no ranking by such models can expect more");
+    println!("the true shares of turned ones, which is about the most that such models can tell");
     println!("| data | turned | {} |", COLUMNS.join(" | "));
     println!("|{}", "---|".repeat(COLUMNS.len() + 2));
     let mut sums: Vec<(&str, Turn, [f64; COLUMNS.len()])> = Vec::new();
