@@ -38,10 +38,8 @@ SLACK = 0.01
 # Where ours is known to be short on `telco` and `mlc_churn`: said at the end, and no failure. This list may only shrink. One score of
 # a row for all kinds of poison ranks turned labels and patterns behind what looks at labels alone, or at the delivery itself.
 KNOWN = {
-    "rows": {
-        "flip-random", "flip-directed", "flip-boundary", "flip-segment", "hide-top-churners", "backdoor-dirty", "backdoor-clean",
-    },
-    "alarms": {"flip-segment"},
+    "rows": {"flip-random", "flip-boundary", "flip-segment", "backdoor-dirty", "backdoor-clean"},
+    "alarms": {"flip-random", "flip-boundary", "flip-segment"},
 }
 
 
