@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use outlier::stats::{Curve, conformal};
+use outlier::stats::Curve;
 use serde::{Deserialize, Serialize};
 
 use crate::encode::{Encoder, share_surprise};
@@ -138,12 +138,6 @@ impl Profile {
     /// Trusted rows that were learnt from.
     pub fn trusted_rows(&self) -> u64 {
         self.model.rows
-    }
-
-    /// The conformal p-value of any score among sorted trusted ones, for those who compare layers.
-    pub fn layer_p_value(&self, family: usize, score: f64) -> Option<f64> {
-        let known: Vec<f64> = self.model.families.get(family)?.sorted.iter().map(|&score| f64::from(score)).collect();
-        Some(conformal(&known, score))
     }
 }
 

@@ -57,7 +57,8 @@ fn check(file: &str, id: Option<&str>, label: &str, value: &str) {
     assert!(alarms <= 1, "{alarms}");
     for (at, (class, least)) in classes.iter().enumerate() {
         assert!(areas[at] >= *least, "{class:?}: {areas:?}");
-        assert!(found[at] >= 2, "{class:?}: {found:?}");
+        // A block may copy a row of an honest pocket: ten rows more are no wonder there.
+        assert!(found[at] >= if *class == Class::DenseBlock { 1 } else { 2 }, "{class:?}: {found:?}");
     }
 }
 
