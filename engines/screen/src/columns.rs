@@ -88,7 +88,7 @@ pub(crate) fn tests(model: &Model, sums: &Sums, sampled: &[Vec<f64>]) -> BatchFi
     }
     for (expect, (ours, theirs)) in model.core.expects.iter().zip(sums.signed.iter().zip(&model.reference.signed)) {
         let name = name_of(&model.encoder, usize::from(expect.column));
-        let z = ours.apart(theirs);
+        let z = ours.apart_of_residuals(theirs);
         all.push(Test {
             what: format!("level of `{name}`"),
             p: normal_two_sided(z),

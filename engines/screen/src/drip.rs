@@ -115,7 +115,12 @@ impl State {
             for (at, known) in trusted.iter().enumerate() {
                 let mut sum = Moment::default();
                 last.iter().filter_map(|summary| summary.moments.get(at)).for_each(|moment| sum.merge(moment));
-                let z = sum.apart(known);
+                // Residuals stand first, then labels, then positions of columns, which no model has a part in.
+                let z = match at {
+                    at if at < signed => sum.apart_of_residuals(known),
+                    at if at < signed + LABEL_MOMENTS => sum.apart_under_models(known),
+                    _ => sum.apart(known),
+                };
                 let group = usize::from((signed..signed + LABEL_MOMENTS).contains(&at));
                 offer(group, normal_two_sided(z), &|| {
                     format!("{} over {window} deliveries ({z:+.1} standard errors)", name_of(model, at))

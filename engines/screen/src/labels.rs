@@ -29,15 +29,15 @@ pub(crate) fn tests(model: &Model, sums: &Sums) -> Option<BatchFinding> {
         ),
     ));
     let direction = |z: f64| if z < 0.0 { "fewer" } else { "more" };
-    let z = ours.residual.apart(&theirs.residual);
+    let z = ours.residual.apart_under_models(&theirs.residual);
     all.push((normal_two_sided(z), format!("{} positive labels than rows foretell ({z:+.1} standard errors)", direction(z))));
     let whats = ["labels are turned at random", "positive labels are hidden", "positive labels are added"];
     for (what, (mine, known)) in whats.into_iter().zip(ours.turned.iter().zip(&theirs.turned)) {
-        let z = mine.apart(known);
+        let z = mine.apart_under_models(known);
         all.push((normal_upper(z), format!("{what}, says a model of history ({z:+.1} standard errors)")));
     }
     for (tier, (mine, known)) in ours.tiers.iter().zip(&theirs.tiers).enumerate() {
-        let z = mine.apart(known);
+        let z = mine.apart_under_models(known);
         let name = ["lowest", "middle", "highest"].get(tier).copied().unwrap_or_default();
         all.push((
             normal_two_sided(z),
@@ -71,7 +71,7 @@ fn slices(model: &Model, sums: &Sums) -> Option<(f64, String)> {
             continue;
         }
         looked += 1.0;
-        let z = ours.apart(theirs);
+        let z = ours.apart_under_models(theirs);
         let p = normal_two_sided(z);
         if best.is_none_or(|(least, _, _)| p < least) {
             best = Some((p, z, at));

@@ -13,6 +13,11 @@ pub(crate) const TIERS: usize = 3;
 /// Part of the labels that the evidence supposes to be turned.
 const TURNED: f64 = 0.05;
 
+/// How far two models of the same history may lie apart on average, in deviations of what they judge.
+const MODELS_APART: f64 = 0.02;
+/// The same for signed residuals: at 0.02, three of fifty honest deliveries of `mlc_churn` alarmed.
+const RESIDUALS_APART: f64 = 0.1;
+
 /// Count, sum and sum of squares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Moment {
@@ -46,12 +51,27 @@ impl Moment {
     /// Standard errors between the means of two samples, by the larger of both variances: where history hardly varies, one row
     /// that does must not count as a wonder. 0 where one has too few rows.
     pub(crate) fn apart(&self, trusted: &Self) -> f64 {
+        self.apart_by(trusted, 0.0)
+    }
+
+    /// The same of what models say: history was judged by the models of its folds, a delivery by the model of all of it, which
+    /// differs a little from each; over many rows that would be called a shift.
+    pub(crate) fn apart_under_models(&self, trusted: &Self) -> f64 {
+        self.apart_by(trusted, MODELS_APART)
+    }
+
+    /// The same of signed residuals, whose mean over a near-exact relation hangs on the last digits of a model.
+    pub(crate) fn apart_of_residuals(&self, trusted: &Self) -> f64 {
+        self.apart_by(trusted, RESIDUALS_APART)
+    }
+
+    fn apart_by(&self, trusted: &Self, systematic: f64) -> f64 {
         const ROWS_MIN: f64 = 20.0;
         if self.rows < ROWS_MIN || trusted.rows < ROWS_MIN {
             return 0.0;
         }
         let variance = trusted.variance().max(self.variance()).max(1e-12);
-        (self.mean() - trusted.mean()) / (variance * (1.0 / self.rows + 1.0 / trusted.rows)).sqrt()
+        (self.mean() - trusted.mean()) / (variance * (1.0 / self.rows + 1.0 / trusted.rows + systematic * systematic)).sqrt()
     }
 }
 
