@@ -100,7 +100,7 @@ fn step_box(at: &At, step: &StepView) -> Markup {
             @for (line, top) in step.place.lines().iter().zip((y + 43..).step_by(18)) {
                 text class="step-name" x=(x + 16) y=(top) { (line) }
             }
-            text class="step-count" x=(x + 16) y=(y + at.h - 10) { (gate_count(step)) }
+            text class="step-count" x=(x + 16) y=(y + at.h - 10) { (count_beside(step)) }
             // What no gate keeps is said before the rows, which the section below has as well.
             @if !step.open.is_empty() {
                 text class="step-open is-hold" x=(x + at.w - 12) y=(y + at.h - 10) text-anchor="end" { (open_count(step)) }
@@ -109,6 +109,12 @@ fn step_box(at: &At, step: &StepView) -> Markup {
             }
         }
     }
+}
+
+/// How many gates passed, short enough to stand beside open clauses in a box.
+fn count_beside(step: &StepView) -> String {
+    let gates = gate_count(step);
+    if step.open.is_empty() { gates } else { gates.replacen(" gates pass", " gates", 1) }
 }
 
 /// The width of a state's word at 12 units, semibold, in a common sans-serif font: about 6.6 units a letter.
