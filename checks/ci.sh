@@ -1,7 +1,7 @@
 #!/bin/sh
 # What every change must pass: format, lints, tests (the repository's rules among them), doc tests, and a few judgements by other
-# people's programs. Prints what each stage took. Writes only below target/; installs from Debian only what is missing for the
-# last stage. One build for all stages but the lints: the same profile, the same features, nothing released.
+# people's programs. Prints what each stage took. Writes only below target/; installs from Debian only what is missing: the
+# solver of the proofs, and what the last stage needs. One build for all stages but the lints: the same profile, the same features, nothing released.
 set -eu
 cd "$(dirname "$0")/.."
 export CARGO_INCREMENTAL=0
@@ -37,6 +37,13 @@ install_nextest() {
 PATH="$PWD/target/tools/bin:$PATH"
 export PATH
 cargo nextest --version >/dev/null 2>&1 || stage "install nextest" install_nextest
+
+# Without the solver the proofs of the access rules are skipped, and say so.
+install_solver() {
+    [ "$(id -u)" = 0 ] || return 0
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends cvc5 >/dev/null
+}
+command -v cvc5 >/dev/null 2>&1 || stage "install cvc5" install_solver
 
 stage "format" cargo fmt --all --check
 stage "lints" cargo clippy --workspace --all-targets --locked --quiet -- -D warnings

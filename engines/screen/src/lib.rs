@@ -98,6 +98,32 @@ pub enum Layer {
     Drip,
 }
 
+impl Layer {
+    /// What it sees, in a few words.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Contract => "the contract is broken",
+            Self::Records => "a record cannot be read",
+            Self::Duplicate => "the row was sent before",
+            Self::Time => "a moment that cannot be, or an order that history does not have",
+            Self::Range => "a value beyond those of history",
+            Self::Conditional => "a number that the row's other columns do not foretell",
+            Self::Critical => "a critical value that the row's other columns do not foretell",
+            Self::Covariance => "numbers that are far out together",
+            Self::Pair => "two values together that history does not hold together",
+            Self::Crowding => "rows of the delivery closer together than those of history",
+            Self::Clone => "nearly a copy of a row of history",
+            Self::Isolation => "far from every row of history",
+            Self::Combined => "more strange rows than history has",
+            Self::Column => "a column as a whole: unit, levels, missing values",
+            Self::Label => "labels against a model of history",
+            Self::Combination => "a rare combination with one label: a trigger",
+            Self::Shift => "the delivery can be told from history",
+            Self::Drip => "sums over the last deliveries",
+        }
+    }
+}
+
 /// Parts of the batch false alarm rate that each group of tests may spend; they add up to 1 (Bonferroni).
 pub const PARTS: [(Layer, f64); 8] = [
     (Layer::Combined, 0.40),

@@ -80,6 +80,8 @@ pub(crate) enum Command {
     Segment,
     /// Train again on the current data, labels and segments, and show the figures.
     Train,
+    /// Who may do what, by which rule; prove what no rule may ever permit.
+    Access(super::commands::access::AccessArgs),
     /// API keys of applications, and their use.
     Api(super::commands::api::ApiArgs),
     /// Ask the running service whether customers will leave.

@@ -91,10 +91,18 @@ pub struct FeedPolicy {
     pub supplier: String,
     /// The folder where deliveries arrive, relative to the project.
     pub inbox: String,
+    /// What its rows are about.
+    #[serde(default)]
+    pub kind: FeedKind,
     /// The column that customers and feed share.
     pub join: String,
-    /// The feature that is made of it: the lowest price of the latest accepted week.
+    /// Of a market: the feature that is made of it, the lowest price of the latest accepted week.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub feature: String,
+    /// Of rows: columns that become features of the customer, from the latest accepted row; all features of the feed's contract where
+    /// absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
     /// What somebody outside can do to the feature, in the words of a contract.
     #[serde(default)]
     pub outsider: Outsider,
@@ -104,6 +112,17 @@ pub struct FeedPolicy {
     /// Largest delivery that is read at all.
     #[serde(default = "feed_bytes")]
     pub size_max_bytes: u64,
+}
+
+/// What the rows of a feed are about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FeedKind {
+    /// Prices of competitors by week and region.
+    #[default]
+    Market,
+    /// Customers, one row each (and moment): judged against a golden set.
+    Rows,
 }
 
 const fn feed_bytes() -> u64 {
@@ -158,6 +177,37 @@ pub struct LabelPolicy {
     /// Largest share of labels that the model may contradict strongly.
     #[serde(default = "suspect_share")]
     pub suspect_share_max: f64,
+    /// Probability of a false alarm when a labeller's, a value tier's or a version's labels are held against the others'.
+    #[serde(default = "pattern_alpha")]
+    pub pattern_alpha: f64,
+    /// The column of the labels' own file that says who labelled; empty where none does.
+    #[serde(default)]
+    pub labeller: String,
+    /// Billing or activity events that labels are computed again from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<EventPolicy>,
+}
+
+/// Events that decide who churned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventPolicy {
+    /// The file: CSV (plain or gz) or Parquet, one row an event.
+    pub data: String,
+    /// Its column with the customer's id.
+    pub customer: String,
+    /// Its column with the moment.
+    pub time: String,
+    /// Its column with the kind of event.
+    pub kind: String,
+    /// Labels that events may contradict before the version is refused.
+    #[serde(default)]
+    pub mismatches_max: u64,
+    /// When a customer counts as churned: `horizon_days`, `activity`, `ending`, `delay_days`.
+    pub rule: labelnoise::facts::Rule,
+}
+
+const fn pattern_alpha() -> f64 {
+    0.01
 }
 
 const fn change_share() -> f64 {
@@ -354,11 +404,15 @@ impl Policy {
         if let Some((key, _)) = feeds.chain([("project.name", &policy.project.name)]).find(|(_, name)| name.trim().is_empty()) {
             return Err(format!("`{key}` is empty; give it a name"));
         }
+        let nameless = |feed: &&FeedPolicy| feed.kind == FeedKind::Market && feed.feature.trim().is_empty();
+        if let Some(feed) = policy.feeds.iter().find(nameless) {
+            return Err(format!("feed `{}` has no `feature`; name the column that its lowest price becomes", feed.name));
+        }
         Ok(policy)
     }
 
     /// Key, value, least and most of every share.
-    fn shares(&self) -> [Range; 27] {
+    fn shares(&self) -> [Range; 28] {
         let share = |key, value| (key, value, 0.0, 1.0);
         [
             share("content.contract_share_max", self.content.contract_share_max),
@@ -366,6 +420,7 @@ impl Policy {
             share("content.batch_alpha", self.content.batch_alpha),
             share("labels.change_share_max", self.labels.change_share_max),
             share("labels.suspect_share_max", self.labels.suspect_share_max),
+            share("labels.pattern_alpha", self.labels.pattern_alpha),
             share("segments.stability_min", self.segments.stability_min),
             share("segments.continuity_min", self.segments.continuity_min),
             share("quality.auc_min", self.quality.auc_min),

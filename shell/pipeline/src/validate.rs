@@ -1,22 +1,17 @@
-//! Checks a file against a contract before it is delivered (T1): every value that breaks it, and rows that no single value betrays.
+//! Checks a file before it is delivered (T1): every value that breaks the contract, and against trusted rows what no single value betrays.
 
 use std::path::Path;
 
-use outlier::{BATCH_ROWS_MAX, OutlierError, Reference, Spec};
+use screen::{BatchFinding, Delivery, Golden, Layer, Profile, ProfileSpec, RowFinding, ScreenError, State, Suggestion};
 use serde::Serialize;
 use store::control::Control;
 use tabular::Contract;
+use tabular::contract::Role;
 use tabular::typed::{TypedTable, Violation};
 
-use crate::run::{Pointer, Settled, read_customers};
+use crate::desk::now;
+use crate::run::{LabelsState, Pointer, Settled, labels_of, parse_labels, read_customers};
 use crate::{PipelineError, Project, data};
-
-/// Rows of the data source that outliers are judged by need a seed; any would do, it must only stay the same.
-const REFERENCE_SEED: u64 = 1;
-/// Rows that are shown as strange.
-const STRANGE_ROWS: usize = 10;
-/// False discoveries among rows that are called strange, at most.
-const FALSE_DISCOVERY_RATE: f64 = 0.05;
 
 /// What was found in a file.
 #[derive(Debug)]
@@ -49,30 +44,59 @@ impl Validated {
     }
 }
 
-/// A row that is strange as a whole.
+/// A row to set aside.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Strange {
     /// The row, from 1, as people count.
     pub row: usize,
-    /// The customer.
+    /// The line of the file, where it is known.
+    pub line: Option<u64>,
+    /// Who the row is about.
     pub id: String,
-    /// How often a trusted row is as strange.
-    pub p_value: f64,
-    /// The column that drove it.
+    /// The layer that says most.
+    pub layer: Layer,
+    /// The column that says most, where one does.
     pub column: Option<String>,
-    /// Whether it is set apart at a false discovery rate of 5 %.
-    pub flagged: bool,
+    /// How often a trusted row is as strange; 0 where it breaks a rule.
+    pub p_value: f64,
+    /// What was seen.
+    pub seen: String,
 }
 
-/// Rows against the trusted ones.
+/// What to do with a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Advice {
+    /// Take it in.
+    Pass,
+    /// Take it in without the rows that are to be set aside.
+    Quarantine,
+    /// People look at it first.
+    Hold,
+    /// It is not what was agreed.
+    Refuse,
+}
+
+/// A file against trusted rows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Jointly {
+pub struct Screened {
+    /// Whose rows are trusted.
+    pub trusted: String,
     /// Trusted rows that were learnt from.
     pub trusted_rows: u64,
-    /// How often a clean batch has so many strange rows.
-    pub batch_p_value: f64,
-    /// The strangest rows.
-    pub strangest: Vec<Strange>,
+    /// What to do.
+    pub advice: Advice,
+    /// Whether a test of the whole alarms.
+    pub alarm: bool,
+    /// Rows to set aside at a false discovery rate of 5 %.
+    pub rows_flagged: u64,
+    /// The strangest of them first.
+    pub rows: Vec<Strange>,
+    /// Tests of the whole, those that alarm first.
+    pub tests: Vec<BatchFinding>,
+    /// How strange each row is, `-ln p` beyond what the trusted rows can show.
+    #[serde(skip)]
+    pub scores: Vec<f32>,
 }
 
 /// The contract of a named feed of the project.
@@ -121,31 +145,137 @@ pub fn validate(path: &Path, contract: &Contract) -> Result<Validated, PipelineE
     })
 }
 
-/// Scores a file's clean rows against the project's current customers; `None` where there are too few or none to compare with.
-pub async fn jointly(project: &Project, control: &Control, validated: &Validated) -> Result<Option<Jointly>, PipelineError> {
-    let Some(pointer) = control.pointer(Settled::NAME).await.map_err(PipelineError::internal)? else { return Ok(None) };
-    let source: Settled = serde_json::from_value(pointer.value).map_err(PipelineError::internal)?;
-    let trusted = read_customers(project, &source)?;
-    let rows: Vec<usize> = validated.table.clean_rows().into_iter().take(BATCH_ROWS_MAX).collect();
-    let judged = validated.table.frame.take(&rows);
-    // Columns that feeds add are not in the file.
-    let trusted = trusted.frame.only(|name| judged.column(name).is_some());
-    let reference = match Reference::fit(&trusted, &Spec::default(), REFERENCE_SEED) {
-        Ok(reference) => reference,
-        Err(OutlierError::TooFewRows(_) | OutlierError::Columns(_)) => return Ok(None),
-        Err(error) => return Err(PipelineError::internal(error)),
-    };
-    let score = reference.score(&judged).map_err(PipelineError::internal)?;
-    let flags = score.flags(FALSE_DISCOVERY_RATE);
-    let mut order: Vec<usize> = (0..score.rows.len()).collect();
-    let strangeness = |at: &usize| score.rows.get(*at).map_or(0.0, |row| row.strangeness);
-    order.sort_by(|left, right| strangeness(right).total_cmp(&strangeness(left)).then(left.cmp(right)));
-    let strange = |at: usize| {
-        let (scored, row) = (score.rows.get(at)?, rows.get(at).copied()?);
-        let id = validated.table.ids.get(row).cloned().unwrap_or_default();
-        let flagged = flags.get(at).copied().unwrap_or(false);
-        Some(Strange { row: row + 1, id, p_value: scored.p_value, column: score.column_name(scored).map(str::to_owned), flagged })
-    };
-    let strangest = order.into_iter().take(STRANGE_ROWS).filter_map(strange).collect();
-    Ok(Some(Jointly { trusted_rows: reference.trusted_rows(), batch_p_value: score.batch.p_value, strangest }))
+/// Rows that no third party fed, learnt once; deliveries are judged against them one after the other.
+pub struct Trusted {
+    /// The contract that reads them, and deliveries.
+    pub contract: Contract,
+    about: String,
+    profile: Profile,
+    state: State,
+}
+
+impl Trusted {
+    /// Learns from a file. Without a contract one is guessed from it; `target` then names the label.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has too few rows to learn from.
+    pub fn of_file(
+        path: &Path,
+        contract: Option<Contract>,
+        (target, positive): (Option<&str>, Option<&str>),
+    ) -> Result<Self, PipelineError> {
+        let loaded = data::load(path)?;
+        let contract = match contract {
+            Some(contract) => contract,
+            None => guessed(&loaded, target, positive)?,
+        };
+        let mut table = data::typed(&contract, &loaded.batches)?;
+        data::fill_ids(&mut table);
+        // What breaks the contract teaches nothing.
+        let table = table.take(&table.clean_rows());
+        Self::learn(contract, &table, path.display().to_string())
+    }
+
+    /// Learns from the project's current customers and their approved labels; `None` where there are none, or too few.
+    ///
+    /// # Errors
+    /// The data source cannot be read.
+    pub async fn of_project(project: &Project, control: &Control) -> Result<Option<Self>, PipelineError> {
+        let Some(pointer) = control.pointer(Settled::NAME).await.map_err(PipelineError::internal)? else { return Ok(None) };
+        let source: Settled = serde_json::from_value(pointer.value).map_err(PipelineError::internal)?;
+        let mut table = read_customers(project, &source)?;
+        if table.rows() < screen::TRUSTED_ROWS_MIN {
+            return Ok(None);
+        }
+        let contract = data::customers_contract(project);
+        // Columns that feeds add are not in the file.
+        let own: Vec<&str> = contract.columns.iter().map(|rule| rule.name.as_str()).collect();
+        table.frame = table.frame.only(|name| own.contains(&name));
+        if contract.of_role(Role::Label).is_some() {
+            table.label = current_labels(project, control, &table).await?;
+        }
+        Self::learn(contract, &table, "the project's customers".to_owned()).map(Some)
+    }
+
+    fn learn(contract: Contract, table: &TypedTable, about: String) -> Result<Self, PipelineError> {
+        let (frame, _) = screen::of_typed(table, &contract);
+        let named = |role: Role| contract.of_role(role).map(|rule| rule.name.clone()).filter(|name| frame.column(name).is_some());
+        let spec = ProfileSpec {
+            id: named(Role::Id),
+            time: named(Role::Time),
+            label: named(Role::Label),
+            value: named(Role::Value),
+            ..ProfileSpec::default()
+        };
+        let few = |error: ScreenError| {
+            PipelineError::wrong(format!("{about}: {error}"), "bring more trusted rows, of all columns that deliveries have")
+        };
+        let profile = Profile::learn(&Golden { frame: &frame }, &spec).map_err(few)?;
+        Ok(Self { contract, about, profile, state: State::default() })
+    }
+
+    /// Judges a file; what is taken in is remembered, so that drops too small for one file add up over several.
+    ///
+    /// # Errors
+    /// Too many rows.
+    pub fn judge(&mut self, validated: &Validated) -> Result<Screened, PipelineError> {
+        let (frame, contract) = screen::of_typed(&validated.table, &self.contract);
+        let delivery = Delivery { frame: &frame, contract, broken_records: validated.unreadable.0, now: Some(now()) };
+        let found = self.profile.screen(&delivery, &self.state);
+        let found = found.map_err(|error| PipelineError::wrong(error.to_string(), "deliver it in several files"))?;
+        let strange = |row: RowFinding| {
+            let place = usize::try_from(row.row).unwrap_or(usize::MAX);
+            Strange {
+                row: place.saturating_add(1),
+                line: validated.line(place),
+                id: validated.table.ids.get(place).cloned().unwrap_or_default(),
+                layer: row.layer,
+                column: row.column,
+                p_value: row.p_value,
+                seen: row.seen,
+            }
+        };
+        let advice = match found.verdict {
+            Suggestion::Pass => Advice::Pass,
+            Suggestion::Quarantine(_) => Advice::Quarantine,
+            Suggestion::Hold => Advice::Hold,
+            Suggestion::Refuse => Advice::Refuse,
+        };
+        if advice <= Advice::Quarantine {
+            self.state = found.state;
+        }
+        let mut tests = found.tests;
+        tests.sort_by(|left, right| right.alarm.cmp(&left.alarm).then(left.p_value.total_cmp(&right.p_value)));
+        Ok(Screened {
+            trusted: self.about.clone(),
+            trusted_rows: self.profile.trusted_rows(),
+            advice,
+            alarm: found.alarm,
+            rows_flagged: found.rows_flagged,
+            rows: found.rows.into_iter().map(strange).collect(),
+            tests,
+            scores: found.row_scores,
+        })
+    }
+}
+
+fn guessed(loaded: &data::Loaded, target: Option<&str>, positive: Option<&str>) -> Result<Contract, PipelineError> {
+    let profile = tabular::profile::profile(&loaded.batches, loaded.decimal)
+        .map_err(|error| PipelineError::wrong(error.to_string(), "give a CSV or Parquet file"))?;
+    Contract::guess(&profile, target, positive)
+        .map(|contract| Contract { name: "guessed from the trusted rows".to_owned(), ..contract })
+        .map_err(|error| PipelineError::wrong(error.to_string(), "name the label with --target, or a contract with --contract"))
+}
+
+/// The approved label of each row.
+async fn current_labels(
+    project: &Project,
+    control: &Control,
+    table: &TypedTable,
+) -> Result<Option<Vec<Option<bool>>>, PipelineError> {
+    let Some(pointer) = control.pointer(LabelsState::NAME).await.map_err(PipelineError::internal)? else { return Ok(None) };
+    let known: LabelsState = serde_json::from_value(pointer.value).map_err(PipelineError::internal)?;
+    let objects = store::objects::Objects::open(&project.path("objects"))?;
+    let bytes = objects.get(&known.content)?;
+    Ok(Some(labels_of(table, &parse_labels(&bytes))))
 }

@@ -9,11 +9,17 @@ mod gates;
 use artifact::Labels;
 use gate::Gate;
 
-pub use facts::{Approval, Facts, Policy, Previous, Qa};
+pub use facts::{Approval, Counted, Facts, Pattern, Policy, Previous, Qa, Recount};
 
 /// The gates, in order.
-pub static GATES: &[&dyn Gate<Labels, Facts>] =
-    &[&gates::archive::Archive, &gates::quality::Quality, &gates::mass_change::MassChange, &gates::sign_off::SignOff];
+pub static GATES: &[&dyn Gate<Labels, Facts>] = &[
+    &gates::archive::Archive,
+    &gates::quality::Quality,
+    &gates::patterns::Patterns,
+    &gates::recount::ByEvents,
+    &gates::mass_change::MassChange,
+    &gates::sign_off::SignOff,
+];
 
 #[cfg(test)]
 mod tests {

@@ -9,18 +9,18 @@ use store::control::{Acceptance, Control};
 use crate::world::{World, copy, text};
 
 /// Runs a command that must end with this code; what it printed.
-fn check(world: &World, arguments: &[&str], code: i32) -> Output {
+pub(crate) fn check(world: &World, arguments: &[&str], code: i32) -> Output {
     let output = world.stayward(arguments);
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", text(&output));
     output
 }
 
-fn json(world: &World, arguments: &[&str], code: i32) -> Value {
+pub(crate) fn json(world: &World, arguments: &[&str], code: i32) -> Value {
     let output = check(world, &[arguments, &["--output", "json"]].concat(), code);
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {}", text(&output)))
 }
 
-fn admin(world: &World) {
+pub(crate) fn admin(world: &World) {
     check(world, &["login", "admin", "--credentials", "people.json"], 0);
 }
 
@@ -83,7 +83,7 @@ fn with_feeds(names: &[&str]) -> World {
 }
 
 /// Lets the admin do something, then goes back to the owner's session: a one-time code is taken once.
-fn as_admin<T>(world: &World, done: impl FnOnce() -> T) -> T {
+pub(crate) fn as_admin<T>(world: &World, done: impl FnOnce() -> T) -> T {
     copy(&world.project().join("vault"), &world.path("owner"));
     admin(world);
     let result = done();
@@ -265,7 +265,7 @@ fn labels_segments_and_controls_are_shown() {
     let labels = json(&world, &["label", "ls"], 0);
     assert_eq!((labels[0]["version"].as_u64(), labels[0]["signed_by"][0].as_str()), (Some(1), Some("owner")));
     let review = json(&world, &["label", "review", "--number", "3"], 0);
-    let against: Vec<f64> = review["suspects"].as_array().unwrap().iter().map(|one| one["against"].as_f64().unwrap()).collect();
+    let against: Vec<f64> = review["suspects"].as_array().unwrap().iter().map(|one| one["wrong"].as_f64().unwrap()).collect();
     assert!(against.len() == 3 && against.is_sorted_by(|left, right| left >= right), "{against:?}");
     check(&world, &["label", "approve"], 2);
     check(&world, &["segment"], 0);

@@ -14,8 +14,14 @@ mod kill;
 #[cfg(test)]
 mod kill_serve;
 #[cfg(test)]
+mod labels;
+#[cfg(test)]
 mod proof;
+#[cfg(test)]
+mod rows;
+#[cfg(test)]
 mod segments;
+#[cfg(test)]
 mod source;
 #[cfg(test)]
 mod tamper;

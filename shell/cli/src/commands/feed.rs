@@ -74,6 +74,14 @@ enum What {
     },
     /// List suppliers' keys and deliveries with their outcomes.
     Ls,
+    /// Data steward: make a file the golden set of a feed of rows: trusted rows that no third party ever fed, which its deliveries are
+    /// judged against.
+    Golden {
+        /// The feed.
+        feed: String,
+        /// The file: CSV (plain or gz) or Parquet, in the form of the feed's contract.
+        file: PathBuf,
+    },
     /// Data steward: accept a delivery that is held, after looking at it.
     Accept {
         /// The feed.
@@ -149,6 +157,7 @@ pub(crate) async fn run(args: FeedArgs, root: &Path, out: &Output) -> Ended {
         What::Trust { key, supplier, scheme, days } => trust((&key, scheme), &supplier, days, root, out).await,
         What::Revoke { id } => revoke(&id, root, out).await,
         What::Ls => list(root, out).await,
+        What::Golden { feed, file } => golden(&feed, &file, root, out).await,
         What::Accept { feed, digest } => accept(&feed, &digest, root, out).await,
         What::Receive { file, feed } => receive(&file, &feed, root, out).await,
     }
@@ -342,6 +351,20 @@ fn show(listed: &Listed) -> String {
         ),
     };
     format!("{keys}\n\n{deliveries}")
+}
+
+async fn golden(feed: &str, file: &Path, root: &Path, out: &Output) -> Ended {
+    let desk = Desk::open(root).await?;
+    let session = desk.session().await?;
+    out.say(&format!("learning from {}", file.display()));
+    let (content, rows, evidence) = pipeline::run::adopt_golden(&desk, &session, feed, file).await?;
+    let value = serde_json::json!({ "feed": feed, "content": content, "trusted_rows": rows, "evidence": evidence });
+    out.result(&value, || {
+        format!(
+            "feed `{feed}` is judged against {rows} trusted rows from now on (evidence {evidence})\nnext:\n  stayward feed receive FILE --feed {feed}"
+        )
+    });
+    Ok(0)
 }
 
 async fn accept(feed: &str, digest: &str, root: &Path, out: &Output) -> Ended {

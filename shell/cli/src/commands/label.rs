@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use identity::Action;
 use pipeline::desk::rfc3339;
 use pipeline::office::allow;
-use pipeline::run::{Suspect, approve_labels, label_proposal, propose_labels, review_labels};
+use pipeline::run::{LabelPattern, Suspect, approve_labels, label_proposal, propose_labels, recount_labels, review_labels};
 use pipeline::{Desk, Office, PipelineError};
 use serde::Serialize;
 
@@ -36,6 +36,8 @@ enum What {
         #[arg(short, long, default_value_t = REVIEWED)]
         number: usize,
     },
+    /// Compute the labels again from billing or activity events (`[labels.events]` of stayward.toml); list what they contradict.
+    Recount,
 }
 
 pub(crate) async fn run(args: LabelArgs, root: &Path, out: &Output) -> Ended {
@@ -44,6 +46,7 @@ pub(crate) async fn run(args: LabelArgs, root: &Path, out: &Output) -> Ended {
         What::Approve => approve(root, out).await,
         What::Ls => list(root, out).await,
         What::Review { number } => review(number, root, out).await,
+        What::Recount => recount(root, out).await,
     }
 }
 
@@ -190,22 +193,54 @@ fn show(versions: &[Version]) -> String {
     )
 }
 
+async fn recount(root: &Path, out: &Output) -> Ended {
+    let office = Office::open(root).await?;
+    let found = recount_labels(&office.project)?;
+    out.result(&found, || {
+        let counts: Vec<Vec<String>> =
+            found.counts.iter().map(|(name, count)| vec![name.replace('_', " "), count.to_string()]).collect();
+        let mut text = table(&["labels and events", ""], &counts);
+        if !found.mismatches.is_empty() {
+            text.push_str(&format!("\n\n{}", found.mismatches.join("\n")));
+        }
+        text
+    });
+    Ok(u8::from(!found.mismatches.is_empty()))
+}
+
 async fn review(number: usize, root: &Path, out: &Output) -> Ended {
     let office = Office::open(root).await?;
-    out.say("training on two thirds of the labels, three times, to look at the other third");
+    out.say("training models on parts of the labels, to look at the others");
     let review = review_labels(&office.project, &office.control, number).await?;
     out.result(&review, || {
         let row = |one: &Suspect| {
             let label = if one.churned { "churned" } else { "stayed" };
-            vec![one.customer.clone(), one.moment.clone().unwrap_or_default(), label.to_owned(), format!("{:.3}", one.against)]
+            vec![
+                one.customer.clone(),
+                one.moment.clone().unwrap_or_default(),
+                label.to_owned(),
+                format!("{:.3}", one.wrong),
+                format!("{:.3}", one.chance),
+                one.labeller.clone().unwrap_or_default(),
+            ]
         };
         let rows: Vec<Vec<String>> = review.suspects.iter().map(row).collect();
-        let table = table(&["customer", "moment", "label", "model against it"], &rows);
-        format!(
-            "{} labels; the model contradicts {:.1} % of them strongly (more than 0.95)\n\n{table}",
+        let suspects = table(&["customer", "moment", "label", "wrong", "churn by models", "labeller"], &rows);
+        let head = format!(
+            "{} labels; models that did not see them contradict {:.1} % of them strongly (more than 0.95)",
             review.rows,
             review.suspect_share * 100.0
-        )
+        );
+        if review.patterns.is_empty() {
+            return format!("{head}\n\n{suspects}");
+        }
+        let row = |one: &LabelPattern| {
+            let expected = one.expected.map_or_else(|| "-".to_owned(), |expected| format!("{expected:.1}"));
+            let (seen, p_value) = (format!("{} of {}", one.seen, one.rows), format!("{:.1e}", one.p_value));
+            vec![one.whose.clone(), one.what.clone(), seen, expected, p_value]
+        };
+        let rows: Vec<Vec<String>> = review.patterns.iter().map(row).collect();
+        format!("{head}\n\n{}\n\n{suspects}", table(&["whose", "against the others", "seen", "expected", "p"], &rows))
     });
     Ok(0)
 }

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod access;
 pub(crate) mod api;
 pub(crate) mod attack;
 pub(crate) mod completions;
@@ -64,6 +65,7 @@ pub(crate) async fn run(args: Args, out: &Output) -> u8 {
         Command::Label(label) => label::run(label, &found(project), out).await,
         Command::Segment => steps::segment(&found(project), out).await,
         Command::Train => steps::train(&found(project), out).await,
+        Command::Access(access) => access::run(access, &found(project), out).await,
         Command::Api(api) => api::run(api, &found(project), out).await,
         Command::Predict(predict) => predict::run(predict, &found(project), out),
         Command::Vault(vault) => vault::run(vault, &found(project), out).await,

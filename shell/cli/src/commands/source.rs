@@ -144,7 +144,7 @@ fn blamed(found: &Blame) -> String {
         rows.push([vec![row.key.clone(), what], came(&row.version)].concat());
     }
     for feature in &found.features {
-        let what = format!("{} = {} ({})", feature.feature, feature.value, feature.row);
+        let what = format!("{} = {} ({})", feature.feature, value(feature.value.as_ref()), feature.row);
         rows.push([vec![String::new(), what], came(&feature.version)].concat());
     }
     for label in &found.labels {

@@ -21,6 +21,8 @@ pub(crate) enum DeedKind {
     Approval,
     /// A held delivery was accepted.
     Acceptance,
+    /// Trusted rows became a feed's golden set.
+    Golden,
 }
 
 impl DeedKind {
@@ -29,6 +31,7 @@ impl DeedKind {
             Self::Proposal => "proposal",
             Self::Approval => "approval",
             Self::Acceptance => "acceptance",
+            Self::Golden => "golden-set",
         }
     }
 }

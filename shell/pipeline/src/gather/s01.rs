@@ -11,8 +11,10 @@ use tabular::Contract;
 use tabular::typed::Rule;
 
 use crate::desk::Desk;
-use crate::policy::ContentPolicy as Policy;
+use crate::policy::{ContentPolicy as Policy, FeedKind};
 use crate::{PipelineError, data};
+
+pub(crate) mod rows;
 
 /// Columns of a market feed's table.
 pub(crate) const COLUMNS: [&str; 6] = ["week", "region", "competitor", "price", "promo", "est_share"];
@@ -36,6 +38,49 @@ pub(crate) struct MarketTable {
     flags: Vec<RowFlag>,
     missing: Vec<String>,
     unknown: Vec<String>,
+}
+
+/// A delivery of either kind of feed, read.
+pub(crate) enum Delivered {
+    /// Prices of a market.
+    Market(MarketTable),
+    /// Rows about customers.
+    Rows(Box<rows::RowTable>),
+}
+
+impl Delivered {
+    /// Reads bytes that the door let through; what cannot be read at all has no row.
+    pub(crate) fn read(kind: FeedKind, bytes: &[u8], contract: &Contract, name: &str) -> Self {
+        match kind {
+            FeedKind::Market => Self::Market(read_market(bytes, contract, name).unwrap_or_else(|error| unreadable(&error))),
+            FeedKind::Rows => rows::read(bytes, contract, name)
+                .map_or_else(|error| Self::Market(unreadable(&error)), |table| Self::Rows(Box::new(table))),
+        }
+    }
+
+    /// Records, the broken ones included.
+    pub(crate) fn rows(&self) -> u64 {
+        match self {
+            Self::Market(table) => table.rows,
+            Self::Rows(table) => table.rows,
+        }
+    }
+
+    /// Rows that go on, as they are stored.
+    pub(crate) fn arrow(&self, held: &[u32]) -> Result<Vec<RecordBatch>, PipelineError> {
+        match self {
+            Self::Market(table) => arrow(table, held),
+            Self::Rows(table) => rows::arrow(table, held),
+        }
+    }
+}
+
+/// Columns of the stored table.
+pub(crate) fn stored_columns(kind: FeedKind, contract: &Contract) -> Vec<String> {
+    match kind {
+        FeedKind::Market => COLUMNS.iter().map(|column| (*column).to_owned()).collect(),
+        FeedKind::Rows => rows::columns(contract),
+    }
 }
 
 /// A delivery that cannot be read at all: no row.
@@ -151,15 +196,19 @@ pub(crate) fn content_facts(
         market,
         reference_rows: 0,
         delivery_accepted: accepted,
-        policy: ContentPolicy {
-            contract_share_max: policy.contract_share_max,
-            quarantine_share_max: policy.quarantine_share_max,
-            batch_alpha: policy.batch_alpha,
-        },
+        policy: limits(policy),
     };
     judge_jointly(&mut facts, table, history)?;
     facts.flags.sort_by_key(|flag| (flag.row, flag.reason));
     Ok(facts)
+}
+
+fn limits(policy: &Policy) -> ContentPolicy {
+    ContentPolicy {
+        contract_share_max: policy.contract_share_max,
+        quarantine_share_max: policy.quarantine_share_max,
+        batch_alpha: policy.batch_alpha,
+    }
 }
 
 /// A finding about one row flags it; a finding about the market stops the delivery.

@@ -5,8 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use artifact::LabelSet;
 use gate::{Digest, Receipt};
 use identity::{Action, matrix};
-use learn::gbm::Booster;
-use learn::{BoosterSpec, Preprocess, Split};
 use s03_label_qa::{Approval, Facts, Policy, Previous, Qa};
 use store::control::LabelVersion;
 
@@ -16,14 +14,8 @@ use crate::evidence::proof;
 use crate::run::Run;
 use crate::run::labels::{LabelRows, parse_labels, proposed};
 
-/// A label is suspect when a model that did not see it gives it less than this probability.
-pub(crate) const SUSPECT_PROBABILITY: f64 = 0.05;
-/// Folds of that model.
-const FOLDS: usize = 3;
-/// Its trees.
-const TREES: u32 = 100;
-/// Its seed; any would do, it must only stay the same.
-const SEED: u64 = 3;
+pub(crate) mod qa;
+pub(crate) mod recount;
 
 impl Run<'_> {
     /// Signatures under exactly this proposal that the log proves; the control database only says where to look.
@@ -94,12 +86,15 @@ impl Run<'_> {
             previous,
             archive_violations,
             qa: qa.map(|qa| Qa { unknown_customers, contradictions: rows.contradictions, ..qa }),
+            recount: recount::recount(project, rows),
             policy: Policy {
                 approvals_needed: project.policy.labels.approvals_needed,
                 author_may_approve: project.policy.labels.author_may_approve,
                 change_share_max: project.policy.labels.change_share_max,
                 suspect_share_max: project.policy.labels.suspect_share_max,
                 positive_share: label.map_or((0.0, 1.0), |label| (label.rate_min, label.rate_max)),
+                pattern_alpha: project.policy.labels.pattern_alpha,
+                mismatches_max: project.policy.labels.events.as_ref().map_or(0, |events| events.mismatches_max),
             },
         })
     }
@@ -117,30 +112,4 @@ fn compare(set: &LabelSet, archived: Option<Digest>, old: &LabelRows, new: &Labe
         changed: count(&|new, old| new.is_some_and(|new| *new != old)),
         dropped: count(&|new, _| new.is_none()),
     }
-}
-
-/// What a booster that did not see a label says of it, out of fold: counts, and its belief in each label, row by row.
-pub(crate) fn quality(frame: &frame::Frame, labels: &[bool]) -> Result<(Qa, Vec<f64>), PipelineError> {
-    let internal = |error: learn::LearnError| PipelineError::internal(error);
-    let spec = BoosterSpec { trees: TREES, ..BoosterSpec::default() };
-    let mut beliefs = vec![1.0; labels.len()];
-    for fold in (Split::Stratified { folds: FOLDS, seed: SEED }).folds(frame, labels).map_err(internal)? {
-        let train = frame.take(&fold.train);
-        let known: Vec<bool> = fold.train.iter().filter_map(|row| labels.get(*row).copied()).collect();
-        let preprocess = Preprocess::fit(&train, &[]).map_err(internal)?;
-        let booster = Booster::fit(&preprocess.encode(&train).map_err(internal)?, &known, &spec, SEED).map_err(internal)?;
-        let test = preprocess.encode(&frame.take(&fold.test)).map_err(internal)?;
-        for (row, margin) in fold.test.iter().zip(booster.margins(&test).map_err(internal)?) {
-            let chance = Booster::chance(margin);
-            let believed = if labels.get(*row) == Some(&true) { chance } else { 1.0 - chance };
-            if let Some(place) = beliefs.get_mut(*row) {
-                *place = believed;
-            }
-        }
-    }
-    let rows = u64::try_from(labels.len()).unwrap_or(u64::MAX);
-    let suspects = beliefs.iter().filter(|believed| **believed < SUSPECT_PROBABILITY).count();
-    #[expect(clippy::cast_precision_loss, reason = "row counts stay far below 2^53")]
-    let suspect_share = suspects as f64 / rows.max(1) as f64;
-    Ok((Qa { rows, suspect_share, unknown_customers: 0, contradictions: 0 }, beliefs))
 }

@@ -17,7 +17,7 @@ const PROGRAM_REVIEWS: &str = include_str!("../../../../reviews.toml");
 /// Packages that nobody may bring in unread: what parses hostile models, what signs and encrypts, what speaks TLS.
 const CRITICAL: [&str; 4] = ["aws-lc-rs", "aws-lc-sys", "hessboost", "rustls"];
 /// Names that imitations try to look like.
-const WELL_KNOWN: [&str; 43] = [
+const WELL_KNOWN: [&str; 44] = [
     "serde",
     "tokio",
     "rustls",
@@ -40,6 +40,7 @@ const WELL_KNOWN: [&str; 43] = [
     "base64",
     "sha1",
     "sha2",
+    "sha3",
     "zeroize",
     "numpy",
     "pandas",

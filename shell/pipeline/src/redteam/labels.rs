@@ -8,7 +8,7 @@ use gate::{Digest, Tray};
 use identity::Session;
 
 use super::field::{Field, broken, judged};
-use crate::gather::s03::quality;
+use crate::gather::s03::qa::Known;
 use crate::run::approve_labels;
 use crate::run::labels::{LabelRows, propose};
 
@@ -79,8 +79,7 @@ impl Field {
             author,
             supersedes: Some(last.what.content),
         };
-        let (frame, labels) = crate::run::training::labelled(&self.table, rows, &self.project);
-        let qa = quality(&frame, &labels).ok().map(|(qa, _)| qa);
+        let qa = Known::new(&self.table, rows, std::slice::from_ref(&self.labels), &self.project).quality().ok();
         let known: BTreeSet<String> = self.table.ids.iter().cloned().collect();
         let facts =
             self.in_run(&self.world.sessions.steward, |run| self.handle.block_on(run.label_facts(&set, rows, &known, qa)))?;

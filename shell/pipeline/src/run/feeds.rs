@@ -8,7 +8,7 @@ use artifact::{Append, Batch, Feed, Origin};
 use gate::{Digest, Outcome, Receipt};
 use identity::Action;
 use outlier::market::MarketState;
-use s01_intake::{Arrival, Detached, DoorFacts, SupplierKey};
+use s01_intake::{Arrival, ContentFacts, Detached, DoorFacts, SupplierKey};
 use serde::{Deserialize, Serialize};
 use store::control::{Acceptance, ControlError, DeliveryOutcome, NewDelivery};
 use store::table::Table;
@@ -20,9 +20,9 @@ use crate::beside::{Beside, is_sidecar};
 use crate::desk::{now, now_ms};
 use crate::evidence::deed::DeedKind;
 use crate::evidence::{Artefact, Links, proof};
-use crate::gather::s01::{self, MarketTable};
+use crate::gather::s01::{self, Delivered};
 use crate::office::allow;
-use crate::policy::FeedPolicy;
+use crate::policy::{FeedKind, FeedPolicy};
 use crate::progress::{StepReport, StepState};
 use crate::{PipelineError, crash, data};
 
@@ -93,21 +93,17 @@ impl Run<'_> {
         self.progress.begin("s01-content", about);
         let began = Instant::now();
         let feed = door.subject();
-        let table = match s01::read_market(feed.bytes().unwrap_or_default(), &self.feed_contract(policy)?, about) {
-            Ok(table) => table,
-            Err(error) => s01::unreadable(&error),
-        };
-        let state: MarketState = self.market_state(policy).await?;
-        let history = s01::history(self.desk, &policy.name)?;
+        let contract = self.feed_contract(policy)?;
+        let table = Delivered::read(policy.kind, feed.bytes().unwrap_or_default(), &contract, about);
         let accepted = self.accepted(&policy.name, feed.content).await?;
-        let limits = &self.desk.project.policy.content;
-        let content_facts = s01::content_facts(limits, &table, &state, &history, accepted.is_some())?;
-        let batch = s01_intake::work::open_batch(door, &policy.name, table.rows);
+        let content_facts = self.content_facts(policy, &contract, &table, accepted.is_some()).await?;
+        let batch = s01_intake::work::open_batch(door, &policy.name, table.rows());
         // The door's entry first: `number` finds it there. Then the entry of who accepted it, if anybody had to.
         let parents = std::iter::once(door.receipt().clone()).chain(accepted).collect();
         let links = Links { parents, artefacts: vec![Artefact::object("feed", feed.content)] };
-        let held = u64::try_from(content_facts.flags.len()).unwrap_or(0).min(table.rows);
-        let rows = Rows { came: table.rows, went: table.rows.saturating_sub(held), held, began: Some(began), ..Rows::default() };
+        let held = u64::try_from(content_facts.flags.len()).unwrap_or(0).min(table.rows());
+        let rows =
+            Rows { came: table.rows(), went: table.rows().saturating_sub(held), held, began: Some(began), ..Rows::default() };
         let content = match self.judge(&self.houses.content, about, (batch, &content_facts), links, rows).await? {
             Outcome::Cleared(content) => content,
             Outcome::Held(held) => return self.stop(policy, (feed.content, facts), DeliveryOutcome::Held, held.receipt).await,
@@ -120,24 +116,48 @@ impl Run<'_> {
         self.write_feed(policy, about, &content, &table, facts).await
     }
 
+    async fn content_facts(
+        &self,
+        policy: &FeedPolicy,
+        contract: &Contract,
+        table: &Delivered,
+        accepted: bool,
+    ) -> Result<ContentFacts, PipelineError> {
+        let limits = &self.desk.project.policy.content;
+        match (policy.kind, table) {
+            (FeedKind::Rows, Delivered::Rows(table)) => {
+                let trusted = self.trusted(policy, contract).await?;
+                let known = self.accepted_rows(policy, contract)?;
+                s01::rows::content_facts(limits, table, (trusted.as_ref(), &known), accepted, now())
+            }
+            (FeedKind::Market, Delivered::Market(table)) => {
+                let state: MarketState = self.market_state(policy).await?;
+                let history = s01::history(self.desk, &policy.name)?;
+                s01::content_facts(limits, table, &state, &history, accepted)
+            }
+            // It could not be read: no row of any kind.
+            (_, _) => s01::content_facts(limits, &s01::MarketTable::default(), &MarketState::default(), &[], accepted),
+        }
+    }
+
     async fn write_feed(
         &mut self,
         policy: &FeedPolicy,
         about: &str,
         content: &gate::Cleared<artifact::Content>,
-        table: &MarketTable,
+        table: &Delivered,
         facts: &DoorFacts,
     ) -> Result<Option<Delivery>, PipelineError> {
         self.progress.begin("s02-source", about);
         let began = Instant::now();
         let batch = content.subject();
-        let stored = s01::arrow(table, &batch.held)?;
+        let stored = table.arrow(&batch.held)?;
         let append = Append {
             table: policy.name.clone(),
             content: batch.content,
             rows: batch.rows_clean(),
             values: data::rows_digest(&stored)?,
-            columns: s01::COLUMNS.iter().map(|column| (*column).to_owned()).collect(),
+            columns: s01::stored_columns(policy.kind, &self.feed_contract(policy)?),
             origin: Origin::Feed { feed: policy.name.clone() },
             writer: "source-writer".to_owned(),
         };
@@ -182,7 +202,9 @@ impl Run<'_> {
             self.desk.identity.advance_sequence(&policy.supplier, &policy.name, number, now()).await?;
         }
         crash::point("feeds:sequence-advanced");
-        self.market_state(policy).await?;
+        if policy.kind == FeedKind::Market {
+            self.market_state(policy).await?;
+        }
         crash::point("feeds:state-left");
         self.book(policy, content, DeliveryOutcome::Cleared, (rows, held), receipt).await
     }

@@ -6,22 +6,30 @@ use std::time::Instant;
 use artifact::LabelSet;
 use gate::{Digest, Receipt};
 use identity::{Action, Session};
+use s03_label_qa::Pattern;
 use serde::{Deserialize, Serialize};
 use store::control::{Control, LabelVersion, NewApproval, NewLabelVersion};
 use tabular::TypedTable;
-use tabular::contract::Role;
+use tabular::contract::{ColumnRule, Kind, Missing, Outsider, Role};
 
 use super::state::{LabelsState, Pointer, Settled};
 use super::{Rows, Run, load};
 use crate::desk::{Desk, now, now_ms};
 use crate::evidence::deed::{Deed, DeedKind};
 use crate::evidence::{Artefact, Links, proof};
-use crate::gather::s03::quality;
+use crate::gather::s03::qa::Known;
+use crate::gather::s03::recount;
 use crate::office::allow;
 use crate::{PipelineError, Project, crash, data};
 
 /// First line of a label set's bytes.
 const HEADER: &str = "customer,moment,churned\n";
+/// The same where it is known who labelled.
+const HEADER_LABELLERS: &str = "customer,moment,churned,labeller\n";
+/// Labellers of one file.
+const LABELLERS_MAX: usize = 1_000;
+/// Earlier versions whose corrections say how many are usual.
+const VERSIONS_COMPARED: usize = 20;
 /// The pointer to a proposal that waits.
 pub(crate) const PROPOSAL: &str = "label-proposal";
 
@@ -30,17 +38,26 @@ pub(crate) const PROPOSAL: &str = "label-proposal";
 pub(crate) struct LabelRows {
     /// Whether the customer churned.
     pub labels: BTreeMap<(String, i64), bool>,
+    /// Who said so, where the file says.
+    pub labellers: BTreeMap<(String, i64), String>,
     /// Rows that contradict another of the same customer and moment.
     pub contradictions: u64,
 }
 
 impl LabelRows {
-    /// Canonical bytes: sorted, one line each. A comma or line end in an id is written as `%2C`, `%0A`, `%0D`, `%` as `%25`.
+    /// Canonical bytes: sorted, one line each, with who labelled where that is known. A comma or line end in a text is written as `%2C`,
+    /// `%0A`, `%0D`, `%` as `%25`.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let mut out = HEADER.to_owned();
-        for ((id, moment), churned) in &self.labels {
-            let id = id.replace('%', "%25").replace(',', "%2C").replace('\n', "%0A").replace('\r', "%0D");
-            out.push_str(&format!("{id},{moment},{}\n", u8::from(*churned)));
+        let escaped = |text: &str| text.replace('%', "%25").replace(',', "%2C").replace('\n', "%0A").replace('\r', "%0D");
+        let known = !self.labellers.is_empty();
+        let mut out = if known { HEADER_LABELLERS } else { HEADER }.to_owned();
+        for (key, churned) in &self.labels {
+            out.push_str(&format!("{},{},{}", escaped(&key.0), key.1, u8::from(*churned)));
+            if known {
+                let labeller = self.labellers.get(key).map(String::as_str).unwrap_or_default();
+                out.push_str(&format!(",{}", escaped(labeller)));
+            }
+            out.push('\n');
         }
         out.into_bytes()
     }
@@ -53,20 +70,30 @@ impl LabelRows {
 /// Reads canonical bytes that this program wrote; lines of another form are left out.
 pub(crate) fn parse_labels(bytes: &[u8]) -> LabelRows {
     let text = String::from_utf8_lossy(bytes);
-    let labels = text.lines().skip(1).filter_map(|line| {
-        let (id, rest) = line.split_once(',')?;
-        let (moment, churned) = rest.split_once(',')?;
-        let id = id.replace("%0D", "\r").replace("%0A", "\n").replace("%2C", ",").replace("%25", "%");
-        Some(((id, moment.parse().ok()?), churned == "1"))
-    });
-    LabelRows { labels: labels.collect(), contradictions: 0 }
+    let plain = |text: &str| text.replace("%0D", "\r").replace("%0A", "\n").replace("%2C", ",").replace("%25", "%");
+    let mut out = LabelRows::default();
+    for line in text.lines().skip(1) {
+        let mut cells = line.split(',');
+        let (Some(id), Some(moment), Some(churned)) = (cells.next(), cells.next(), cells.next()) else { continue };
+        let Ok(moment) = moment.parse() else { continue };
+        let key = (plain(id), moment);
+        if let Some(labeller) = cells.next().filter(|labeller| !labeller.is_empty()) {
+            out.labellers.insert(key.clone(), plain(labeller));
+        }
+        out.labels.insert(key, churned == "1");
+    }
+    out
 }
 
-fn rows_of(table: &TypedTable) -> LabelRows {
+fn rows_of(table: &TypedTable, labeller: &str) -> LabelRows {
     let mut out = LabelRows::default();
+    let labellers = table.frame.column(labeller);
     let moment = |row: usize| table.time.as_ref().and_then(|all| all.get(row).copied().flatten()).unwrap_or(0);
     for (row, id) in table.ids.iter().enumerate() {
         let Some(churned) = table.label.as_ref().and_then(|all| all.get(row).copied().flatten()) else { continue };
+        if let Some(labeller) = labellers.and_then(|column| data::text_of(column, row)) {
+            out.labellers.insert((id.clone(), moment(row)), labeller);
+        }
         match out.labels.insert((id.clone(), moment(row)), churned) {
             Some(before) if before != churned => out.contradictions += 1,
             _ => {}
@@ -90,6 +117,10 @@ fn read_labels(project: &Project) -> Result<LabelRows, PipelineError> {
         contract.columns.retain(|rule| matches!(rule.role, Role::Id | Role::Time | Role::Label));
     }
     let loaded = load(&path)?;
+    let labeller = project.policy.labels.labeller.as_str();
+    if separate && !labeller.is_empty() {
+        contract.columns.push(labellers(&loaded, labeller)?);
+    }
     let mut typed = data::typed(&contract, &loaded.batches)?;
     if let Some(id) = contract.of_role(Role::Id).filter(|_| !separate) {
         // Whom the data source cannot tell apart has no label either.
@@ -97,7 +128,34 @@ fn read_labels(project: &Project) -> Result<LabelRows, PipelineError> {
     }
     data::fill_ids(&mut typed);
     let rows = typed.clean_rows();
-    Ok(rows_of(&typed.take(&rows)))
+    Ok(rows_of(&typed.take(&rows), if separate { labeller } else { "" }))
+}
+
+/// The rule of the column that says who labelled: its levels are those of the file.
+fn labellers(loaded: &data::Loaded, name: &str) -> Result<ColumnRule, PipelineError> {
+    let mut levels = BTreeSet::new();
+    for batch in &loaded.batches {
+        let frame = tabular::bridge::to_frame(batch).map_err(PipelineError::internal)?;
+        let column = frame.column(name).ok_or_else(|| {
+            PipelineError::wrong(format!("the labels' file has no column `{name}`"), "name another under `labels.labeller`")
+        })?;
+        levels.extend((0..frame.rows()).filter_map(|row| data::text_of(column, row)));
+    }
+    if levels.len() > LABELLERS_MAX {
+        let why = format!("`{name}` has {} different values, at most {LABELLERS_MAX} labellers are told apart", levels.len());
+        return Err(PipelineError::wrong(why, "name the column that says who labelled under `labels.labeller`"));
+    }
+    Ok(ColumnRule {
+        name: name.to_owned(),
+        role: Role::Feature,
+        kind: Kind::Category { levels: levels.into_iter().collect() },
+        missing: Missing::Allowed { share_max: 1.0 },
+        outsider: Outsider::Immutable,
+        outsider_share_max: None,
+        outsider_cost: None,
+        also_feature: false,
+        notes: Vec::new(),
+    })
 }
 
 /// Proposes the labels of the project's file; they wait for signatures.
@@ -160,8 +218,12 @@ pub struct Suspect {
     pub moment: Option<String>,
     /// What the label says.
     pub churned: bool,
-    /// What the model gives the opposite: its probability that the label is wrong.
-    pub against: f64,
+    /// The probability that the label is wrong; an estimate.
+    pub wrong: f64,
+    /// The probability that the customer churned by models that did not see the label.
+    pub chance: f64,
+    /// Who labelled, where that is known.
+    pub labeller: Option<String>,
 }
 
 /// Labels to look at first, the least believed first.
@@ -169,8 +231,10 @@ pub struct Suspect {
 pub struct LabelReview {
     /// Rows that were compared.
     pub rows: u64,
-    /// Share of labels that the model gives less than 5 %.
+    /// Share of labels that models which did not see them give less than 5 %.
     pub suspect_share: f64,
+    /// Labellers, value tiers and changes against the others, most telling first.
+    pub patterns: Vec<Pattern>,
     /// The least believed.
     pub suspects: Vec<Suspect>,
 }
@@ -183,13 +247,11 @@ pub async fn review_labels(project: &Project, control: &Control, most: usize) ->
     let missing = || PipelineError::wrong("there is no data source yet", "make it with `stayward run --to data-source`");
     let source: Settled = serde_json::from_value(pointer.ok_or_else(missing)?.value).map_err(PipelineError::internal)?;
     let customers = super::read_customers(project, &source)?;
-    let places: Vec<usize> = super::training::labels_of(&customers, &rows)
-        .iter()
-        .enumerate()
-        .filter(|(_, label)| label.is_some())
-        .map(|(row, _)| row)
-        .collect();
-    let (frame, labels) = super::training::labelled(&customers, &rows, project);
+    let mut versions = control.label_versions().await.map_err(PipelineError::internal)?;
+    versions.sort_by_key(|version| version.version);
+    let objects = store::objects::Objects::open(&project.path("objects"))?;
+    let earlier = earlier(&objects, &versions)?;
+    let known = Known::new(&customers, &rows, &earlier, project);
     let few = |error: PipelineError| {
         let why = error.to_string();
         let why = why.strip_prefix("internal error: ").unwrap_or(&why);
@@ -198,24 +260,48 @@ pub async fn review_labels(project: &Project, control: &Control, most: usize) ->
             "bring more customers, and enough of both kinds: churned and stayed",
         )
     };
-    let (qa, beliefs) = quality(&frame, &labels).map_err(few)?;
-    let mut order: Vec<(usize, f64)> = beliefs.into_iter().enumerate().collect();
-    order.sort_by(|left, right| left.1.total_cmp(&right.1).then(left.0.cmp(&right.0)));
-    let suspect = |(at, believed): (usize, f64)| {
-        let row = places.get(at).copied()?;
-        let moment = customers.time.as_ref().and_then(|all| all.get(row).copied().flatten()).map(crate::desk::rfc3339);
-        Some(Suspect {
-            customer: customers.ids.get(row)?.clone(),
-            moment,
-            churned: labels.get(at).copied()?,
-            against: 1.0 - believed,
-        })
+    let (qa, ranking) = known.review().map_err(few)?;
+    let suspect = |found: &labelnoise::Suspect| {
+        let row = known.places.get(found.row).copied()?;
+        let moment = customers.time.as_ref().and_then(|all| all.get(row).copied().flatten());
+        let customer = customers.ids.get(row)?.clone();
+        let labeller = rows.labellers.get(&(customer.clone(), moment.unwrap_or(0))).cloned();
+        let moment = moment.map(crate::desk::rfc3339);
+        Some(Suspect { customer, moment, churned: found.label, wrong: found.wrong, chance: found.chance, labeller })
     };
     Ok(LabelReview {
         rows: qa.rows,
         suspect_share: qa.suspect_share,
-        suspects: order.into_iter().take(most).filter_map(suspect).collect(),
+        patterns: qa.patterns.unwrap_or_default(),
+        suspects: ranking.suspects.iter().take(most).filter_map(suspect).collect(),
     })
+}
+
+/// A project's labels against its events.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LabelRecount {
+    /// How many labels the events confirm, contradict, leave open.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// Every contradicted label with the event that proves it.
+    pub mismatches: Vec<String>,
+}
+
+/// Computes the labels of the project's file again from the events that its policy names; changes nothing.
+pub fn recount_labels(project: &Project) -> Result<LabelRecount, PipelineError> {
+    let Some(policy) = &project.policy.labels.events else {
+        return Err(PipelineError::wrong(
+            "the policy names no events",
+            "name their file, columns and rule under `[labels.events]` in stayward.toml",
+        ));
+    };
+    let report = recount::report(project, policy, &read_labels(project)?)?;
+    Ok(LabelRecount { counts: recount::counts(&report), mismatches: report.mismatches.iter().map(recount::in_words).collect() })
+}
+
+/// Earlier versions from the archive, oldest first: the last so many.
+fn earlier(objects: &store::objects::Objects, versions: &[LabelVersion]) -> Result<Vec<LabelRows>, PipelineError> {
+    let first = versions.len().saturating_sub(VERSIONS_COMPARED);
+    versions.iter().skip(first).map(|version| Ok(parse_labels(&objects.get(&version.what.content)?))).collect()
 }
 
 /// Labels that wait for signatures, as the control plane keeps them.
@@ -262,8 +348,8 @@ impl Run<'_> {
         let count = u64::try_from(rows.labels.len()).unwrap_or(u64::MAX);
         let set = LabelSet { version, content, rows: count, positives: rows.positives(), author, supersedes };
         let customers = self.customers(source)?;
-        let (frame, labels) = super::training::labelled(&customers, &rows, &self.desk.project);
-        let qa = quality(&frame, &labels).ok().map(|(qa, _)| qa);
+        let earlier = earlier(&self.desk.objects, &versions)?;
+        let qa = Known::new(&customers, &rows, &earlier, &self.desk.project).quality().ok();
         let known: BTreeSet<String> = customers.ids.iter().cloned().collect();
         let facts = self.label_facts(&set, &rows, &known, qa).await?;
         let links = Links { parents: vec![source.receipt.clone()], artefacts: vec![Artefact::object("labels", content)] };

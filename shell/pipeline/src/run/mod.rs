@@ -4,6 +4,7 @@ mod audit;
 mod deploy;
 mod explain;
 mod feeds;
+mod golden;
 mod harden;
 pub(crate) mod labels;
 mod memory;
@@ -31,13 +32,18 @@ use crate::office::allow;
 use crate::progress::{GateReport, Progress, StepReport, StepState};
 
 pub use explain::{CustomerExplained, ModelExplained, Part, Sure, Worth, explain_customer, explain_model};
+pub use golden::adopt_golden;
 pub(crate) use labels::parse_labels;
-pub use labels::{LabelReview, Proposal, Suspect, approve_labels, label_proposal, propose_labels, review_labels};
+pub use labels::{
+    LabelRecount, LabelReview, Proposal, Suspect, approve_labels, label_proposal, propose_labels, recount_labels, review_labels,
+};
+pub use s03_label_qa::Pattern as LabelPattern;
 pub use search::{SettingsFound, search_settings};
 pub use segments::current_segments;
 pub(crate) use source::{CUSTOMERS, read_customers};
+pub(crate) use state::LabelsState;
 pub use state::{Deployed, Pointer, SegmentsState, Settled, TrainedState};
-pub(crate) use training::{MODELS, last_moment, model_folder};
+pub(crate) use training::{MODELS, labels_of, last_moment, model_folder};
 pub use training::{Report, environment};
 
 /// Steps by the names that `run --from` and `--to` take, in order.

@@ -8,7 +8,7 @@ use s05_train::{Evasion, Robustness};
 use tabular::contract::{ColumnRule, Kind, Missing, Outsider, Role};
 
 use crate::Project;
-use crate::policy::FeedPolicy;
+use crate::policy::{FeedKind, FeedPolicy};
 
 /// Rows that are certified.
 const CERTIFIED_ROWS: usize = 1_000;
@@ -77,8 +77,14 @@ pub(super) fn movable(project: &Project, frame: &Frame) -> Vec<ColumnRule> {
         also_feature: false,
         notes: Vec::new(),
     };
-    let all = project.contract.columns.iter().cloned().chain(project.policy.feeds.iter().map(feed));
-    all.filter(|rule| rule.outsider != Outsider::Immutable && frame.column(&rule.name).is_some()).collect()
+    let (rows, markets): (Vec<&FeedPolicy>, Vec<&FeedPolicy>) =
+        project.policy.feeds.iter().partition(|feed| feed.kind == FeedKind::Rows);
+    // A feed's contract was read when its deliveries were; one that is gone since names no column.
+    let rows = rows.into_iter().filter_map(|feed| crate::validate::feed_contract(project, &feed.name).ok());
+    let all = project.contract.columns.iter().cloned().chain(markets.into_iter().map(feed));
+    all.chain(rows.flat_map(|contract| contract.columns))
+        .filter(|rule| rule.outsider != Outsider::Immutable && frame.column(&rule.name).is_some())
+        .collect()
 }
 
 /// How far an encoded column can be moved.

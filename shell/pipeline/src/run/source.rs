@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use arrow_array::RecordBatch;
 use artifact::{Append, Origin};
+use frame::{Categories, Column};
 use gate::{Digest, Receipt};
 use serde_json::json;
 use store::table::{CommitInfo, Table};
@@ -13,6 +15,7 @@ use super::state::{Pointer, Settled};
 use super::{Rows, Run, load};
 use crate::desk::Desk;
 use crate::evidence::{Artefact, Links, proof};
+use crate::policy::{FeedKind, FeedPolicy};
 use crate::{PipelineError, crash, data};
 
 /// The table of customers.
@@ -237,14 +240,67 @@ pub(crate) fn read_customers(project: &crate::Project, source: &Settled) -> Resu
     let mut typed = data::typed(&data::stored_contract(&project.contract), &batches)?;
     for feed in &project.policy.feeds {
         let (table, version) = open(&feed.name)?;
+        let batches = table.read(Some(version)).map_err(broken)?;
+        if feed.kind == FeedKind::Rows {
+            join_rows(project, feed, &mut typed, &batches)?;
+            continue;
+        }
         let mut rows = Vec::new();
-        for batch in table.read(Some(version)).map_err(broken)? {
+        for batch in batches {
             rows.extend(crate::gather::s01::rows_of(&batch)?);
         }
         data::join(&mut typed, &feed.join, &feed.feature, &super::feeds::lowest_prices(&rows))?;
         typed.third_party.push(feed.feature.clone());
     }
     Ok(typed)
+}
+
+/// Gives customers the features of a feed of rows: from the latest accepted row of each, not later than the customer's own moment.
+fn join_rows(
+    project: &crate::Project,
+    feed: &FeedPolicy,
+    customers: &mut TypedTable,
+    batches: &[RecordBatch],
+) -> Result<(), PipelineError> {
+    let contract = crate::validate::feed_contract(project, &feed.name)?;
+    let rows = data::typed(&contract, batches)?;
+    let moment = |table: &TypedTable, row: usize| table.time.as_ref().and_then(|all| all.get(row).copied().flatten());
+    // Later rows of one moment replace earlier ones.
+    let mut latest: BTreeMap<&str, BTreeMap<i64, usize>> = BTreeMap::new();
+    for (row, id) in rows.ids.iter().enumerate() {
+        latest.entry(id).or_default().insert(moment(&rows, row).unwrap_or(i64::MIN), row);
+    }
+    let key: Vec<Option<String>> = match customers.frame.column(&feed.join) {
+        Some(column) => (0..customers.rows()).map(|row| data::text_of(column, row)).collect(),
+        None => customers.ids.iter().cloned().map(Some).collect(),
+    };
+    let found: Vec<Option<usize>> = (0..customers.rows())
+        .map(|row| {
+            let known = latest.get(key.get(row)?.as_deref()?)?;
+            known.range(..=moment(customers, row).unwrap_or(i64::MAX)).next_back().map(|(_, row)| *row)
+        })
+        .collect();
+    for (name, column) in
+        rows.frame.iter().filter(|(name, _)| feed.features.is_empty() || feed.features.iter().any(|one| one == name))
+    {
+        let joined = match column {
+            Column::Number(values) => {
+                Column::Number(found.iter().map(|row| row.and_then(|row| values.get(row).copied()).unwrap_or(f64::NAN)).collect())
+            }
+            Column::Category(levels) => {
+                let texts: Vec<Option<&str>> = found.iter().map(|row| row.and_then(|row| levels.text(row))).collect();
+                Column::Category(Categories::from_texts(texts))
+            }
+        };
+        customers.frame.push(name, joined).map_err(|_| {
+            PipelineError::wrong(
+                format!("feed `{}` and the customers both have a column `{name}`", feed.name),
+                "name the feed's columns that are wanted under `feeds.features` in stayward.toml",
+            )
+        })?;
+        customers.third_party.push(name.to_owned());
+    }
+    Ok(())
 }
 
 fn check_table(typed: &TypedTable) -> Result<(), PipelineError> {

@@ -16,6 +16,7 @@ use crate::desk::{Desk, rfc3339};
 use crate::evidence::deed::DeedKind;
 use crate::evidence::proof;
 use crate::gather::s01;
+use crate::policy::{FeedKind, FeedPolicy};
 use crate::run::{CUSTOMERS, parse_labels};
 use crate::{PipelineError, data};
 
@@ -127,8 +128,8 @@ pub struct BlamedLabel {
 pub struct BlamedFeature {
     /// The feature.
     pub feature: String,
-    /// Its value now.
-    pub value: f64,
+    /// Its value now; absent where it is missing.
+    pub value: Option<String>,
     /// The row of the feed that it is taken from.
     pub row: String,
     /// The version of the feed's table with that row.
@@ -374,10 +375,13 @@ impl Rows {
 
 /// Columns that tell rows of a table apart.
 fn keys(desk: &Desk, name: &str) -> Vec<String> {
-    if name != CUSTOMERS {
-        return s01::COLUMNS.iter().take(3).map(|column| (*column).to_owned()).collect();
-    }
-    let contract = &desk.project.contract;
+    let feed = desk.project.policy.feeds.iter().find(|feed| feed.name == name);
+    let own = match feed {
+        None => None,
+        Some(feed) if feed.kind == FeedKind::Rows => crate::validate::feed_contract(&desk.project, name).ok(),
+        Some(_) => return s01::COLUMNS.iter().take(3).map(|column| (*column).to_owned()).collect(),
+    };
+    let contract = own.as_ref().unwrap_or(&desk.project.contract);
     let id = contract.of_role(Role::Id).map_or_else(|| data::ROW_ID.to_owned(), |rule| rule.name.clone());
     std::iter::once(id).chain(contract.of_role(Role::Time).map(|rule| rule.name.clone())).collect()
 }
@@ -442,6 +446,10 @@ fn features(desk: &Desk, customers: &Rows, key: Option<&Vec<String>>) -> Result<
     let moment = key.get(1).filter(|_| customers.time).and_then(|moment| moment.parse::<i64>().ok());
     let week = moment.map_or(u32::MAX, |at| u32::try_from(at.div_euclid(data::WEEK_SECONDS)).unwrap_or(0));
     for feed in desk.project.policy.feeds.iter().filter(|feed| desk.project.path("source").join(&feed.name).is_dir()) {
+        if feed.kind == FeedKind::Rows {
+            out.extend(of_rows(desk, feed, key, moment)?);
+            continue;
+        }
         let Some(region) = customers.value(key, &feed.join) else { continue };
         let table = open(desk, &feed.name)?;
         let mut best: Option<(u32, f64, String, CommitInfo)> = None;
@@ -459,8 +467,36 @@ fn features(desk: &Desk, customers: &Rows, key: Option<&Vec<String>>) -> Result<
             }
         }
         if let Some((_, value, row, commit)) = best {
-            out.push(BlamedFeature { feature: feed.feature.clone(), value, row, version: told(desk, &feed.name, &commit) });
+            let (feature, version) = (feed.feature.clone(), told(desk, &feed.name, &commit));
+            out.push(BlamedFeature { feature, value: Some(value.to_string()), row, version });
         }
     }
     Ok(out)
+}
+
+/// A column and its value.
+type Named = (String, Option<String>);
+
+/// The accepted row of a feed of rows that a customer's features are taken from: the latest, not after the customer's own moment.
+fn of_rows(desk: &Desk, feed: &FeedPolicy, key: &[String], moment: Option<i64>) -> Result<Vec<BlamedFeature>, PipelineError> {
+    let Some(customer) = key.first() else { return Ok(Vec::new()) };
+    let table = open(desk, &feed.name)?;
+    let contract = crate::validate::feed_contract(&desk.project, &feed.name)?;
+    let mut best: Option<(i64, Vec<Named>, CommitInfo)> = None;
+    for commit in written(&table)? {
+        let batches = table.read_appended(commit.version).map_err(|error| PipelineError::broken(error.to_string()))?;
+        let rows = data::typed(&contract, &batches)?;
+        for row in (0..rows.rows()).filter(|row| rows.ids.get(*row) == Some(customer)) {
+            let at = rows.time.as_ref().and_then(|all| all.get(row).copied().flatten()).unwrap_or(i64::MIN);
+            if at <= moment.unwrap_or(i64::MAX) && best.as_ref().is_none_or(|(known, ..)| at >= *known) {
+                let values = rows.frame.iter().map(|(name, column)| (name.to_owned(), data::text_of(column, row)));
+                best = Some((at, values.collect(), commit.clone()));
+            }
+        }
+    }
+    let Some((at, values, commit)) = best else { return Ok(Vec::new()) };
+    let row = if at == i64::MIN { customer.clone() } else { format!("{customer}{KEY_JOINT}{}", rfc3339(at)) };
+    let wanted = |name: &String| feed.features.is_empty() || feed.features.contains(name);
+    let feature = |(feature, value)| BlamedFeature { feature, value, row: row.clone(), version: told(desk, &feed.name, &commit) };
+    Ok(values.into_iter().filter(|(name, _)| wanted(name)).map(feature).collect())
 }

@@ -2,5 +2,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod mass_change;
+pub(crate) mod patterns;
 pub(crate) mod quality;
+pub(crate) mod recount;
 pub(crate) mod sign_off;

@@ -1,38 +1,71 @@
 //! Findings as SARIF 2.1.0 (OASIS), so that code review and scanners' dashboards show them at their lines (T1).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
+use screen::Layer;
 use serde_json::{Value, json};
-use tabular::typed::Rule;
 
-use super::{Findings, Found, name};
+use super::{Findings, Found, layer, name};
 
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-/// The whole document: one run, one result a violation.
-pub(super) fn document(findings: &Findings) -> Value {
-    let broken: BTreeSet<Rule> = findings.violations.iter().map(|found| found.rule).collect();
-    let mut rules: Vec<Value> =
-        broken.iter().map(|rule| json!({ "id": rule, "shortDescription": { "text": rule.about() } })).collect();
-    if !findings.unreadable.is_empty() {
-        rules.push(json!({ "id": "unreadable", "shortDescription": { "text": "the record cannot be read" } }));
+/// The whole document: one run, one result for each violation, strange row and test that alarms.
+pub(super) fn document(all: &[Findings]) -> Value {
+    let mut rules: BTreeMap<String, &str> = BTreeMap::new();
+    let mut results = Vec::new();
+    for findings in all {
+        let uri = uri(&findings.file);
+        rules.extend(findings.violations.iter().map(|found| (name(found.rule), found.rule.about())));
+        results.extend(findings.violations.iter().map(|found| result(found, &uri, &findings.contract)));
+        for text in &findings.unreadable {
+            rules.insert("unreadable".to_owned(), "the record cannot be read");
+            results.push(json!({
+                "ruleId": "unreadable", "level": "error", "message": { "text": text }, "locations": [location(&uri, None)]
+            }));
+        }
+        let Some(screened) = &findings.screened else { continue };
+        // What breaks the contract stands above, value by value.
+        for row in screened.rows.iter().filter(|row| row.layer != Layer::Contract && row.layer != Layer::Records) {
+            rules.insert(layer(row.layer), row.layer.about());
+            let text = format!("row {} ({}): {}", row.row, row.id, row.seen);
+            results.push(json!({
+                "ruleId": layer(row.layer), "level": "warning", "message": { "text": text },
+                "locations": [location(&uri, row.line)], "rank": rank(row.p_value)
+            }));
+        }
+        for test in screened.tests.iter().filter(|test| test.alarm) {
+            rules.insert(layer(test.layer), test.layer.about());
+            let text = format!("the delivery as a whole: {}: {}", test.what, test.seen);
+            results.push(json!({
+                "ruleId": layer(test.layer), "level": "warning", "message": { "text": text },
+                "locations": [location(&uri, None)], "rank": rank(test.p_value)
+            }));
+        }
     }
-    let uri = uri(&findings.file);
-    let mut results: Vec<Value> = findings.violations.iter().map(|found| result(found, &uri, &findings.contract)).collect();
-    results.extend(findings.unreadable.iter().map(|text| {
-        json!({ "ruleId": "unreadable", "level": "error", "message": { "text": text }, "locations": [location(&uri, None)] })
-    }));
+    let rules: Vec<Value> =
+        rules.into_iter().map(|(id, about)| json!({ "id": id, "shortDescription": { "text": about } })).collect();
+    let artifacts: Vec<Value> = all.iter().map(|findings| json!({ "location": { "uri": uri(&findings.file) } })).collect();
+    let sum = |of: &dyn Fn(&Findings) -> u64| all.iter().map(of).sum::<u64>();
     json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
         "runs": [{
             "tool": { "driver": { "name": "stayward", "version": env!("CARGO_PKG_VERSION"), "rules": rules } },
-            "artifacts": [{ "location": { "uri": uri } }],
+            "artifacts": artifacts,
             "results": results,
             "columnKind": "unicodeCodePoints",
-            "properties": { "rows": findings.rows, "rowsBroken": findings.rows_broken, "violations": findings.violations_count },
+            "properties": {
+                "rows": sum(&|findings| findings.rows),
+                "rowsBroken": sum(&|findings| findings.rows_broken),
+                "violations": sum(&|findings| findings.violations_count),
+            },
         }],
     })
+}
+
+/// SARIF's rank: 100 is the most telling.
+fn rank(p_value: f64) -> f64 {
+    (1.0 - p_value.clamp(0.0, 1.0)) * 100.0
 }
 
 fn result(found: &Found, uri: &str, contract: &str) -> Value {
@@ -69,20 +102,21 @@ mod tests {
 
     #[test]
     fn every_violation_is_a_result_with_a_known_rule_and_its_line() {
-        let document = document(&sample());
+        let document = document(&[sample()]);
         assert_eq!(document["version"], "2.1.0");
         let run = &document["runs"][0];
         let rules: Vec<&str> =
             run["tool"]["driver"]["rules"].as_array().unwrap().iter().map(|rule| rule["id"].as_str().unwrap()).collect();
-        assert_eq!(rules, ["range", "unreadable"]);
+        assert_eq!(rules, ["combined", "conditional", "range", "unreadable"]);
         let results = run["results"].as_array().unwrap();
-        assert_eq!(results.len(), 4);
+        assert_eq!(results.len(), 6);
         for result in results {
             assert!(rules.contains(&result["ruleId"].as_str().unwrap()));
             assert_eq!(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "a%20b/prices.csv");
         }
         assert_eq!(results[0]["locations"][0]["physicalLocation"]["region"]["startLine"], 4);
         assert!(results[1]["locations"][0]["physicalLocation"].get("region").is_none());
+        assert_eq!(results[4]["locations"][0]["physicalLocation"]["region"]["startLine"], 8);
         assert!(results[2]["message"]["text"].as_str().unwrap().starts_with("the table"));
     }
 }

@@ -1,0 +1,150 @@
+//! Facts of a feed whose rows are about customers (T1): the contract, and every layer of the content check against a golden set that no
+//! third party ever fed.
+
+use std::collections::BTreeSet;
+
+use arrow_array::RecordBatch;
+use s01_intake::{ColumnTest, ContentFacts, RowFlag, RowReason};
+use screen::{BatchFinding, Delivery, Layer, PARTS, Profile, State};
+use tabular::typed::Rule;
+use tabular::{Contract, TypedTable};
+
+use super::{flag, limits};
+use crate::policy::ContentPolicy as Policy;
+use crate::{PipelineError, data};
+
+/// Customer and moment of every row that was accepted before.
+pub(crate) type Accepted = BTreeSet<(String, i64)>;
+
+/// A delivery of rows, read.
+pub(crate) struct RowTable {
+    /// Records, the broken ones included.
+    pub(crate) rows: u64,
+    typed: TypedTable,
+    broken: (u64, Vec<String>),
+    contract: Contract,
+}
+
+/// Reads bytes that the door let through.
+pub(crate) fn read(bytes: &[u8], contract: &Contract, name: &str) -> Result<RowTable, PipelineError> {
+    let loaded = data::load_bytes(bytes.to_vec(), name)?;
+    let mut typed = data::typed(contract, &loaded.batches)?;
+    data::fill_ids(&mut typed);
+    let rows = u64::try_from(typed.rows()).unwrap_or(u64::MAX).saturating_add(loaded.broken_count);
+    Ok(RowTable { rows, typed, broken: (loaded.broken_count, loaded.broken), contract: contract.clone() })
+}
+
+/// Facts of a delivery; `trusted` is what was learnt from the feed's golden set, and what the last deliveries added up to.
+pub(crate) fn content_facts(
+    policy: &Policy,
+    table: &RowTable,
+    (trusted, known): (Option<&(Profile, State)>, &Accepted),
+    accepted: bool,
+    now: i64,
+) -> Result<ContentFacts, PipelineError> {
+    let mut facts = ContentFacts {
+        columns_missing: Vec::new(),
+        columns_unknown: Vec::new(),
+        flags: Vec::new(),
+        tests: Vec::new(),
+        market: Vec::new(),
+        reference_rows: 0,
+        delivery_accepted: accepted,
+        policy: limits(policy),
+    };
+    by_contract(&mut facts, table);
+    for (row, key) in keys(&table.typed).into_iter().enumerate() {
+        if key.is_some_and(|key| known.contains(&key)) {
+            facts.flags.push(flag(row, RowReason::Duplicate, "", "this customer and moment were accepted before".to_owned()));
+        }
+    }
+    if let Some((profile, state)) = trusted {
+        let (frame, contract) = screen::of_typed(&table.typed, &table.contract);
+        let delivery = Delivery { frame: &frame, contract, broken_records: table.broken.0, now: Some(now) };
+        let found = profile.screen(&delivery, state).map_err(PipelineError::internal)?;
+        facts.reference_rows = profile.trusted_rows();
+        facts.tests = found.tests.iter().map(test).collect();
+        // What breaks the contract stands there already, value by value.
+        let strange = found.rows.iter().filter(|row| !matches!(row.layer, Layer::Contract | Layer::Records));
+        facts.flags.extend(strange.map(|row| {
+            let column = row.column.clone().unwrap_or_default();
+            flag(usize::try_from(row.row).unwrap_or(usize::MAX), reason(row.layer), &column, row.seen.clone())
+        }));
+    }
+    facts.flags.sort_by_key(|flag| (flag.row, flag.reason));
+    Ok(facts)
+}
+
+fn by_contract(facts: &mut ContentFacts, table: &RowTable) {
+    for violation in &table.typed.violations {
+        match (violation.rule, violation.row) {
+            (Rule::ColumnMissing | Rule::ColumnRenamed, _) => facts.columns_missing.push(violation.column.clone()),
+            (Rule::ColumnExtra, _) => facts.columns_unknown.push(violation.column.clone()),
+            (_, Some(row)) => {
+                let seen = format!("`{}` in `{}`", violation.seen, violation.column);
+                facts.flags.push(flag(row, RowReason::Contract, &violation.column, seen));
+            }
+            (_, None) => facts.columns_missing.push(data::in_words(violation)),
+        }
+    }
+    // Violations are kept up to a limit; rows that break the contract are all known.
+    let named: BTreeSet<u32> = facts.flags.iter().map(|flag| flag.row).collect();
+    let broken = table.typed.row_mask.iter().enumerate().filter(|(_, broken)| **broken).map(|(row, _)| row);
+    let unnamed: Vec<RowFlag> = broken
+        .map(|row| flag(row, RowReason::Contract, "", "a value that breaks the contract".to_owned()))
+        .filter(|flag| !named.contains(&flag.row))
+        .collect();
+    facts.flags.extend(unnamed);
+    for at in 0..table.broken.0 {
+        let seen = usize::try_from(at).ok().and_then(|at| table.broken.1.get(at));
+        let seen = seen.cloned().unwrap_or_else(|| "a record that cannot be read".to_owned());
+        let place = table.typed.rows().saturating_add(usize::try_from(at).unwrap_or(usize::MAX));
+        facts.flags.push(flag(place, RowReason::Contract, "", seen));
+    }
+}
+
+/// Customer and moment of each row that has both; a table without moments may say the same of a customer again.
+pub(crate) fn keys(table: &TypedTable) -> Vec<Option<(String, i64)>> {
+    let moment = |row: usize| table.time.as_ref().and_then(|all| all.get(row).copied().flatten());
+    table.ids.iter().enumerate().map(|(row, id)| Some((id.clone(), moment(row)?))).collect()
+}
+
+/// What cannot be stands for itself; what is only strange is for people where it comes in numbers.
+fn reason(layer: Layer) -> RowReason {
+    match layer {
+        Layer::Contract | Layer::Records => RowReason::Contract,
+        Layer::Duplicate => RowReason::Duplicate,
+        Layer::Range | Layer::Time => RowReason::Threshold,
+        Layer::Conditional
+        | Layer::Critical
+        | Layer::Covariance
+        | Layer::Pair
+        | Layer::Crowding
+        | Layer::Clone
+        | Layer::Isolation
+        | Layer::Combined
+        | Layer::Column
+        | Layer::Label
+        | Layer::Combination
+        | Layer::Shift
+        | Layer::Drip => RowReason::Joint,
+    }
+}
+
+/// A test of the whole on the scale of the delivery's own false alarm rate: each group of tests may spend its part of it.
+fn test(found: &BatchFinding) -> ColumnTest {
+    let part = PARTS.iter().find(|(layer, _)| *layer == found.layer).map_or(1.0, |(_, part)| *part);
+    ColumnTest { name: format!("{} ({})", found.what, found.seen), p_value: (found.p_value / part).min(1.0) }
+}
+
+/// Rows that go on, as they are stored.
+pub(crate) fn arrow(table: &RowTable, held: &[u32]) -> Result<Vec<RecordBatch>, PipelineError> {
+    let kept = |row: &usize| u32::try_from(*row).is_ok_and(|row| held.binary_search(&row).is_err());
+    let kept: Vec<usize> = table.typed.clean_rows().into_iter().filter(kept).collect();
+    Ok(vec![tabular::bridge::of_table(&table.typed.take(&kept), &table.contract).map_err(PipelineError::internal)?])
+}
+
+/// Columns of the stored table.
+pub(crate) fn columns(contract: &Contract) -> Vec<String> {
+    tabular::bridge::schema(contract).fields().iter().map(|field| field.name().clone()).collect()
+}
