@@ -6,7 +6,7 @@ use screen::{BatchFinding, Delivery, Golden, Layer, Profile, ProfileSpec, RowFin
 use serde::Serialize;
 use store::control::Control;
 use tabular::Contract;
-use tabular::contract::Role;
+use tabular::contract::{Kind, Role};
 use tabular::typed::{TypedTable, Violation};
 
 use crate::desk::now;
@@ -167,7 +167,7 @@ impl Trusted {
         let loaded = data::load(path)?;
         let contract = match contract {
             Some(contract) => contract,
-            None => guessed(&loaded, target, positive)?,
+            None => unbounded(guessed(&loaded, target, positive)?),
         };
         let mut table = data::typed(&contract, &loaded.batches)?;
         data::fill_ids(&mut table);
@@ -195,6 +195,21 @@ impl Trusted {
             table.label = current_labels(project, control, &table).await?;
         }
         Self::learn(contract, &table, "the project's customers".to_owned()).map(Some)
+    }
+
+    /// Learns from the golden set that was adopted last for a feed; `None` where none was.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn of_feed(project: &Project, control: &Control, feed: &str) -> Result<Option<Self>, PipelineError> {
+        let objects = store::objects::Objects::open(&project.path("objects"))?;
+        let Some((bytes, name)) = crate::run::golden_bytes(control, &objects, feed).await? else { return Ok(None) };
+        let contract = feed_contract(project, feed)?;
+        let loaded = data::load_bytes(bytes, &name)?;
+        let mut table = data::typed(&contract, &loaded.batches)?;
+        data::fill_ids(&mut table);
+        let table = table.take(&table.clean_rows());
+        Self::learn(contract, &table, format!("the golden set of feed `{feed}`")).map(Some)
     }
 
     fn learn(contract: Contract, table: &TypedTable, about: String) -> Result<Self, PipelineError> {
@@ -265,6 +280,16 @@ fn guessed(loaded: &data::Loaded, target: Option<&str>, positive: Option<&str>) 
     Contract::guess(&profile, target, positive)
         .map(|contract| Contract { name: "guessed from the trusted rows".to_owned(), ..contract })
         .map_err(|error| PipelineError::wrong(error.to_string(), "name the label with --target, or a contract with --contract"))
+}
+
+/// A guessed range is what was seen, and no rule: how far beyond it a value may lie is judged against the trusted rows.
+fn unbounded(mut contract: Contract) -> Contract {
+    for rule in &mut contract.columns {
+        if let Kind::Number { min, max, .. } = &mut rule.kind {
+            (*min, *max) = (None, None);
+        }
+    }
+    contract
 }
 
 /// The approved label of each row.

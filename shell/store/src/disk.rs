@@ -191,6 +191,19 @@ pub fn read_limited(path: &Path, bytes_max: u64) -> Result<Vec<u8>, DiskError> {
     Ok(bytes)
 }
 
+/// The first bytes of a plain file: for one whose length is judged, which must not end the judge.
+///
+/// # Errors
+/// As [`read_limited`], but no limit.
+pub fn read_beginning(path: &Path, bytes: u64) -> Result<Vec<u8>, DiskError> {
+    if !fs::symlink_metadata(path).map_err(failed("look at", path))?.is_file() {
+        return Err(DiskError::NotAFile(path.to_owned()));
+    }
+    let mut read = Vec::new();
+    File::open(path).map_err(failed("open", path))?.take(bytes).read_to_end(&mut read).map_err(failed("read", path))?;
+    Ok(read)
+}
+
 /// SHA-256 and size of a plain file of any length, read in pieces.
 ///
 /// # Errors

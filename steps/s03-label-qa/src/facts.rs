@@ -85,6 +85,9 @@ impl Default for Recount {
 /// What events say of labels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {
+    /// Digest of the events' bytes, so that it can be shown which ones they were.
+    #[serde(default)]
+    pub events: Option<Digest>,
     /// Labels that they confirm.
     pub agree: u64,
     /// Labels that they contradict.

@@ -71,6 +71,9 @@ pub(crate) async fn run(args: AccessArgs, root: &Path, out: &Output) -> Ended {
             let solver = Solver::find().await;
             let report = ::access::prove(&rules, &properties, solver.as_ref().map_err(Clone::clone)).await;
             out.result(&report, || report.to_string());
+            if lets_authors_sign(root)? {
+                out.say("this project lets an author sign his own labels (`labels.author_may_approve`): `nobody-signs-own-labels` is broken by that");
+            }
             if solver.is_err() {
                 out.say("nothing is proved without the solver: install the package `cvc5`, or name its file in $CVC5");
             }
@@ -103,9 +106,13 @@ fn is_project(root: &Path) -> bool {
     root.join("stayward.toml").is_file()
 }
 
+fn lets_authors_sign(root: &Path) -> Result<bool, PipelineError> {
+    Ok(is_project(root) && Project::open(root)?.policy.labels.author_may_approve)
+}
+
 /// The program's rules with those of the project, or of a file that is named.
 fn rules(root: &Path, named: Option<&Path>) -> Result<Access, PipelineError> {
-    let own_labels = match is_project(root) && Project::open(root)?.policy.labels.author_may_approve {
+    let own_labels = match lets_authors_sign(root)? {
         true => OwnLabels::Allowed,
         false => OwnLabels::Forbidden,
     };

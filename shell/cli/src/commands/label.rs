@@ -195,6 +195,7 @@ fn show(versions: &[Version]) -> String {
 
 async fn recount(root: &Path, out: &Output) -> Ended {
     let office = Office::open(root).await?;
+    office.authorised(Action::ReadSource).await?;
     let found = recount_labels(&office.project)?;
     out.result(&found, || {
         let counts: Vec<Vec<String>> =
@@ -210,6 +211,7 @@ async fn recount(root: &Path, out: &Output) -> Ended {
 
 async fn review(number: usize, root: &Path, out: &Output) -> Ended {
     let office = Office::open(root).await?;
+    office.authorised(Action::ReadSource).await?;
     out.say("training models on parts of the labels, to look at the others");
     let review = review_labels(&office.project, &office.control, number).await?;
     out.result(&review, || {

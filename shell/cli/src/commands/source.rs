@@ -164,8 +164,9 @@ fn blamed(found: &Blame) -> String {
             label.evidence.clone(),
         ]);
     }
+    let newest = found.rows.last().map_or("", |row| row.version.evidence.as_str());
     format!(
-        "customer {}\n\n{}\n\nnext:\n  stayward evidence verify EVIDENCE",
+        "customer {}\n\n{}\n\nnext:\n  stayward evidence verify {newest}",
         found.customer,
         table(&["row", "what", "version", "from", "by", "written", "evidence"], &rows)
     )

@@ -26,7 +26,7 @@ pub(crate) enum DeedKind {
 }
 
 impl DeedKind {
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Proposal => "proposal",
             Self::Approval => "approval",

@@ -5,6 +5,7 @@ use ledger::{EvidenceId, IdPrefix, P256Verifier, Statement};
 use serde::de::DeserializeOwned;
 use store::log::LogReader;
 
+use super::deed::DeedKind;
 use super::record::ArchiveFile;
 use super::statement::StaywardPart;
 use super::walk;
@@ -122,6 +123,29 @@ pub(crate) fn last_cleared<S: Step>(desk: &Desk) -> Result<Option<(Receipt, S::S
             let entry = at(desk, index)?;
             let subject = entry.cleared::<S>(desk)?;
             return Ok(Some((entry.receipt, subject)));
+        }
+    }
+    Ok(None)
+}
+
+/// What the last deed of a kind was about, among those that `wanted` names; found from the log's end.
+pub(crate) fn last_deed(
+    desk: &Desk,
+    kind: DeedKind,
+    wanted: &dyn Fn(&Digest) -> Result<bool, String>,
+) -> Result<Option<Digest>, String> {
+    let keys = desk.statement_keys();
+    let size = desk.reader.head().map_err(|error| error.to_string())?.size;
+    for index in (0..size).rev() {
+        let bundle = desk.reader.bundle(index).map_err(|error| error.to_string())?;
+        let Ok(statement) = bundle.verify(&keys) else { continue };
+        if StaywardPart::of(&statement).is_none_or(|part| part.kind != kind.as_str()) {
+            continue;
+        }
+        if let Some(subject) = statement.subject.first()
+            && wanted(&subject.digest)?
+        {
+            return Ok(Some(subject.digest));
         }
     }
     Ok(None)

@@ -52,9 +52,17 @@ impl Run<'_> {
     async fn delivery(&mut self, policy: &FeedPolicy, path: &Path, arrival: Arrival) -> Result<Option<Delivery>, PipelineError> {
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let about = format!("{}/{name}", policy.name);
-        let bytes = store::disk::read_limited(path, policy.size_max_bytes.saturating_add(1))?;
+        // Of a file that is too large one byte more than allowed is enough for the gate that refuses it.
+        let bytes = store::disk::read_beginning(path, policy.size_max_bytes.saturating_add(1))?;
         let content = Digest::of(&bytes);
-        let beside = Beside::read(path)?;
+        let beside = match Beside::read(path) {
+            Ok(beside) => beside,
+            // Whoever can write to the inbox must not end runs.
+            Err(error) => {
+                self.progress.warn(&format!("{about} is passed over: what lies beside it cannot be read: {error}"));
+                return Ok(Some(Delivery::Stopped));
+            }
+        };
         if self.known_delivery(policy, content, &beside).await? {
             return Ok(None);
         }
@@ -465,7 +473,12 @@ fn inbox(folder: &Path) -> Result<Vec<PathBuf>, PipelineError> {
     }
     let names = store::disk::list(folder)?;
     let deliveries = names.into_iter().filter(|name| !is_sidecar(name) && !name.starts_with('.'));
-    Ok(deliveries.map(|name| folder.join(name)).filter(|path| path.is_file()).collect())
+    Ok(deliveries.map(|name| folder.join(name)).filter(|path| is_plain(path)).collect())
+}
+
+/// Not a link: what it points to may be anything.
+fn is_plain(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }
 
 /// Lowest price by region and week.

@@ -5,6 +5,8 @@ use gate::Digest;
 use identity::{Action, Session};
 use screen::{Delivery, Golden, Profile, ProfileSpec, State};
 use serde::{Deserialize, Serialize};
+use store::control::Control;
+use store::objects::Objects;
 use store::table::Table;
 use tabular::Contract;
 use tabular::contract::Role;
@@ -16,7 +18,7 @@ use crate::evidence::deed::DeedKind;
 use crate::evidence::{Artefact, Links, proof};
 use crate::gather::s01::rows::Accepted;
 use crate::office::allow;
-use crate::policy::FeedPolicy;
+use crate::policy::{FeedKind, FeedPolicy};
 use crate::{PipelineError, data};
 
 /// Accepted deliveries that still count for slow drifts.
@@ -24,13 +26,22 @@ const DELIVERIES_COUNTED: usize = 16;
 /// Largest golden set that is read.
 const GOLDEN_BYTES_MAX: u64 = 1 << 30;
 
-/// Where a feed's golden set stands; nothing counts but what the log proves.
+/// What a person adopts: rows for one feed. The entry of the log is about its digest, so that no other feed can be given them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Adopted {
-    /// Digest of its bytes.
+    /// The feed.
+    feed: String,
+    /// Digest of the rows' bytes.
     content: Digest,
     /// The file's name, which says how to read it.
     name: String,
+}
+
+/// Where a feed's golden set stands; nothing counts but what the log proves.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Place {
+    /// Digest of what was adopted.
+    adopted: Digest,
     /// The entry of who adopted it.
     evidence: String,
 }
@@ -68,16 +79,35 @@ pub async fn adopt_golden(
 ) -> Result<(Digest, u64, String), PipelineError> {
     allow(&desk.identity, session, Action::ReviewQuarantine).await?;
     let contract = crate::validate::feed_contract(&desk.project, feed)?;
+    if desk.project.policy.feeds.iter().any(|known| known.name == feed && known.kind != FeedKind::Rows) {
+        return Err(PipelineError::wrong(
+            format!("feed `{feed}` brings market prices, which are judged against the weeks before"),
+            "golden sets are for feeds with `kind = \"rows\"`",
+        ));
+    }
     let bytes = store::disk::read_limited(path, GOLDEN_BYTES_MAX)
         .map_err(|error| PipelineError::wrong(error.to_string(), "check the path"))?;
     let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     // What cannot teach is not adopted.
     let profile = learn(&bytes, &name, &contract)?;
     let content = desk.objects.put(&bytes)?;
-    let receipt = desk.record_deed(DeedKind::Golden, session, ("golden", content), None).await?;
-    let adopted = Adopted { content, name, evidence: receipt.id.clone() };
-    desk.set_pointer(&golden_name(feed), &serde_json::to_value(adopted).map_err(PipelineError::internal)?).await?;
+    let adopted = desk.objects.put_json(&Adopted { feed: feed.to_owned(), content, name })?;
+    let receipt = desk.record_deed(DeedKind::Golden, session, ("golden", adopted), None).await?;
+    let place = Place { adopted, evidence: receipt.id.clone() };
+    desk.set_pointer(&golden_name(feed), &serde_json::to_value(place).map_err(PipelineError::internal)?).await?;
     Ok((content, profile.trusted_rows(), receipt.id))
+}
+
+/// The golden set of a feed, for those who only look: a run proves it.
+pub(crate) async fn golden_bytes(
+    control: &Control,
+    objects: &Objects,
+    feed: &str,
+) -> Result<Option<(Vec<u8>, String)>, PipelineError> {
+    let Some(pointer) = control.pointer(&golden_name(feed)).await.map_err(PipelineError::internal)? else { return Ok(None) };
+    let place: Place = serde_json::from_value(pointer.value).map_err(PipelineError::internal)?;
+    let adopted: Adopted = serde_json::from_slice(&objects.get(&place.adopted)?).map_err(PipelineError::internal)?;
+    Ok(Some((objects.get(&adopted.content)?, adopted.name)))
 }
 
 fn learn(bytes: &[u8], name: &str, contract: &Contract) -> Result<Profile, PipelineError> {
@@ -111,12 +141,26 @@ impl Run<'_> {
         policy: &FeedPolicy,
         contract: &Contract,
     ) -> Result<Option<(Profile, State)>, PipelineError> {
-        let Some(adopted) = self.desk.pointer(&golden_name(&policy.name)).await? else { return Ok(None) };
-        let adopted: Adopted = serde_json::from_value(adopted).map_err(PipelineError::internal)?;
+        let place = self.desk.pointer(&golden_name(&policy.name)).await?;
+        let place: Option<Place> = place.map(serde_json::from_value).transpose().map_err(PipelineError::internal)?;
+        // The log says which adoption is the last: the control database only where it lies.
+        let last = self.last_adopted(&policy.name)?;
+        if last != place.as_ref().map(|place| place.adopted) {
+            return Err(PipelineError::broken(format!(
+                "the golden set of feed `{}` is not the one that was adopted last",
+                policy.name
+            )));
+        }
+        let Some(place) = place else { return Ok(None) };
         let broken = |why: String| PipelineError::broken(format!("the golden set of feed `{}`: {why}", policy.name));
-        let (receipt, deed) = self.desk.proved_deed(&adopted.evidence, DeedKind::Golden, adopted.content).map_err(&broken)?;
+        let (receipt, deed) = self.desk.proved_deed(&place.evidence, DeedKind::Golden, place.adopted).map_err(&broken)?;
         if !deed.amr.iter().any(|factor| factor == "otp") {
             return Err(broken("it was adopted without a second factor".to_owned()));
+        }
+        let adopted: Adopted =
+            serde_json::from_slice(&self.desk.objects.get(&place.adopted)?).map_err(PipelineError::internal)?;
+        if adopted.feed != policy.name {
+            return Err(broken(format!("it was adopted for feed `{}`", adopted.feed)));
         }
         let rules = contract.to_toml();
         let under = Digest::of(rules.as_bytes());
@@ -153,6 +197,16 @@ impl Run<'_> {
         };
         let state = self.added_up(policy, contract, &profile)?;
         Ok(Some((profile, state)))
+    }
+
+    /// What was adopted last for a feed, by the log.
+    fn last_adopted(&self, feed: &str) -> Result<Option<Digest>, PipelineError> {
+        let of_feed = |adopted: &Digest| {
+            let bytes = self.desk.objects.get(adopted).map_err(|error| error.to_string())?;
+            let adopted: Adopted = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+            Ok(adopted.feed == feed)
+        };
+        proof::last_deed(self.desk, DeedKind::Golden, &of_feed).map_err(PipelineError::broken)
     }
 
     /// Customer and moment of every row that was accepted before: nobody sends one twice.

@@ -33,6 +33,7 @@ use crate::progress::{GateReport, Progress, StepReport, StepState};
 
 pub use explain::{CustomerExplained, ModelExplained, Part, Sure, Worth, explain_customer, explain_model};
 pub use golden::adopt_golden;
+pub(crate) use golden::golden_bytes;
 pub(crate) use labels::parse_labels;
 pub use labels::{
     LabelRecount, LabelReview, Proposal, Suspect, approve_labels, label_proposal, propose_labels, recount_labels, review_labels,
@@ -40,7 +41,7 @@ pub use labels::{
 pub use s03_label_qa::Pattern as LabelPattern;
 pub use search::{SettingsFound, search_settings};
 pub use segments::current_segments;
-pub(crate) use source::{CUSTOMERS, read_customers};
+pub(crate) use source::{CUSTOMERS, proved_commit, read_customers};
 pub(crate) use state::LabelsState;
 pub use state::{Deployed, Pointer, SegmentsState, Settled, TrainedState};
 pub(crate) use training::{MODELS, labels_of, last_moment, model_folder};

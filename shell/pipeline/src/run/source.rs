@@ -189,7 +189,7 @@ fn proved_commits(desk: &Desk, name: &str, table: &Table, version: u64) -> Resul
 }
 
 /// The clearance of one version: of this table, these bytes of a delivery, and exactly the rows that stand there now.
-pub(super) fn proved_commit(desk: &Desk, (name, table): (&str, &Table), commit: &CommitInfo) -> Result<Receipt, PipelineError> {
+pub(crate) fn proved_commit(desk: &Desk, (name, table): (&str, &Table), commit: &CommitInfo) -> Result<Receipt, PipelineError> {
     let broken = |why: String| PipelineError::broken(format!("version {} of table `{name}`: {why}", commit.version));
     let id = commit.receipt.as_deref().ok_or_else(|| broken("it names no evidence".to_owned()))?;
     let (receipt, append) = proof::cleared_by_id::<artifact::Source>(desk, id).map_err(broken)?;
@@ -269,6 +269,19 @@ fn join_rows(
     let mut latest: BTreeMap<&str, BTreeMap<i64, usize>> = BTreeMap::new();
     for (row, id) in rows.ids.iter().enumerate() {
         latest.entry(id).or_default().insert(moment(&rows, row).unwrap_or(i64::MIN), row);
+    }
+    let id = project.contract.of_role(tabular::contract::Role::Id).map_or(data::ROW_ID, |rule| rule.name.as_str());
+    if feed.join != id && customers.frame.column(&feed.join).is_none() {
+        return Err(PipelineError::wrong(
+            format!("customers have no column `{}` to join feed `{}` by", feed.join, feed.name),
+            "name the shared column under `feeds.join` in stayward.toml",
+        ));
+    }
+    if let Some(unknown) = feed.features.iter().find(|name| rows.frame.column(name).is_none()) {
+        return Err(PipelineError::wrong(
+            format!("feed `{}` has no feature `{unknown}`", feed.name),
+            "name columns of the feed's contract under `feeds.features` in stayward.toml",
+        ));
     }
     let key: Vec<Option<String>> = match customers.frame.column(&feed.join) {
         Some(column) => (0..customers.rows()).map(|row| data::text_of(column, row)).collect(),

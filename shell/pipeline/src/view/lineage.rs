@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use artifact::{Append, Batch, Door, Feed, LabelSet, Labels, Origin, Source};
 use frame::{Column, Frame};
-use gate::Receipt;
+use gate::{Digest, Receipt};
 use s01_intake::DoorFacts;
 use s02_source::Facts;
 use serde::Serialize;
@@ -240,7 +240,10 @@ pub async fn source_blame(desk: &Desk, customer: &str) -> Result<Blame, Pipeline
             "give the id as the delivered file has it",
         ));
     }
-    let features = before.map_or_else(|| Ok(Vec::new()), |now| features(desk, &now, rows.keys().next_back()))?;
+    let features = before.map_or_else(
+        || Ok(Vec::new()),
+        |now| features(desk, &now, rows.keys().max_by_key(|key| key.get(1).and_then(|moment| moment.parse::<i64>().ok()))),
+    )?;
     Ok(Blame { customer: customer.to_owned(), rows: rows.into_values().collect(), labels, features })
 }
 
@@ -295,11 +298,10 @@ fn told(desk: &Desk, name: &str, commit: &CommitInfo) -> TableVersion {
 
 /// Where a version's rows came from and in whose session, as the log proves.
 fn brought(desk: &Desk, name: &str, commit: &CommitInfo) -> Result<(String, String), String> {
-    let id = commit.receipt.as_deref().ok_or("the version names no evidence")?;
-    let (receipt, append) = proof::cleared_by_id::<Source>(desk, id)?;
-    if append.table != name || Some(append.content) != commit.content {
-        return Err(format!("its evidence {id} let other rows in"));
-    }
+    // The rows that stand there now must be those that were let in.
+    let table = open(desk, name).map_err(|error| error.to_string())?;
+    let receipt = crate::run::proved_commit(desk, (name, &table), commit).map_err(|error| error.to_string())?;
+    let append = proof::cleared::<Source>(desk, &receipt)?;
     let (_, facts) = proof::judged::<Append, Facts>(desk, &receipt.statement)?;
     let writer = facts.writer.map_or_else(|| "nobody".to_owned(), |writer| format!("{} ({})", writer.person, writer.component));
     let origin = match append.origin {
@@ -403,7 +405,7 @@ async fn labels(desk: &Desk, customer: &str) -> Result<Vec<BlamedLabel>, Pipelin
     for version in &versions {
         let bytes = desk.objects.get(&version.what.content)?;
         let receipt: Receipt = serde_json::from_value(version.what.receipt.clone()).map_err(PipelineError::internal)?;
-        let proved = decided(desk, version.version, &receipt).await;
+        let proved = decided(desk, (version.version, version.what.content), &receipt).await;
         let mut now = BTreeMap::new();
         for ((_, moment), churned) in parse_labels(&bytes).labels.into_iter().filter(|((id, _), _)| id == customer) {
             let label = match known.remove(&moment).filter(|known| known.churned == churned) {
@@ -426,10 +428,10 @@ async fn labels(desk: &Desk, customer: &str) -> Result<Vec<BlamedLabel>, Pipelin
 }
 
 /// A label version as the log cleared it, and who signed it.
-async fn decided(desk: &Desk, version: u64, receipt: &Receipt) -> Result<(LabelSet, Vec<String>), String> {
+async fn decided(desk: &Desk, (version, content): (u64, Digest), receipt: &Receipt) -> Result<(LabelSet, Vec<String>), String> {
     let set = proof::cleared::<Labels>(desk, receipt)?;
-    if set.version != version {
-        return Err(format!("its evidence {} is of version {}", receipt.id, set.version));
+    if set.version != version || set.content != content {
+        return Err(format!("its evidence {} is of version {}, and of other labels", receipt.id, set.version));
     }
     let mut signed = Vec::new();
     for booked in desk.control.approvals(&set.content).await.map_err(|error| error.to_string())? {

@@ -1,10 +1,15 @@
-//! Refuses labels that the customers' own events contradict: who turned a label around cannot turn the bill around as well (T6).
+//! Refuses labels that the customers' own events contradict: who turned a label around must have turned the bill around as well, and
+//! the digest of the bills is on record (T6).
 
 use artifact::{LabelSet, Labels};
 use gate::Verdict::{Hold, Pass, Refuse};
 use gate::{Card, Clause, Finding, Gate, Maturity, Verdict};
 
+use super::quality::share;
 use crate::{Facts, Recount};
+
+/// Share of labels of customers whom no event names.
+const SILENT_SHARE_MAX: f64 = 0.05;
 
 pub(crate) struct ByEvents;
 
@@ -37,6 +42,11 @@ impl Gate<Labels, Facts> for ByEvents {
             let why = format!("events contradict `{}` of `{}` labels", counted.mismatches, labels.rows);
             return Refuse(Finding::seen(why, format!("correct these labels; {all}")));
         }
+        // A customer of whom no event says anything confirms nothing.
+        if share(counted.without_events, labels.rows) > SILENT_SHARE_MAX {
+            let why = format!("`{}` labels are of customers whom no event names", counted.without_events);
+            return Hold(labels, Finding::seen(why, format!("check that ids of events and labels are the same; {all}")));
+        }
         if counted.open > 0 {
             let why = format!("`{}` labels are of customers whose time is not over: whoever gave them guessed", counted.open);
             return Hold(labels, Finding::seen(why, format!("leave them out until it is; {all}")));
@@ -57,7 +67,7 @@ mod tests {
 
     fn counted(mismatches: u64, open: u64) -> Recount {
         let examples = vec!["customer `7`: paid in May".to_owned()];
-        Recount::Counted(Counted { agree: 900, mismatches, open, without_events: 0, examples })
+        Recount::Counted(Counted { events: None, agree: 900, mismatches, open, without_events: 0, examples })
     }
 
     #[test]
@@ -75,6 +85,14 @@ mod tests {
     #[test]
     fn what_nobody_can_know_yet_is_held() {
         assert!(check(counted(0, 3)).holds());
+    }
+    #[test]
+    fn customers_whom_no_event_names_are_held() {
+        let silent = |without_events| {
+            Recount::Counted(Counted { events: None, agree: 1000, mismatches: 0, open: 0, without_events, examples: Vec::new() })
+        };
+        assert!(check(silent(50)).passes());
+        assert!(check(silent(51)).holds());
     }
     #[test]
     fn what_could_not_be_counted_is_held() {

@@ -136,10 +136,10 @@ async fn judges(args: &ValidateArgs, root: &Path, out: &Output) -> Result<(Contr
         return Ok((trusted.contract.clone(), Some(trusted)));
     }
     let contract = contract(args, office.as_ref())?;
-    let own = args.contract.is_none() && args.feed.is_none();
-    let trusted = match office.as_ref().filter(|_| own) {
-        Some(office) => Trusted::of_project(&office.project, &office.control).await?,
-        None => None,
+    let trusted = match (&args.contract, &args.feed, office.as_ref()) {
+        (None, Some(feed), Some(office)) => Trusted::of_feed(&office.project, &office.control, feed).await?,
+        (None, None, Some(office)) => Trusted::of_project(&office.project, &office.control).await?,
+        (_, _, _) => None,
     };
     Ok((contract, trusted))
 }
@@ -200,7 +200,8 @@ pub(super) fn name(rule: Rule) -> String {
 }
 
 fn show(findings: &Findings) -> String {
-    let mut parts = vec![format!(
+    let mut parts = vec![verdict(findings)];
+    parts.push(format!(
         "{}: {} rows by contract `{}`: {} break it, {} violations, {} records unreadable",
         findings.file,
         findings.rows,
@@ -208,7 +209,7 @@ fn show(findings: &Findings) -> String {
         findings.rows_broken,
         findings.violations_count,
         findings.rows_unreadable
-    )];
+    ));
     if !findings.violations.is_empty() {
         let dash = || "-".to_owned();
         let row = |found: &Found| {
@@ -233,7 +234,6 @@ fn show(findings: &Findings) -> String {
     if let Some(screened) = &findings.screened {
         parts.push(strange(screened));
     }
-    parts.push(verdict(findings));
     parts.join("\n\n")
 }
 

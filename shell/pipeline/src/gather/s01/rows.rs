@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use arrow_array::RecordBatch;
-use s01_intake::{ColumnTest, ContentFacts, RowFlag, RowReason};
+use s01_intake::{Certainty, ColumnTest, ContentFacts, MarketFinding, RowFlag, RowReason};
 use screen::{BatchFinding, Delivery, Layer, PARTS, Profile, State};
+use tabular::contract::Role;
 use tabular::typed::Rule;
 use tabular::{Contract, TypedTable};
 
@@ -29,6 +30,9 @@ pub(crate) struct RowTable {
 pub(crate) fn read(bytes: &[u8], contract: &Contract, name: &str) -> Result<RowTable, PipelineError> {
     let loaded = data::load_bytes(bytes.to_vec(), name)?;
     let mut typed = data::typed(contract, &loaded.batches)?;
+    if let Some(id) = contract.of_role(Role::Id) {
+        typed.mark_ids_twice(&id.name);
+    }
     data::fill_ids(&mut typed);
     let rows = u64::try_from(typed.rows()).unwrap_or(u64::MAX).saturating_add(loaded.broken_count);
     Ok(RowTable { rows, typed, broken: (loaded.broken_count, loaded.broken), contract: contract.clone() })
@@ -59,9 +63,19 @@ pub(crate) fn content_facts(
         }
     }
     if let Some((profile, state)) = trusted {
-        let (frame, contract) = screen::of_typed(&table.typed, &table.contract);
-        let delivery = Delivery { frame: &frame, contract, broken_records: table.broken.0, now: Some(now) };
-        let found = profile.screen(&delivery, state).map_err(PipelineError::internal)?;
+        let (frame, _) = screen::of_typed(&table.typed, &table.contract);
+        // What breaks the contract is flagged above, and must not use up the room for what is strange.
+        let delivery = Delivery { frame: &frame, contract: Vec::new(), broken_records: table.broken.0, now: Some(now) };
+        let found = match profile.screen(&delivery, state) {
+            Ok(found) => found,
+            Err(error) => {
+                facts.market.push(stop(&error.to_string()));
+                return Ok(facts);
+            }
+        };
+        if found.rows_flagged > u64::try_from(found.rows.len()).unwrap_or(u64::MAX) {
+            facts.market.push(stop(&format!("{} rows stand out, more than can be set aside one by one", found.rows_flagged)));
+        }
         facts.reference_rows = profile.trusted_rows();
         facts.tests = found.tests.iter().map(test).collect();
         // What breaks the contract stands there already, value by value.
@@ -79,7 +93,10 @@ fn by_contract(facts: &mut ContentFacts, table: &RowTable) {
     for violation in &table.typed.violations {
         match (violation.rule, violation.row) {
             (Rule::ColumnMissing | Rule::ColumnRenamed, _) => facts.columns_missing.push(violation.column.clone()),
-            (Rule::ColumnExtra, _) => facts.columns_unknown.push(violation.column.clone()),
+            (Rule::ColumnExtra, _) => {
+                let name = if violation.column.is_empty() { &violation.seen } else { &violation.column };
+                facts.columns_unknown.push(name.clone());
+            }
             (_, Some(row)) => {
                 let seen = format!("`{}` in `{}`", violation.seen, violation.column);
                 facts.flags.push(flag(row, RowReason::Contract, &violation.column, seen));
@@ -101,6 +118,11 @@ fn by_contract(facts: &mut ContentFacts, table: &RowTable) {
         let place = table.typed.rows().saturating_add(usize::try_from(at).unwrap_or(usize::MAX));
         facts.flags.push(flag(place, RowReason::Contract, "", seen));
     }
+}
+
+/// A finding that stops the delivery as a whole.
+fn stop(seen: &str) -> MarketFinding {
+    MarketFinding { rule: "content".to_owned(), seen: seen.to_owned(), certainty: Certainty::Clear }
 }
 
 /// Customer and moment of each row that has both; a table without moments may say the same of a customer again.
@@ -131,10 +153,14 @@ fn reason(layer: Layer) -> RowReason {
     }
 }
 
-/// A test of the whole on the scale of the delivery's own false alarm rate: each group of tests may spend its part of it.
+/// A test of the whole on the scale of the delivery's own false alarm rate: each group of tests may spend its part of it. Strange rows
+/// are named after the layer that says most; their part is that of all row layers together.
 fn test(found: &BatchFinding) -> ColumnTest {
-    let part = PARTS.iter().find(|(layer, _)| *layer == found.layer).map_or(1.0, |(_, part)| *part);
-    ColumnTest { name: format!("{} ({})", found.what, found.seen), p_value: (found.p_value / part).min(1.0) }
+    let part = |layer: Layer| PARTS.iter().find(|(known, _)| *known == layer).map(|(_, part)| *part);
+    let part = part(found.layer).or_else(|| part(Layer::Combined)).unwrap_or(1.0);
+    // What is no number is no reason to let it pass.
+    let p_value = if found.p_value.is_finite() { (found.p_value / part).min(1.0) } else { 0.0 };
+    ColumnTest { name: format!("{} ({})", found.what, found.seen), p_value }
 }
 
 /// Rows that go on, as they are stored.

@@ -58,7 +58,8 @@ impl Known {
             let (old, new): (Vec<bool>, Vec<bool>) = both.unzip();
             history.add(&old, &new);
         }
-        let labeller = |row: &usize| rows.labellers.get(&key(row)).cloned();
+        // Who does not say who labelled is a labeller like any other.
+        let labeller = |row: &usize| Some(rows.labellers.get(&key(row)).cloned().unwrap_or_default());
         let earlier = |last: &LabelRows| places.iter().map(|row| last.labels.get(&key(row)).copied()).collect();
         Self {
             values: values.map_or_else(Vec::new, |all| places.iter().filter_map(|row| all.get(*row).copied()).collect()),
@@ -101,7 +102,8 @@ impl Known {
         let (numbers, names) = numbered(&self.labellers);
         let tier = tiers(&self.values, TIERS);
         let mut kinds: Vec<Vec<Pattern>> = Vec::new();
-        if !tier.is_empty() {
+        // One tier has no other to be held against.
+        if tier.iter().flatten().collect::<BTreeSet<_>>().len() > 1 {
             let found = group_tests(chances, &self.labels, &tier)?;
             kinds.push(found.iter().map(|test| of_group(test, &format!("value tier {} of {TIERS}", test.group + 1))).collect());
         }
@@ -122,7 +124,11 @@ impl Known {
         let mut out: Vec<Pattern> = kinds
             .into_iter()
             .flatten()
-            .map(|pattern| Pattern { p_value: (pattern.p_value * corrected).min(1.0), ..pattern })
+            .map(|pattern| {
+                // What is no number is no reason to let it pass.
+                let p_value = if pattern.p_value.is_finite() { (pattern.p_value * corrected).min(1.0) } else { 0.0 };
+                Pattern { p_value, ..pattern }
+            })
             .collect();
         out.sort_by(|left, right| left.p_value.total_cmp(&right.p_value).then_with(|| left.whose.cmp(&right.whose)));
         out.truncate(PATTERNS_KEPT);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use gate::Digest;
 use labelnoise::facts::{Event, Fact, Given, Mismatch, Proof, Recount as Count, Report};
 use s03_label_qa::{Counted, Recount};
 use tabular::Contract;
@@ -20,7 +21,8 @@ const EXAMPLES: usize = 5;
 pub(crate) fn recount(project: &Project, rows: &LabelRows) -> Recount {
     let Some(policy) = &project.policy.labels.events else { return Recount::Undeclared };
     match report(project, policy, rows) {
-        Ok(report) => Recount::Counted(Counted {
+        Ok((report, events)) => Recount::Counted(Counted {
+            events: Some(events),
             agree: report.agree,
             mismatches: u64::try_from(report.mismatches.len()).unwrap_or(u64::MAX),
             open: u64::try_from(report.open.len()).unwrap_or(u64::MAX),
@@ -31,8 +33,8 @@ pub(crate) fn recount(project: &Project, rows: &LabelRows) -> Recount {
     }
 }
 
-/// The whole comparison.
-pub(crate) fn report(project: &Project, policy: &EventPolicy, rows: &LabelRows) -> Result<Report, PipelineError> {
+/// The whole comparison, and the digest of the events.
+pub(crate) fn report(project: &Project, policy: &EventPolicy, rows: &LabelRows) -> Result<(Report, Digest), PipelineError> {
     let given = rows.labels.iter().map(|((customer, cutoff), churned)| Given {
         customer: customer.clone(),
         cutoff: *cutoff,
@@ -40,12 +42,13 @@ pub(crate) fn report(project: &Project, policy: &EventPolicy, rows: &LabelRows) 
     });
     let rule = |why: String| PipelineError::wrong(why, "mend `[labels.events]` in stayward.toml");
     let mut count = Count::new(policy.rule.clone(), given).map_err(|error| rule(error.to_string()))?;
-    read_events(&project.resolve(&policy.data), policy, &mut |event| count.event(event))?;
-    Ok(count.report(now()))
+    let events = read_events(&project.resolve(&policy.data), policy, &mut |event| count.event(event))?;
+    Ok((count.report(now()), events))
 }
 
 /// Hands over every event of a file. A record that cannot be read makes the whole inconclusive: it could be the one that counts.
-fn read_events(path: &Path, policy: &EventPolicy, take: &mut dyn FnMut(Event<'_>)) -> Result<(), PipelineError> {
+/// Answers the digest of the file.
+fn read_events(path: &Path, policy: &EventPolicy, take: &mut dyn FnMut(Event<'_>)) -> Result<Digest, PipelineError> {
     let loaded = data::load(path)?;
     if let Some(first) = loaded.broken.first() {
         let why = format!("{} records of `{}` cannot be read: {first}", loaded.broken_count, path.display());
@@ -78,21 +81,23 @@ fn read_events(path: &Path, policy: &EventPolicy, take: &mut dyn FnMut(Event<'_>
         outsider_budget: None,
         relations: Vec::new(),
     };
+    let mut events = 0;
     for batch in &loaded.batches {
         let typed = data::typed(&contract, std::slice::from_ref(batch))?;
         let frame = tabular::bridge::to_frame(batch).map_err(PipelineError::internal)?;
         let kinds = frame.column(&policy.kind);
         let moment = |row: usize| typed.time.as_ref().and_then(|all| all.get(row).copied().flatten());
         for (row, customer) in typed.ids.iter().enumerate() {
-            let kind = kinds.and_then(|column| data::text_of(column, row)).unwrap_or_default();
-            let Some(time) = moment(row).filter(|_| !customer.is_empty()) else {
-                let why = format!("event {} of `{}` lacks customer or moment", row + 1, path.display());
+            events += 1;
+            let kind = kinds.and_then(|column| data::text_of(column, row));
+            let (Some(time), Some(kind), false) = (moment(row), kind, customer.is_empty()) else {
+                let why = format!("event {events} of `{}` lacks customer, moment or kind", path.display());
                 return Err(PipelineError::wrong(why, "mend the file"));
             };
             take(Event { customer, time, kind: &kind });
         }
     }
-    Ok(())
+    Ok(Digest::of(&loaded.bytes))
 }
 
 fn rule(name: &str, role: Role, kind: Kind) -> ColumnRule {
