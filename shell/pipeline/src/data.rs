@@ -9,7 +9,7 @@ use arrow_array::{
 };
 use frame::{Column, Frame};
 use gate::Digest;
-use tabular::contract::{ColumnRule, Kind, Missing, Outsider, Role};
+use tabular::contract::{ColumnRule, Kind, Role};
 use tabular::csv::Options;
 use tabular::typed::{Rule, Violation};
 use tabular::{Contract, Decimal, TypedTable};
@@ -82,17 +82,7 @@ pub fn stored_contract(contract: &Contract) -> Contract {
 
 /// The column that names rows where the contract has no id: `row-N`, the place in the delivery.
 fn row_id() -> ColumnRule {
-    ColumnRule {
-        name: ROW_ID.to_owned(),
-        role: Role::Id,
-        kind: Kind::Text,
-        missing: Missing::Refused,
-        outsider: Outsider::Immutable,
-        outsider_share_max: None,
-        outsider_cost: None,
-        also_feature: false,
-        notes: Vec::new(),
-    }
+    ColumnRule::new(ROW_ID, Role::Id, Kind::Text)
 }
 
 /// The contract of the customers' file: without the label where labels have a file of their own.

@@ -218,6 +218,21 @@ pub struct ContractError {
 }
 
 impl ColumnRule {
+    /// A rule that a program makes: nothing may be missing, nobody outside moves it.
+    pub fn new(name: &str, role: Role, kind: Kind) -> Self {
+        Self {
+            name: name.to_owned(),
+            role,
+            kind,
+            missing: Missing::Refused,
+            outsider: Outsider::Immutable,
+            outsider_share_max: None,
+            outsider_cost: None,
+            also_feature: false,
+            notes: Vec::new(),
+        }
+    }
+
     /// Whether the frame of features holds this column.
     pub fn in_frame(&self) -> bool {
         match self.role {

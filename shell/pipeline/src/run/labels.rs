@@ -10,7 +10,7 @@ use s03_label_qa::Pattern;
 use serde::{Deserialize, Serialize};
 use store::control::{Control, LabelVersion, NewApproval, NewLabelVersion};
 use tabular::TypedTable;
-use tabular::contract::{ColumnRule, Kind, Missing, Outsider, Role};
+use tabular::contract::{ColumnRule, Kind, Missing, Role};
 
 use super::state::{LabelsState, Pointer, Settled};
 use super::{Rows, Run, load};
@@ -145,17 +145,8 @@ fn labellers(loaded: &data::Loaded, name: &str) -> Result<ColumnRule, PipelineEr
         let why = format!("`{name}` has {} different values, at most {LABELLERS_MAX} labellers are told apart", levels.len());
         return Err(PipelineError::wrong(why, "name the column that says who labelled under `labels.labeller`"));
     }
-    Ok(ColumnRule {
-        name: name.to_owned(),
-        role: Role::Feature,
-        kind: Kind::Category { levels: levels.into_iter().collect() },
-        missing: Missing::Allowed { share_max: 1.0 },
-        outsider: Outsider::Immutable,
-        outsider_share_max: None,
-        outsider_cost: None,
-        also_feature: false,
-        notes: Vec::new(),
-    })
+    let rule = ColumnRule::new(name, Role::Feature, Kind::Category { levels: levels.into_iter().collect() });
+    Ok(ColumnRule { missing: Missing::Allowed { share_max: 1.0 }, ..rule })
 }
 
 /// Proposes the labels of the project's file; they wait for signatures.

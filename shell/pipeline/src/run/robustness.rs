@@ -67,15 +67,10 @@ pub(super) fn robustness(
 /// Columns of the model that the contract, or the policy of a feed, lets an outsider move.
 pub(super) fn movable(project: &Project, frame: &Frame) -> Vec<ColumnRule> {
     let feed = |feed: &FeedPolicy| ColumnRule {
-        name: feed.feature.clone(),
-        role: Role::ThirdParty,
-        kind: Kind::Number { integer: false, min: None, max: None, unit: None },
         missing: Missing::Allowed { share_max: 1.0 },
         outsider: feed.outsider,
         outsider_share_max: feed.outsider_share_max,
-        outsider_cost: None,
-        also_feature: false,
-        notes: Vec::new(),
+        ..ColumnRule::new(&feed.feature, Role::ThirdParty, Kind::Number { integer: false, min: None, max: None, unit: None })
     };
     let (rows, markets): (Vec<&FeedPolicy>, Vec<&FeedPolicy>) =
         project.policy.feeds.iter().partition(|feed| feed.kind == FeedKind::Rows);

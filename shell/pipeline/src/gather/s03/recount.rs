@@ -7,7 +7,7 @@ use gate::Digest;
 use labelnoise::facts::{Event, Fact, Given, Mismatch, Proof, Recount as Count, Report};
 use s03_label_qa::{Counted, Recount};
 use tabular::Contract;
-use tabular::contract::{ColumnRule, Duplicates, Kind, Missing, Outsider, Role};
+use tabular::contract::{ColumnRule, Duplicates, Kind, Role};
 
 use crate::desk::{now, rfc3339};
 use crate::policy::EventPolicy;
@@ -74,9 +74,9 @@ fn read_events(path: &Path, policy: &EventPolicy, take: &mut dyn FnMut(Event<'_>
         duplicates: Duplicates::Group,
         label: None,
         columns: vec![
-            rule(&policy.customer, Role::Id, Kind::Text),
-            rule(&policy.time, Role::Time, Kind::Time { format: time.format.clone() }),
-            rule(&policy.kind, Role::Ignore, Kind::Text),
+            ColumnRule::new(&policy.customer, Role::Id, Kind::Text),
+            ColumnRule::new(&policy.time, Role::Time, Kind::Time { format: time.format.clone() }),
+            ColumnRule::new(&policy.kind, Role::Ignore, Kind::Text),
         ],
         outsider_budget: None,
         relations: Vec::new(),
@@ -98,20 +98,6 @@ fn read_events(path: &Path, policy: &EventPolicy, take: &mut dyn FnMut(Event<'_>
         }
     }
     Ok(Digest::of(&loaded.bytes))
-}
-
-fn rule(name: &str, role: Role, kind: Kind) -> ColumnRule {
-    ColumnRule {
-        name: name.to_owned(),
-        role,
-        kind,
-        missing: Missing::Refused,
-        outsider: Outsider::Immutable,
-        outsider_share_max: None,
-        outsider_cost: None,
-        also_feature: false,
-        notes: Vec::new(),
-    }
 }
 
 /// A contradicted label in words.
