@@ -1,6 +1,7 @@
 //! Covariance distance and linear prediction of each column from the others, both from one shrunk inverse: relations that
 //! hold in trusted rows (`charge = rate x minutes`) and break in forged ones.
 
+use crate::stats::inverse;
 use serde::{Deserialize, Serialize};
 
 use crate::encode::{Encoder, Table};
@@ -32,39 +33,6 @@ pub(crate) struct Linear {
     numbers: Vec<u32>,
     /// For each number, one coefficient per feature (0 for itself).
     coefficients: Vec<Vec<f32>>,
-}
-
-/// The inverse of a symmetric positive definite matrix (row-major, `size` a row) by Gauss-Jordan; `None` if it is not.
-fn inverse(matrix: &[f64], size: usize) -> Option<Vec<f64>> {
-    let mut left = matrix.to_vec();
-    let mut right = vec![0.0; size * size];
-    for at in 0..size {
-        right[at * size + at] = 1.0;
-    }
-    for pivot in 0..size {
-        // A positive definite matrix needs no exchange of rows.
-        let value = left[pivot * size + pivot];
-        if !(value > 1e-12) {
-            return None;
-        }
-        for column in 0..size {
-            left[pivot * size + column] /= value;
-            right[pivot * size + column] /= value;
-        }
-        let (left_pivot, right_pivot) =
-            (left[pivot * size..(pivot + 1) * size].to_vec(), right[pivot * size..(pivot + 1) * size].to_vec());
-        for row in (0..size).filter(|&row| row != pivot) {
-            let factor = left[row * size + pivot];
-            if factor == 0.0 {
-                continue;
-            }
-            for column in 0..size {
-                left[row * size + column] -= factor * left_pivot[column];
-                right[row * size + column] -= factor * right_pivot[column];
-            }
-        }
-    }
-    Some(right)
 }
 
 /// Covariance of centred rows, shrunk to the identity by the share of Ledoit and Wolf (2004), at least [`SHRINKAGE_MIN`].

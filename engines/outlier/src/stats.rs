@@ -151,6 +151,39 @@ pub fn exceedance_tail(seen: usize, rows: usize, rank: usize, trusted: usize) ->
     total.min(1.0)
 }
 
+/// The inverse of a symmetric positive definite matrix (row-major, `size` a row) by Gauss-Jordan; `None` if it is not.
+pub fn inverse(matrix: &[f64], size: usize) -> Option<Vec<f64>> {
+    let mut left = matrix.to_vec();
+    let mut right = vec![0.0; size * size];
+    for at in 0..size {
+        right[at * size + at] = 1.0;
+    }
+    for pivot in 0..size {
+        // A positive definite matrix needs no exchange of rows.
+        let value = left[pivot * size + pivot];
+        if !(value > 1e-12) {
+            return None;
+        }
+        for column in 0..size {
+            left[pivot * size + column] /= value;
+            right[pivot * size + column] /= value;
+        }
+        let (left_pivot, right_pivot) =
+            (left[pivot * size..(pivot + 1) * size].to_vec(), right[pivot * size..(pivot + 1) * size].to_vec());
+        for row in (0..size).filter(|&row| row != pivot) {
+            let factor = left[row * size + pivot];
+            if factor == 0.0 {
+                continue;
+            }
+            for column in 0..size {
+                left[row * size + column] -= factor * left_pivot[column];
+                right[row * size + column] -= factor * right_pivot[column];
+            }
+        }
+    }
+    Some(right)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! Linear prediction of each number from all other columns, and the covariance distance, both from one shrunk inverse: sums and
 //! (on logarithms) products hold in trusted rows and break in forged ones.
 
+use outlier::stats::inverse;
 use serde::{Deserialize, Serialize};
 
 use crate::encode::{Chunk, Encoder, Reading, Z_MAX};
@@ -26,34 +27,6 @@ pub(crate) struct Linear {
     precision: Vec<f32>,
     /// Places of the plain numbers among the inputs.
     plain: Vec<u16>,
-}
-
-fn inverse(matrix: &[f64], size: usize) -> Option<Vec<f64>> {
-    let mut left = matrix.to_vec();
-    let mut right = vec![0.0; size * size];
-    for at in 0..size {
-        right[at * size + at] = 1.0;
-    }
-    for pivot in 0..size {
-        // A positive definite matrix needs no exchange of rows.
-        let value = left[pivot * size + pivot];
-        if !(value > 1e-12) {
-            return None;
-        }
-        for column in 0..size {
-            left[pivot * size + column] /= value;
-            right[pivot * size + column] /= value;
-        }
-        let (lead, unit) = (left[pivot * size..(pivot + 1) * size].to_vec(), right[pivot * size..(pivot + 1) * size].to_vec());
-        for row in (0..size).filter(|&row| row != pivot) {
-            let factor = left[row * size + pivot];
-            if factor != 0.0 {
-                left[row * size..(row + 1) * size].iter_mut().zip(&lead).for_each(|(to, from)| *to -= factor * from);
-                right[row * size..(row + 1) * size].iter_mut().zip(&unit).for_each(|(to, from)| *to -= factor * from);
-            }
-        }
-    }
-    Some(right)
 }
 
 impl Linear {
