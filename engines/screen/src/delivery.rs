@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use tabular::contract::{Contract, Role};
 use tabular::typed::TypedTable;
 
+use crate::ProfileSpec;
+
 /// Trusted history: rows that no third party fed.
 #[derive(Clone, Copy, Debug)]
 pub struct Golden<'a> {
@@ -72,4 +74,18 @@ pub fn of_typed(table: &TypedTable, contract: &Contract) -> (Frame, Vec<Contract
         seen: format!("{}: `{}`", violation.rule.about(), violation.seen),
     });
     (out, found.collect())
+}
+
+impl ProfileSpec {
+    /// What a contract declares of the columns that [`of_typed`] makes a frame of.
+    pub fn of(contract: &Contract, frame: &Frame) -> Self {
+        let named = |role: Role| contract.of_role(role).map(|rule| rule.name.clone()).filter(|name| frame.column(name).is_some());
+        Self {
+            id: named(Role::Id),
+            time: named(Role::Time),
+            label: named(Role::Label),
+            value: named(Role::Value),
+            ..Self::default()
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use screen::{BatchFinding, Delivery, Golden, Layer, Profile, ProfileSpec, RowFinding, ScreenError, State, Suggestion};
+use screen::{BatchFinding, Delivery, Golden, Layer, Profile, ProfileSpec, RowFinding, State, Suggestion};
 use serde::Serialize;
 use store::control::Control;
 use tabular::Contract;
@@ -213,19 +213,7 @@ impl Trusted {
     }
 
     fn learn(contract: Contract, table: &TypedTable, about: String) -> Result<Self, PipelineError> {
-        let (frame, _) = screen::of_typed(table, &contract);
-        let named = |role: Role| contract.of_role(role).map(|rule| rule.name.clone()).filter(|name| frame.column(name).is_some());
-        let spec = ProfileSpec {
-            id: named(Role::Id),
-            time: named(Role::Time),
-            label: named(Role::Label),
-            value: named(Role::Value),
-            ..ProfileSpec::default()
-        };
-        let few = |error: ScreenError| {
-            PipelineError::wrong(format!("{about}: {error}"), "bring more trusted rows, of all columns that deliveries have")
-        };
-        let profile = Profile::learn(&Golden { frame: &frame }, &spec).map_err(few)?;
+        let profile = learned(table, &contract, &about)?;
         Ok(Self { contract, about, profile, state: State::default() })
     }
 
@@ -272,6 +260,14 @@ impl Trusted {
             scores: found.row_scores,
         })
     }
+}
+
+/// Learns from trusted rows; `about` says whose they are.
+pub(crate) fn learned(table: &TypedTable, contract: &Contract, about: &str) -> Result<Profile, PipelineError> {
+    let (frame, _) = screen::of_typed(table, contract);
+    Profile::learn(&Golden { frame: &frame }, &ProfileSpec::of(contract, &frame)).map_err(|error| {
+        PipelineError::wrong(format!("{about}: {error}"), "bring more trusted rows, of all columns that deliveries have")
+    })
 }
 
 fn guessed(loaded: &data::Loaded, target: Option<&str>, positive: Option<&str>) -> Result<Contract, PipelineError> {

@@ -3,7 +3,7 @@
 
 use gate::Digest;
 use identity::{Action, Session};
-use screen::{Delivery, Golden, Profile, ProfileSpec, State};
+use screen::{Delivery, Profile, State};
 use serde::{Deserialize, Serialize};
 use store::control::Control;
 use store::objects::Objects;
@@ -121,17 +121,7 @@ fn learn(bytes: &[u8], name: &str, contract: &Contract) -> Result<Profile, Pipel
     if loaded.broken_count > 0 {
         return Err(PipelineError::wrong(format!("`{}` records cannot be read", loaded.broken_count), help));
     }
-    let (frame, _) = screen::of_typed(&table, contract);
-    let named = |role: Role| contract.of_role(role).map(|rule| rule.name.clone()).filter(|name| frame.column(name).is_some());
-    let spec = ProfileSpec {
-        id: named(Role::Id),
-        time: named(Role::Time),
-        label: named(Role::Label),
-        value: named(Role::Value),
-        ..ProfileSpec::default()
-    };
-    Profile::learn(&Golden { frame: &frame }, &spec)
-        .map_err(|error| PipelineError::wrong(error.to_string(), "bring more trusted rows, of all columns that deliveries have"))
+    crate::validate::learned(&table, contract, "the golden set")
 }
 
 impl Run<'_> {
