@@ -1,4 +1,4 @@
-//! A churn label is no opinion: it follows from what the customer did and when the contract ended. So labels are computed again from signed
+//! A churn label is no opinion: it follows from what the customer did and when the contract ended. So labels are computed again from
 //! billing and activity events, and whoever turned one around is contradicted by the events themselves (T6).
 //!
 //! Events may come in any order and any number: memory grows with labels only. Nothing here is a guess; what cannot be known yet is

@@ -150,6 +150,9 @@ pub struct ContentFacts {
     pub columns_unknown: Vec<String>,
     /// Rows that stand out.
     pub flags: Vec<RowFlag>,
+    /// Rows that stand out beyond those that could be listed in `flags`; of what earlier versions judged, none.
+    #[serde(default)]
+    pub unlisted: u64,
     /// Tests of the whole delivery.
     pub tests: Vec<ColumnTest>,
     /// Findings of the market rules.
@@ -169,6 +172,7 @@ impl ContentFacts {
             columns_missing: Vec::new(),
             columns_unknown: Vec::new(),
             flags: Vec::new(),
+            unlisted: 0,
             tests: vec![ColumnTest { name: "joint outliers".into(), p_value: 0.4 }],
             market: Vec::new(),
             reference_rows: 5_000,

@@ -52,9 +52,9 @@ impl Delivered {
     /// Reads bytes that the door let through; what cannot be read at all has no row.
     pub(crate) fn read(kind: FeedKind, bytes: &[u8], contract: &Contract, name: &str) -> Self {
         match kind {
-            FeedKind::Market => Self::Market(read_market(bytes, contract, name).unwrap_or_else(|error| unreadable(&error))),
+            FeedKind::Market => Self::Market(read_market(bytes, contract, name).unwrap_or_default()),
             FeedKind::Rows => rows::read(bytes, contract, name)
-                .map_or_else(|error| Self::Market(unreadable(&error)), |table| Self::Rows(Box::new(table))),
+                .map_or_else(|_| Self::Market(MarketTable::default()), |table| Self::Rows(Box::new(table))),
         }
     }
 
@@ -81,11 +81,6 @@ pub(crate) fn stored_columns(kind: FeedKind, contract: &Contract) -> Vec<String>
         FeedKind::Market => COLUMNS.iter().map(|column| (*column).to_owned()).collect(),
         FeedKind::Rows => rows::columns(contract),
     }
-}
-
-/// A delivery that cannot be read at all: no row.
-pub(crate) fn unreadable(_: &PipelineError) -> MarketTable {
-    MarketTable::default()
 }
 
 /// Reads bytes that the door let through.
@@ -192,6 +187,7 @@ pub(crate) fn content_facts(
         columns_missing: table.missing.clone(),
         columns_unknown: table.unknown.clone(),
         flags,
+        unlisted: 0,
         tests: Vec::new(),
         market,
         reference_rows: 0,

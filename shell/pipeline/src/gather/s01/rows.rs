@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use arrow_array::RecordBatch;
-use s01_intake::{Certainty, ColumnTest, ContentFacts, MarketFinding, RowFlag, RowReason};
+use s01_intake::{ColumnTest, ContentFacts, RowFlag, RowReason};
 use screen::{BatchFinding, Delivery, Layer, PARTS, Profile, State};
 use tabular::contract::Role;
 use tabular::typed::Rule;
@@ -50,6 +50,7 @@ pub(crate) fn content_facts(
         columns_missing: Vec::new(),
         columns_unknown: Vec::new(),
         flags: Vec::new(),
+        unlisted: 0,
         tests: Vec::new(),
         market: Vec::new(),
         reference_rows: 0,
@@ -66,16 +67,12 @@ pub(crate) fn content_facts(
         let (frame, _) = screen::of_typed(&table.typed, &table.contract);
         // What breaks the contract is flagged above, and must not use up the room for what is strange.
         let delivery = Delivery { frame: &frame, contract: Vec::new(), broken_records: table.broken.0, now: Some(now) };
-        let found = match profile.screen(&delivery, state) {
-            Ok(found) => found,
-            Err(error) => {
-                facts.market.push(stop(&error.to_string()));
-                return Ok(facts);
-            }
+        // Of a delivery that is too large to be judged no row can be named.
+        let Ok(found) = profile.screen(&delivery, state) else {
+            facts.unlisted = table.rows;
+            return Ok(facts);
         };
-        if found.rows_flagged > u64::try_from(found.rows.len()).unwrap_or(u64::MAX) {
-            facts.market.push(stop(&format!("{} rows stand out, more than can be set aside one by one", found.rows_flagged)));
-        }
+        facts.unlisted = found.rows_flagged.saturating_sub(u64::try_from(found.rows.len()).unwrap_or(u64::MAX));
         facts.reference_rows = profile.trusted_rows();
         facts.tests = found.tests.iter().map(test).collect();
         // What breaks the contract stands there already, value by value.
@@ -118,11 +115,6 @@ fn by_contract(facts: &mut ContentFacts, table: &RowTable) {
         let place = table.typed.rows().saturating_add(usize::try_from(at).unwrap_or(usize::MAX));
         facts.flags.push(flag(place, RowReason::Contract, "", seen));
     }
-}
-
-/// A finding that stops the delivery as a whole.
-fn stop(seen: &str) -> MarketFinding {
-    MarketFinding { rule: "content".to_owned(), seen: seen.to_owned(), certainty: Certainty::Clear }
 }
 
 /// Customer and moment of each row that has both; a table without moments may say the same of a customer again.

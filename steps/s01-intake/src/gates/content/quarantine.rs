@@ -24,6 +24,11 @@ impl Gate<Content, ContentFacts> for Quarantine {
     }
 
     fn judge(&self, batch: Batch, facts: &ContentFacts) -> Verdict<Batch> {
+        if facts.unlisted > 0 {
+            // They cannot be set aside, and nobody can accept what nobody can name.
+            let why = format!("`{}` rows stand out beyond those that can be set aside one by one", facts.unlisted);
+            return Refuse(Finding::seen(why, "have the supplier deliver it in smaller files, or mend it"));
+        }
         let most = facts.policy.quarantine_share_max;
         if share(batch.held.len(), batch.rows) <= most {
             return Pass(batch);
@@ -59,6 +64,12 @@ mod tests {
         Quarantine.judge(Batch { held: (0..held).collect(), ..batch(100) }, &facts)
     }
 
+    #[test]
+    fn rows_that_could_not_be_listed_are_refused() {
+        let facts = |unlisted| ContentFacts { unlisted, delivery_accepted: true, ..ContentFacts::ordinary() };
+        assert!(Quarantine.judge(batch(100), &facts(0)).passes());
+        assert!(Quarantine.judge(batch(100), &facts(1)).refuses());
+    }
     #[test]
     fn a_few_pass() {
         assert!(check(5, RowReason::Threshold).passes());
