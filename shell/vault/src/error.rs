@@ -52,6 +52,51 @@ pub enum VaultError {
         /// The version asked for.
         version: u32,
     },
+    /// No version at that stage.
+    #[error("secret `{name}` has no {stage} version")]
+    NoStage {
+        /// The secret.
+        name: String,
+        /// `current`, `previous` or `pending`.
+        stage: &'static str,
+    },
+    /// Another rotation has put a version that waits.
+    #[error("a rotation of secret `{0}` is under way")]
+    Pending(String),
+    /// A token stands for another value already.
+    #[error("version `{token}` of secret `{name}` exists with another value")]
+    OtherValue {
+        /// The secret.
+        name: String,
+        /// The token.
+        token: String,
+    },
+    /// Not a version's token.
+    #[error("`{0}` is not a token of a version")]
+    Token(String),
+    /// A step of a rotation failed; what is pending stays, so that the next attempt goes on from there.
+    #[error("rotation of secret `{name}` stopped at step `{step}`: {why}")]
+    Step {
+        /// The secret.
+        name: String,
+        /// `create`, `set`, `test` or `finish`.
+        step: &'static str,
+        /// What the step's owner said; never a value.
+        why: String,
+    },
+    /// A store of secrets outside of this program.
+    #[error("{place} {why}")]
+    Store {
+        /// Which store, for people.
+        place: String,
+        /// What it did; never a value.
+        why: String,
+        /// What to do.
+        help: String,
+    },
+    /// No place in memory for files with secrets.
+    #[error("`{0}` is no private folder in memory")]
+    NotInMemory(PathBuf),
     /// `put` would have overwritten.
     #[error("secret `{0}` exists already")]
     SecretExists(String),
@@ -109,6 +154,21 @@ impl VaultError {
             }
             Self::NoSecret(_) => "list the names, or put the secret first".to_owned(),
             Self::NoVersion { .. } => "list its versions; erased versions cannot be brought back".to_owned(),
+            Self::NoStage { .. } => "list its versions with `stayward vault ls`".to_owned(),
+            Self::Pending(name) => {
+                format!("finish it with `stayward vault rotate {name}`, or drop it with `stayward vault rotate {name} --discard`")
+            }
+            Self::OtherValue { .. } => "take another token: one token stands for one value".to_owned(),
+            Self::Token(_) => {
+                format!("use {} to {} letters, digits and `-`", crate::TOKEN_BYTES_MIN, crate::TOKEN_BYTES_MAX)
+            }
+            Self::Step { name, .. } => {
+                format!(
+                    "mend what it says, then go on with `stayward vault rotate {name}`; the value before stays current until then"
+                )
+            }
+            Self::Store { help, .. } => help.clone(),
+            Self::NotInMemory(_) => "mount a tmpfs for this user and name it in XDG_RUNTIME_DIR".to_owned(),
             Self::SecretExists(_) => "rotate it to give it a new value".to_owned(),
             Self::VersionInUse { .. } => {
                 "only versions that are neither current nor previous can be erased; rotate first".to_owned()

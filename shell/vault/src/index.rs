@@ -21,6 +21,8 @@ pub enum Stage {
     Current,
     /// The value before; still readable, so that a rotation needs no pause.
     Previous,
+    /// The value to come: put by a rotation that is not finished; nobody is answered with it yet.
+    Pending,
     /// Older; readable by version until it is erased.
     Retired,
     /// Its bytes are gone; the record stays.
@@ -38,6 +40,9 @@ pub struct VersionInfo {
     pub created_at: i64,
     /// SHA-256 of the sealed file, in hex: says nothing of the value, and shows a swapped file.
     pub sealed_sha256: String,
+    /// The name that the rotation gave it (`ClientRequestToken` in the words of AWS); absent where nobody gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 /// What the ledger keeps of the vault after each change: enough to recognise an older copy.
@@ -88,14 +93,44 @@ impl Index {
     /// Adds a current version; the current one becomes previous, the previous one retired.
     pub(crate) fn add_version(&mut self, name: &str, version: u32, created_at: i64, sealed: &[u8]) {
         let versions = self.secrets.entry(name.to_owned()).or_default();
-        for record in versions.iter_mut() {
-            record.stage = match record.stage {
-                Stage::Current => Stage::Previous,
-                Stage::Previous | Stage::Retired => Stage::Retired,
-                Stage::Erased => Stage::Erased,
-            };
+        move_along(versions);
+        let sealed_sha256 = sha256_hex(sealed);
+        versions.push(VersionInfo { version, stage: Stage::Current, created_at, sealed_sha256, token: None });
+    }
+
+    /// Adds a version that nobody is answered with yet.
+    pub(crate) fn add_pending(&mut self, name: &str, version: u32, created_at: i64, sealed: &[u8]) {
+        let sealed_sha256 = sha256_hex(sealed);
+        let record = VersionInfo { version, stage: Stage::Pending, created_at, sealed_sha256, token: None };
+        self.secrets.entry(name.to_owned()).or_default().push(record);
+    }
+
+    /// Names the newest version.
+    pub(crate) fn name_newest(&mut self, name: &str, token: &str) {
+        if let Some(record) = self.secrets.get_mut(name).and_then(|versions| versions.last_mut()) {
+            record.token = Some(token.to_owned());
         }
-        versions.push(VersionInfo { version, stage: Stage::Current, created_at, sealed_sha256: sha256_hex(sealed) });
+    }
+
+    /// Makes a version current; the current one becomes previous, the previous one retired.
+    pub(crate) fn promote(&mut self, name: &str, version: u32) {
+        let Some(versions) = self.secrets.get_mut(name) else { return };
+        move_along(versions);
+        if let Some(record) = versions.iter_mut().find(|record| record.version == version) {
+            record.stage = Stage::Current;
+        }
+    }
+}
+
+/// Every version a stage down, to make room for another current one. What is pending stays so: only its rotation moves it.
+fn move_along(versions: &mut [VersionInfo]) {
+    for record in versions {
+        record.stage = match record.stage {
+            Stage::Current => Stage::Previous,
+            Stage::Previous | Stage::Retired => Stage::Retired,
+            Stage::Pending => Stage::Pending,
+            Stage::Erased => Stage::Erased,
+        };
     }
 }
 

@@ -14,11 +14,14 @@
 //! [`VaultState`] that the ledger keeps ([`Vault::expect_at_least`]); within one process it is seen without the ledger.
 
 mod disk;
+mod embedded;
 mod error;
 mod generate;
 mod index;
 mod master;
+mod rotation;
 mod seal;
+mod store;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,6 +33,8 @@ pub use error::VaultError;
 pub use generate::{RANDOM_BYTES_MAX, generate_ed25519_pkcs8, generate_p256_pkcs8, random_bytes};
 pub use index::{Stage, VaultState, VersionInfo};
 pub use master::{PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN};
+pub use rotation::{Replacement, Rotated, Rotator, Step, rotate};
+pub use store::{Secret, SecretStore, StoredVersion, TOKEN_BYTES_MAX, TOKEN_BYTES_MIN, Wanted, fresh_token};
 
 use index::{INDEX_BYTES_MAX, Index, sha256_hex};
 use master::{Header, NewKey, Unlock};
@@ -189,7 +194,9 @@ impl Vault {
             let absent = || VaultError::NoVersion { name: name.to_owned(), version };
             let record = versions.iter_mut().find(|record| record.version == version).ok_or_else(absent)?;
             match record.stage {
-                Stage::Current | Stage::Previous => Err(VaultError::VersionInUse { name: name.to_owned(), version }),
+                Stage::Current | Stage::Previous | Stage::Pending => {
+                    Err(VaultError::VersionInUse { name: name.to_owned(), version })
+                }
                 Stage::Erased => Err(absent()),
                 Stage::Retired => {
                     record.stage = Stage::Erased;
@@ -197,10 +204,14 @@ impl Vault {
                 }
             }
         })?;
+        self.remove_sealed(name, version)?;
+        Ok(state)
+    }
+
+    fn remove_sealed(&self, name: &str, version: u32) -> Result<(), VaultError> {
         let path = self.secret_path(name, version);
         fs::remove_file(&path).map_err(disk::failed("remove", &path))?;
-        disk::sync_folder(&self.folder.join(SECRETS_FOLDER))?;
-        Ok(state)
+        disk::sync_folder(&self.folder.join(SECRETS_FOLDER))
     }
 
     /// The current value.
@@ -359,14 +370,28 @@ impl Vault {
 
     /// Runs one change under the lock; the index is written once, at the end.
     fn change(&self, edit: impl FnOnce(&Self, &mut Index) -> Result<(), VaultError>) -> Result<VaultState, VaultError> {
+        self.change_if(|vault, index| edit(vault, index).map(|()| true))
+    }
+
+    /// The same, where the edit may find that there is nothing to change.
+    fn change_if(&self, edit: impl FnOnce(&Self, &mut Index) -> Result<bool, VaultError>) -> Result<VaultState, VaultError> {
         let _lock = disk::lock(&self.folder)?;
-        let (mut index, _) = self.load_index()?;
-        edit(self, &mut index)?;
+        let (mut index, state) = self.load_index()?;
+        if !edit(self, &mut index)? {
+            return Ok(state);
+        }
         index.counter += 1;
         self.store_index(&index)
     }
 
     fn add(&self, index: &mut Index, name: &str, bytes: &[u8], now: i64) -> Result<(), VaultError> {
+        let (version, sealed) = self.seal_next(index, name, bytes)?;
+        index.add_version(name, version, now, &sealed);
+        Ok(())
+    }
+
+    /// Writes the sealed file of the next version of a secret; the index is the caller's to change.
+    fn seal_next(&self, index: &Index, name: &str, bytes: &[u8]) -> Result<(u32, Vec<u8>), VaultError> {
         check_name(name)?;
         if bytes.len() > SECRET_BYTES_MAX {
             return Err(VaultError::Limit { what: "secret", limit: SECRET_BYTES_MAX });
@@ -383,8 +408,7 @@ impl Vault {
         let sealed = self.keys.seal(&self.additional("secret", name, version), bytes)?;
         // The file comes before the index: a crash between leaves a file that no index names, which the next put replaces.
         disk::write_atomic(&self.folder.join(SECRETS_FOLDER), &secret_file(name, version), &sealed)?;
-        index.add_version(name, version, now, &sealed);
-        Ok(())
+        Ok((version, sealed))
     }
 
     /// What a ciphertext belongs to. The parts before the last `|` contain none, so two lists never give one text.
