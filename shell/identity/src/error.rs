@@ -105,6 +105,18 @@ pub enum IdentityError {
     /// The session, link or token is unknown, used, expired or revoked.
     #[error("the {0} is unknown, used up, expired or revoked")]
     NotValid(&'static str),
+    /// The login by the identity provider was refused, for this reason.
+    #[error("the login by the identity provider was refused: {0}")]
+    ProviderLogin(String),
+    /// The identity provider could not be asked, or its own description is wrong.
+    #[error("the identity provider cannot be used: {0}")]
+    Provider(String),
+    /// The session's second factor is too old, or there is none.
+    #[error("this needs a second factor of the last `{max_seconds}` seconds")]
+    NotFresh {
+        /// How old it may be.
+        max_seconds: i64,
+    },
     /// The action is not allowed.
     #[error(transparent)]
     Denied(#[from] Denial),
@@ -150,8 +162,13 @@ impl IdentityError {
             Self::MachineRole(_) => "register a supplier, an application or a component instead",
             Self::LastAdmin(_) => "make another admin first",
             Self::LoginRefused => "wait for the next code and try again; a code is accepted once",
-            Self::LockedOut { .. } => "wait, or have an admin unlock the name",
+            Self::LockedOut { .. } => "wait, or have an admin run `stayward user unlock` for the name",
             Self::NotValid(_) => "log in again",
+            Self::ProviderLogin(_) => {
+                "begin the login anew; an admin finds the attempt in the log, and `[identity.oidc]` in stayward.toml says who is let in"
+            }
+            Self::Provider(_) => "compare `[identity.oidc]` in stayward.toml with the provider, and see that it can be reached",
+            Self::NotFresh { .. } => "confirm with a fresh code of your second factor: `stayward login --again`",
             Self::Denied(denial) => return denial.help(),
             Self::PublicKey => "give `-----BEGIN PUBLIC KEY-----` as written by `openssl ec -pubout` for prime256v1",
             Self::SignerKey(_) => {

@@ -56,6 +56,8 @@ pub struct Person {
     pub disabled_at: Option<i64>,
     /// Recovery codes that still work.
     pub recovery_codes_left: i64,
+    /// Whether a provider vouches for the person, and its groups give the roles.
+    pub by_provider: bool,
 }
 
 impl Identity {
@@ -71,23 +73,9 @@ impl Identity {
         check_roles(&person.roles)?;
         let phc = self.passwords.hash(person.password).await?;
         let secret = random::<TOTP_SECRET_BYTES>()?;
-        let sealed = self.seal_totp(person.name, secret.as_slice(), now)?;
+        let secrets = NewSecrets { phc, sealed: self.seal_totp(person.name, secret.as_slice(), now)? };
         let mut transaction = self.begin().await?;
-        let inserted = sqlx::query(
-            "INSERT INTO people (name, display_name, team, password_phc, totp_sealed, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-        )
-        .bind(person.name)
-        .bind(person.display_name)
-        .bind(person.team)
-        .bind(phc)
-        .bind(sealed)
-        .bind(now)
-        .execute(&mut *transaction)
-        .await;
-        if inserted.as_ref().is_err_and(is_duplicate) {
-            return Err(IdentityError::Exists { what: "person", name: person.name.to_owned() });
-        }
-        inserted?;
+        insert_person(&mut transaction, (person.name, person.display_name, person.team), &secrets, now).await?;
         write_roles(&mut transaction, person.name, &person.roles).await?;
         let recovery_codes = write_recovery_codes(&mut transaction, person.name).await?;
         log(&mut transaction, now, person.name, "person-created", &join(&person.roles)).await?;
@@ -165,6 +153,23 @@ impl Identity {
         Ok(enrolment(name, secret.as_slice(), recovery_codes))
     }
 
+    /// Gives the person of a session new recovery codes; the earlier ones work no more.
+    ///
+    /// # Errors
+    /// [`IdentityError::NotValid`], [`IdentityError::NotFresh`]: a stolen session alone must not become a lasting way in.
+    pub async fn renew_recovery_codes(&self, session_id: &str, now: i64) -> Result<Vec<SecretText>, IdentityError> {
+        let session = self.session(session_id, now).await?;
+        session.fresh(now)?;
+        let name = session.person.as_str();
+        let mut transaction = self.begin().await?;
+        must_be_active(&mut transaction, name).await?;
+        sqlx::query("DELETE FROM recovery_codes WHERE person = ?").bind(name).execute(&mut *transaction).await?;
+        let codes = write_recovery_codes(&mut transaction, name).await?;
+        log(&mut transaction, now, name, "recovery-codes-renewed", "").await?;
+        transaction.commit().await?;
+        Ok(codes)
+    }
+
     /// The person's address for a phone, from the sealed secret; show it only after a step-up.
     ///
     /// # Errors
@@ -196,7 +201,8 @@ impl Identity {
         let rows = sqlx::query(
             "SELECT name, display_name, team, created_at, disabled_at, \
              (SELECT group_concat(role, ' ') FROM person_roles WHERE person = name) AS roles, \
-             (SELECT count(*) FROM recovery_codes WHERE person = name AND used_at IS NULL) AS recovery_codes_left \
+             (SELECT count(*) FROM recovery_codes WHERE person = name AND used_at IS NULL) AS recovery_codes_left, \
+             EXISTS (SELECT 1 FROM provider_accounts WHERE person = name) AS by_provider \
              FROM people ORDER BY name LIMIT ?",
         )
         .bind(LIST_ROWS_MAX)
@@ -212,6 +218,7 @@ impl Identity {
                     created_at: row.try_get("created_at")?,
                     disabled_at: row.try_get("disabled_at")?,
                     recovery_codes_left: row.try_get("recovery_codes_left")?,
+                    by_provider: row.try_get("by_provider")?,
                 })
             })
             .collect()
@@ -224,6 +231,47 @@ impl Identity {
     fn seal_totp(&self, name: &str, secret: &[u8], now: i64) -> Result<Vec<u8>, IdentityError> {
         self.sealer.seal(&totp_context(name), secret, now).map_err(IdentityError::Sealer)
     }
+}
+
+/// What a new person's row keeps of password and second factor.
+pub(crate) struct NewSecrets {
+    phc: String,
+    sealed: Vec<u8>,
+}
+
+impl NewSecrets {
+    /// Of a password and a second factor that were drawn and shown to nobody: for people who come in another way only.
+    pub(crate) async fn unknown_to_anybody(identity: &Identity, name: &str, now: i64) -> Result<Self, IdentityError> {
+        let password = Zeroizing::new(data_encoding::HEXLOWER.encode(random::<32>()?.as_slice()));
+        let phc = identity.passwords.hash(&password).await?;
+        let sealed = identity.seal_totp(name, random::<TOTP_SECRET_BYTES>()?.as_slice(), now)?;
+        Ok(Self { phc, sealed })
+    }
+}
+
+/// Adds a person; names and texts were checked before.
+pub(crate) async fn insert_person(
+    connection: &mut SqliteConnection,
+    (name, display_name, team): (&str, &str, &str),
+    secrets: &NewSecrets,
+    now: i64,
+) -> Result<(), IdentityError> {
+    let inserted = sqlx::query(
+        "INSERT INTO people (name, display_name, team, password_phc, totp_sealed, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(name)
+    .bind(display_name)
+    .bind(team)
+    .bind(&secrets.phc)
+    .bind(&secrets.sealed)
+    .bind(now)
+    .execute(connection)
+    .await;
+    if inserted.as_ref().is_err_and(is_duplicate) {
+        return Err(IdentityError::Exists { what: "person", name: name.to_owned() });
+    }
+    inserted?;
+    Ok(())
 }
 
 /// Binds a sealed secret to its person: copied into another row it does not open.
@@ -249,7 +297,7 @@ fn check_roles(roles: &BTreeSet<Role>) -> Result<(), IdentityError> {
     }
 }
 
-fn join(roles: &BTreeSet<Role>) -> String {
+pub(crate) fn join(roles: &BTreeSet<Role>) -> String {
     roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" ")
 }
 
@@ -258,12 +306,16 @@ pub(crate) fn parse_roles(text: Option<&str>) -> Result<BTreeSet<Role>, Identity
     text.unwrap_or_default().split_whitespace().map(parse).collect()
 }
 
-async fn must_be_active(connection: &mut SqliteConnection, name: &str) -> Result<(), IdentityError> {
+pub(crate) async fn must_be_active(connection: &mut SqliteConnection, name: &str) -> Result<(), IdentityError> {
     let row = sqlx::query("SELECT 1 FROM people WHERE name = ? AND disabled_at IS NULL").bind(name).fetch_optional(connection);
     row.await?.map(|_| ()).ok_or_else(|| missing(name))
 }
 
-async fn write_roles(connection: &mut SqliteConnection, name: &str, roles: &BTreeSet<Role>) -> Result<(), IdentityError> {
+pub(crate) async fn write_roles(
+    connection: &mut SqliteConnection,
+    name: &str,
+    roles: &BTreeSet<Role>,
+) -> Result<(), IdentityError> {
     sqlx::query("DELETE FROM person_roles WHERE person = ?").bind(name).execute(&mut *connection).await?;
     for role in roles {
         let insert = sqlx::query("INSERT INTO person_roles (person, role) VALUES (?, ?)").bind(name).bind(role.as_str());

@@ -7,7 +7,7 @@ use sqlx::{Row, SqliteConnection};
 use crate::database::{Identity, LIST_ROWS_MAX, log};
 use crate::error::IdentityError;
 use crate::lockout::{Guess, bucket};
-use crate::matrix::{self, Denial};
+use crate::matrix::{self, Denial, STEP_UP_SECONDS};
 use crate::password::PASSWORD_BYTES_MAX;
 use crate::people::{end_sessions, parse_roles};
 use crate::role::{Action, Role};
@@ -33,10 +33,14 @@ pub enum Factor {
     Recovery,
     /// One-time link.
     Link,
+    /// The organisation's identity provider.
+    Provider,
+    /// Several factors, as the provider proves or the project's owner vouches.
+    Mfa,
 }
 
 impl Factor {
-    const ALL: [Self; 4] = [Self::Pwd, Self::Otp, Self::Recovery, Self::Link];
+    const ALL: [Self; 6] = [Self::Pwd, Self::Otp, Self::Recovery, Self::Link, Self::Provider, Self::Mfa];
 
     /// The text in `amr`.
     #[must_use]
@@ -46,6 +50,8 @@ impl Factor {
             Self::Otp => "otp",
             Self::Recovery => "recovery",
             Self::Link => "link",
+            Self::Provider => "provider",
+            Self::Mfa => "mfa",
         }
     }
 }
@@ -76,6 +82,18 @@ impl Session {
     /// The [`Denial`]; its help names the way.
     pub fn authorise(&self, action: Action, now: i64) -> Result<(), Denial> {
         matrix::authorise(&self.roles, self.second_factor_at, action, now)
+    }
+
+    /// Whether a second factor was given so lately that the person may change how he proves who he is.
+    ///
+    /// # Errors
+    /// [`IdentityError::NotFresh`].
+    pub fn fresh(&self, now: i64) -> Result<(), IdentityError> {
+        let age = self.second_factor_at.map(|given_at| now.saturating_sub(given_at));
+        match age {
+            Some(age) if (0..=STEP_UP_SECONDS).contains(&age) => Ok(()),
+            Some(_) | None => Err(IdentityError::NotFresh { max_seconds: STEP_UP_SECONDS }),
+        }
     }
 }
 
@@ -345,7 +363,7 @@ async fn forget_attempts(connection: &mut SqliteConnection, guess: Guess, name: 
     Ok(())
 }
 
-async fn start_session(
+pub(crate) async fn start_session(
     connection: &mut SqliteConnection,
     name: &str,
     amr: Vec<Factor>,

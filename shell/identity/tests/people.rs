@@ -117,6 +117,30 @@ async fn a_recovery_code_works_once_in_place_of_a_code() {
 }
 
 #[tokio::test]
+async fn recovery_codes_are_renewed_only_with_a_fresh_second_factor() {
+    let (_dir, identity, alice) = with_alice().await;
+    let session = log_in(&identity, &alice, NOON).await.unwrap();
+    let id = session.id.reveal();
+    let stale = NOON + matrix::STEP_UP_SECONDS + 1;
+    assert!(matches!(identity.renew_recovery_codes(id, stale).await, Err(IdentityError::NotFresh { .. })));
+    let old = alice.recovery_codes[0].reveal();
+    // A recovery code is a second factor: who has lost the phone renews the codes by one of them.
+    identity.step_up(id, old, stale).await.unwrap();
+    let fresh = identity.renew_recovery_codes(id, stale + matrix::STEP_UP_SECONDS).await.unwrap();
+    assert_eq!(fresh.len(), RECOVERY_CODES);
+    assert_eq!(identity.person("alice").await.unwrap().recovery_codes_left, 8);
+    let login = |code: String| {
+        let identity = &identity;
+        async move { identity.verify_password_and_code("alice", PASSWORD, &code, stale).await }
+    };
+    assert!(refused(login(alice.recovery_codes[1].reveal().to_owned()).await));
+    login(fresh[0].reveal().to_owned()).await.unwrap();
+    let link = identity.create_login_link("alice", NOON).await.unwrap();
+    let linked = identity.use_login_link(link.reveal(), NOON).await.unwrap();
+    assert!(matches!(identity.renew_recovery_codes(linked.id.reveal(), NOON).await, Err(IdentityError::NotFresh { .. })));
+}
+
+#[tokio::test]
 async fn guessing_is_locked_out_also_with_the_right_password() {
     let (_dir, identity, alice) = with_alice().await;
     for _ in 0..FREE_FAILURES {

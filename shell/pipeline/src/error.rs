@@ -164,7 +164,9 @@ impl From<identity::IdentityError> for PipelineError {
         use identity::IdentityError as E;
         let (why, help) = (error.to_string(), error.help());
         match error {
-            E::LoginRefused | E::LockedOut { .. } | E::NotValid(_) | E::Denied(_) => Self::NotAllowed { why, help },
+            E::LoginRefused | E::LockedOut { .. } | E::NotValid(_) | E::NotFresh { .. } | E::ProviderLogin(_) | E::Denied(_) => {
+                Self::NotAllowed { why, help }
+            }
             E::Database(_) | E::Disk { .. } | E::Sealer(_) | E::Crypto(_) => Self::Internal(why),
             E::Corrupt(_) => Self::Broken { why, help },
             E::OpenToOthers { .. }
@@ -178,6 +180,7 @@ impl From<identity::IdentityError> for PipelineError {
             | E::RolesConflict(..)
             | E::MachineRole(_)
             | E::LastAdmin(_)
+            | E::Provider(_)
             | E::PublicKey
             | E::SignerKey(_)
             | E::Replay { .. } => Self::Wrong { why, help },

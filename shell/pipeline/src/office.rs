@@ -47,6 +47,13 @@ impl Office {
         Ok(session)
     }
 
+    /// Confirms the current session with a code; its second factor is fresh again (step-up).
+    pub async fn confirm(&self, code: &str) -> Result<Session, PipelineError> {
+        let session = self.session().await?;
+        self.identity.step_up(session.id.reveal(), code, now()).await?;
+        self.session().await
+    }
+
     /// Keeps a session for the commands that follow, sealed in the vault.
     pub fn keep_session(&self, session: &Session) -> Result<(), PipelineError> {
         keep_session(&self.vault, session)
@@ -113,7 +120,7 @@ pub async fn allow(identity: &Identity, session: &Session, action: Action) -> Re
     let Err(denial) = session.authorise(action, now()) else { return Ok(()) };
     let help = match &denial {
         Denial::SecondFactorMissing { .. } | Denial::SecondFactorTooOld { .. } => {
-            format!("give a fresh one-time code with `stayward login {}`", session.person)
+            "confirm with a fresh one-time code: `stayward login --again`".to_owned()
         }
         Denial::NoRole { .. } => {
             let people = identity.people().await?;

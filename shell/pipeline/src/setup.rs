@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use identity::{CustomerScope, Identity, KeyLimits, NewPerson, Right, Role, Session, code_at};
+use identity::{CustomerScope, Identity, KeyLimits, NewPerson, Right, Role, SecretText, Session, code_at};
 use serde::{Deserialize, Serialize};
 
 use crate::PipelineError;
@@ -34,6 +34,9 @@ pub struct Account {
     pub otpauth_url: String,
     /// The secret of the second factor, base32.
     pub totp_secret: String,
+    /// Each works once in place of a code.
+    #[serde(default)]
+    pub recovery_codes: Vec<String>,
 }
 
 /// The one person of a one-person project, under two names: who manages keys touches no data.
@@ -100,7 +103,13 @@ pub async fn create_person(identity: &Identity, new: NewAccount<'_>) -> Result<A
         password,
         otpauth_url: enrolment.otpauth_url.reveal().to_owned(),
         totp_secret: data_encoding::BASE32_NOPAD.encode(&enrolment.totp_secret),
+        recovery_codes: revealed(&enrolment.recovery_codes),
     })
+}
+
+/// Recovery codes as they are shown, once.
+pub fn revealed(codes: &[SecretText]) -> Vec<String> {
+    codes.iter().map(|code| code.reveal().to_owned()).collect()
 }
 
 /// The one-time code of a moment, as an authenticator would show it.

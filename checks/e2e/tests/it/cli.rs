@@ -42,6 +42,45 @@ fn a_supplier_signs_and_anyone_checks_without_a_project() {
 const FEED: &str =
     "\n[[feeds]]\nname = \"market\"\nsupplier = \"acme\"\ninbox = \"inbox\"\njoin = \"region\"\nfeature = \"rival_price\"\n";
 
+/// Makes the second factor of every session older than actions that need a fresh one allow.
+fn age_second_factors(world: &World) {
+    let database = format!("sqlite://{}", world.project().join("control.db").display());
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let pool = sqlx::SqlitePool::connect(&database).await.unwrap();
+        sqlx::query("UPDATE sessions SET second_factor_at = second_factor_at - 3600, auth_time = auth_time - 3600")
+            .execute(&pool)
+            .await
+            .unwrap();
+        pool.close().await;
+    });
+}
+
+#[test]
+fn a_stale_second_factor_is_confirmed_by_a_code_that_works_once() {
+    let world = World::new();
+    admin(&world);
+    let create = ["api", "key", "create", "--app", "crm"];
+    check(&world, &create, 0);
+    age_second_factors(&world);
+    for refused in
+        [&create[..], &["user", "add", "x", "--roles", "trainer"], &["vault", "rotate", "evidence-p256"], &["user", "recovery"]]
+    {
+        let refused = check(&world, refused, 4);
+        assert!(text(&refused).contains("`stayward login --again`"), "{}", text(&refused));
+    }
+    check(&world, &["login", "--again", "--code", "000000"], 4);
+    let people: Value = serde_json::from_slice(&std::fs::read(world.path("people.json")).unwrap()).unwrap();
+    let code = people[1]["recovery_codes"][0].as_str().unwrap();
+    check(&world, &["login", "--again", "--code", code], 0);
+    check(&world, &create, 0);
+    check(&world, &["login", "--again", "--code", code], 4);
+    let renewed = json(&world, &["user", "recovery"], 0);
+    assert_eq!(renewed["recovery_codes"].as_array().unwrap().len(), 8);
+    let other = people[1]["recovery_codes"][1].as_str().unwrap();
+    check(&world, &["login", "--again", "--code", other], 4);
+    check(&world, &["login", "--again", "--code", renewed["recovery_codes"][0].as_str().unwrap()], 0);
+}
+
 /// The contract of a feed of market prices.
 fn feed_contract(name: &str) -> String {
     let column = |name: &str, rule: &str| {

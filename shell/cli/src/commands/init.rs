@@ -218,6 +218,7 @@ fn next(out: &Output, made: &Made, (broken, first): (u64, Option<&String>), file
     let secret = |text: &str| if out.is_text() { text.to_owned() } else { "(in the result)".to_owned() };
     for account in &made.accounts {
         out.tell(&format!("  {:<7} password {}   {}", account.name, secret(&account.password), secret(&account.otpauth_url)));
+        out.tell(&format!("          recovery codes {}", secret(&account.recovery_codes.join(" "))));
     }
     out.tell(&format!("API key of application `{}`, shown once:\n  {}", made.key.application, secret(&made.key.key)));
     out.tell("You are logged in as `owner`; the second factor was confirmed on this machine. Protected columns are not used by the model.");

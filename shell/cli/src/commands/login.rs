@@ -14,6 +14,10 @@ pub(crate) struct LoginArgs {
     /// Account name.
     #[arg(default_value = "owner")]
     name: String,
+    /// Confirm the session that is open with a fresh one-time code: what changes what people or callers get wants one of the last
+    /// 15 minutes.
+    #[arg(long, conflicts_with = "name")]
+    again: bool,
     /// The one-time code; asked for where absent.
     #[arg(long)]
     code: Option<String>,
@@ -24,6 +28,9 @@ pub(crate) struct LoginArgs {
 
 pub(crate) async fn run(args: LoginArgs, root: &Path, out: &Output) -> Ended {
     let office = Office::open(root).await?;
+    if args.again {
+        return again(&args, &office, out).await;
+    }
     let session = match &args.credentials {
         Some(path) => setup::log_in_to(&office.identity, &account(path, &args.name)?).await?,
         None => {
@@ -41,6 +48,23 @@ pub(crate) async fn run(args: LoginArgs, root: &Path, out: &Output) -> Ended {
     let until = pipeline::desk::rfc3339(session.expires);
     out.result(&serde_json::json!({ "person": session.person, "until": until }), || {
         format!("{} is logged in until {until}", session.person)
+    });
+    Ok(0)
+}
+
+/// A step-up of the session that is open: the person and the session's end stay.
+async fn again(args: &LoginArgs, office: &Office, out: &Output) -> Ended {
+    let person = office.session().await?.person;
+    let code = match (&args.credentials, &args.code) {
+        (Some(path), _) => setup::code_of(&account(path, &person)?, pipeline::desk::now())?,
+        (None, Some(code)) => code.clone(),
+        (None, None) => ask(out, &format!("one-time code of {person}: "))?,
+    };
+    let session = office.confirm(&code).await?;
+    let fresh_until = session.second_factor_at.unwrap_or(session.auth_time).saturating_add(identity::matrix::STEP_UP_SECONDS);
+    let fresh_until = pipeline::desk::rfc3339(fresh_until.min(session.expires));
+    out.result(&serde_json::json!({ "person": person, "fresh_until": fresh_until }), || {
+        format!("{person} has confirmed with a second factor, which is fresh until {fresh_until}")
     });
     Ok(0)
 }

@@ -50,6 +50,18 @@ enum What {
         /// Login name.
         name: String,
     },
+    /// Give yourself new recovery codes; the earlier ones work no more. Wants a second factor of the last 15 minutes.
+    Recovery,
+    /// Admin: give a person who lost phone and codes a new second factor and new recovery codes, and end all sessions.
+    Reset {
+        /// Login name.
+        name: String,
+    },
+    /// Admin: forget wrong attempts on a name, so that it can be tried again at once.
+    Unlock {
+        /// Login name.
+        name: String,
+    },
     /// Make a link that logs a person into the console once, within 15 minutes; it gives no second factor. For yourself, or, as an
     /// admin, for others.
     Link {
@@ -89,8 +101,10 @@ pub(crate) async fn run(args: UserArgs, root: &Path, out: &Output) -> Ended {
             let account = setup::create_person(&office.identity, new).await?;
             out.result(&account, || {
                 format!(
-                    "{name} is added; shown once: password {}\nsecond factor, for an authenticator app: {}\nnext: {name} logs in with `stayward login {name}`",
-                    account.password, account.otpauth_url
+                    "{name} is added; shown once: password {}\nsecond factor, for an authenticator app: {}\nrecovery codes, each good once for a lost phone: {}\nnext: {name} logs in with `stayward login {name}`",
+                    account.password,
+                    account.otpauth_url,
+                    account.recovery_codes.join(" ")
                 )
             });
             Ok(0)
@@ -102,6 +116,14 @@ pub(crate) async fn run(args: UserArgs, root: &Path, out: &Output) -> Ended {
             office.identity.set_roles(&name, &roles, now()).await?;
             let words: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
             out.result(&serde_json::json!({ "name": name, "roles": words }), || format!("{name} is now: {}", words.join(" ")));
+            Ok(0)
+        }
+        What::Recovery => recovery(&office, out).await,
+        What::Reset { name } => reset(&office, &name, out).await,
+        What::Unlock { name } => {
+            office.authorised(Action::ManagePeople).await?;
+            office.identity.unlock(&name, now()).await?;
+            out.result(&serde_json::json!({ "name": name, "unlocked": true }), || format!("{name} may try again"));
             Ok(0)
         }
         What::Disable { name } => {
@@ -179,6 +201,26 @@ async fn list(office: &Office, out: &Output) -> Ended {
             vec![one.name.clone(), one.display_name.clone(), one.team.clone(), one.roles.join(" "), state.to_owned()]
         };
         table(&["name", "person", "team", "roles", "state"], &people.iter().map(row).collect::<Vec<_>>())
+    });
+    Ok(0)
+}
+
+async fn recovery(office: &Office, out: &Output) -> Ended {
+    let session = office.session().await?;
+    let codes = setup::revealed(&office.identity.renew_recovery_codes(session.id.reveal(), now()).await?);
+    out.result(&serde_json::json!({ "person": session.person, "recovery_codes": codes }), || codes.join("\n"));
+    out.say("shown once; each works once in place of a one-time code, and the earlier ones work no more");
+    Ok(0)
+}
+
+async fn reset(office: &Office, name: &str, out: &Output) -> Ended {
+    office.authorised(Action::ManagePeople).await?;
+    let enrolment = office.identity.reset_second_factor(name, now()).await?;
+    let codes = setup::revealed(&enrolment.recovery_codes);
+    let url = enrolment.otpauth_url.reveal();
+    let value = serde_json::json!({ "name": name, "otpauth_url": url, "recovery_codes": codes });
+    out.result(&value, || {
+        format!("{name} has a new second factor, shown once: {url}\nrecovery codes: {}\nnext: {name} logs in with `stayward login {name}`", codes.join(" "))
     });
     Ok(0)
 }

@@ -8,6 +8,9 @@ use crate::view::State;
 use crate::view::entry::{LoginBy, LoginView, RefusedKind, RefusedView};
 use crate::{command, path};
 
+/// Six digits, or a recovery code: four groups of four, with hyphens or without.
+const CODE: &str = "[0-9]{6}|[0-9A-Za-z]{4}(-?[0-9A-Za-z]{4}){3}";
+
 /// The login page; by a one-time link it asks only for the code.
 pub fn login(view: &LoginView) -> String {
     let body = html! {
@@ -48,9 +51,9 @@ fn password(name: &str) -> Markup {
 fn code() -> Markup {
     html! {
         label for="code" { "Code of your authenticator" }
-        input id="code" class="code" type="text" name="code" required inputmode="numeric" pattern="[0-9]{6}" maxlength="6" autocomplete="one-time-code"
-            aria-describedby="code-help";
-        p id="code-help" class="meta" { "Six digits; a new one every 30 seconds." }
+        input id="code" class="code" type="text" name="code" required pattern=(CODE) maxlength="19" autocomplete="one-time-code" autocapitalize="none"
+            spellcheck="false" aria-describedby="code-help";
+        p id="code-help" class="meta" { "Six digits; a new one every 30 seconds. Without the phone, one of your recovery codes." }
     }
 }
 

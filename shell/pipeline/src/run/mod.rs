@@ -90,10 +90,9 @@ impl<'a> Run<'a> {
         }
         let releases = self.session.authorise(Action::Release, now());
         if to + 1 >= STAGES.len() && matches!(releases, Err(Denial::SecondFactorTooOld { .. })) {
-            let person = &self.session.person;
-            self.progress.warn(&format!(
-                "deployment, at the end, wants a newer second factor than this session's: `stayward login {person}` now and run again, or let it stop there, log in, and `stayward deploy`"
-            ));
+            self.progress.warn(
+                "deployment, at the end, wants a newer second factor than this session's: `stayward login --again` now and run again, or let it stop there, confirm, and `stayward deploy`",
+            );
         }
         if from == 0 {
             self.feeds().await?; //                                                          s01  T1  who sent them? are they sane?
