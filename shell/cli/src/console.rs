@@ -1,17 +1,20 @@
 //! The console's side of the service (T1, T6): who signed in with two factors, what their roles may read, and the pages' views.
 
+use std::sync::Arc;
+
 use console::view::FindingView;
 use console::view::controls::ControlsView;
 use console::view::entry::{RefusedKind, RefusedView};
 use console::view::evidence::EvidenceView;
 use console::view::model::ModelView;
 use console::view::pipeline::{PipelineView, RunView};
+use identity::oidc::{Callback, LoginRequest, Provider};
 use identity::{Action, IdentityError, Session, matrix};
 use pipeline::desk::now;
 use pipeline::office::within;
 use pipeline::serving::Service;
-use pipeline::{PipelineError, view};
-use server::{ConsoleSource, Entry, Seen, SessionCookie, Signed};
+use pipeline::{PipelineError, people, view};
+use server::{Back, ConsoleSource, Entry, Seen, SessionCookie, Signed};
 use tokio::runtime::Handle;
 
 use crate::output::Output;
@@ -27,12 +30,25 @@ const READS_EVIDENCE: Rights = &[Action::ReadEvidence];
 /// The people and pages of a running service.
 pub(crate) struct Console {
     service: Service,
+    provider: Option<Arc<Way>>,
+}
+
+/// The identity provider, and where it sends browsers back to.
+struct Way {
+    provider: Provider,
+    callback: String,
 }
 
 impl Console {
     /// Of a service that holds the project.
-    pub(crate) fn new(service: Service) -> Self {
-        Self { service }
+    ///
+    /// # Errors
+    /// An identity provider is named and cannot be used.
+    pub(crate) fn new(service: Service) -> Result<Self, PipelineError> {
+        let (project, vault) = (&service.desk().project, &service.desk().vault);
+        let provider = people::provider(project, vault)?.zip(project.policy.identity.oidc.as_ref());
+        let provider = provider.map(|(provider, oidc)| Arc::new(Way { provider, callback: oidc.console_callback() }));
+        Ok(Self { service, provider })
     }
 
     /// A page's view for somebody with one of the rights. It is read aside, as it reads files and checks signatures.
@@ -67,7 +83,7 @@ impl Console {
             Err(IdentityError::LockedOut { seconds }) => {
                 Entry::LockedOut { retry_after_seconds: u32::try_from(seconds).unwrap_or(u32::MAX) }
             }
-            Err(IdentityError::LoginRefused | IdentityError::NotValid(_)) => Entry::Refused,
+            Err(IdentityError::LoginRefused | IdentityError::NotValid(_) | IdentityError::ProviderLogin(_)) => Entry::Refused,
             Err(error) => {
                 Output::log(&format!("a login could not be looked at: {error}"));
                 Entry::Refused
@@ -127,6 +143,31 @@ impl ConsoleSource for Console {
             Output::log(&format!("the session of a link without its code could not be ended: {error}"));
         }
         self.entry(confirmed)
+    }
+
+    fn has_provider(&self) -> bool {
+        self.provider.is_some()
+    }
+
+    async fn provider_url(&self, request: LoginRequest) -> Option<String> {
+        let way = self.provider.clone()?;
+        let asked =
+            tokio::task::spawn_blocking(move || way.provider.authorization_url(&request, &way.callback, now())).await.ok()?;
+        asked.inspect_err(|error| Output::log(&format!("{error}; help: {}", error.help()))).ok()
+    }
+
+    async fn provider_login(&self, request: LoginRequest, back: Back) -> Entry {
+        let Some(way) = self.provider.clone() else { return Entry::Refused };
+        let asked = Arc::clone(&way);
+        let redeemed = tokio::task::spawn_blocking(move || match back {
+            Back::Code { code, issuer } => {
+                let callback = Callback { code: &code, issuer: issuer.as_deref() };
+                asked.provider.redeem(&request, callback, &asked.callback, now())
+            }
+            Back::Error(error) => Err(IdentityError::ProviderLogin(format!("the provider answered `{}`", error.escape_debug()))),
+        });
+        let Ok(proven) = redeemed.await else { return Entry::Refused };
+        self.entry(self.service.desk().identity.log_in_by_provider(way.provider.rules(), proven, now()).await)
     }
 
     /// A session without a second factor opens no page, whatever made it.

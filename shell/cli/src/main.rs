@@ -7,6 +7,7 @@ mod client;
 mod commands;
 mod console;
 mod interrupt;
+mod loopback;
 mod output;
 
 use std::process::ExitCode;

@@ -37,6 +37,7 @@ pub(crate) fn inside(chrome: &Chrome, tab: Tab, live: Live, title: &str, body: M
     document(
         title,
         live,
+        None,
         html! {
             a class="skip" href="#main" { "Skip to the content" }
             header class="top" {
@@ -71,9 +72,19 @@ pub(crate) fn inside(chrome: &Chrome, tab: Tab, live: Live, title: &str, body: M
 
 /// A page for anybody.
 pub(crate) fn outside(title: &str, body: Markup) -> String {
+    at_the_door(title, None, body)
+}
+
+/// A page for anybody, which goes on to one of our pages by itself.
+pub(crate) fn outside_and_on(title: &str, next: &str, body: Markup) -> String {
+    at_the_door(title, Some(next), body)
+}
+
+fn at_the_door(title: &str, next: Option<&str>, body: Markup) -> String {
     document(
         title,
         Live::No,
+        next,
         html! {
             a class="skip" href="#main" { "Skip to the content" }
             main id="main" class="door" tabindex="-1" {
@@ -84,7 +95,7 @@ pub(crate) fn outside(title: &str, body: Markup) -> String {
     )
 }
 
-fn document(title: &str, live: Live, body: Markup) -> String {
+fn document(title: &str, live: Live, next: Option<&str>, body: Markup) -> String {
     settled(html! {
         (DOCTYPE)
         html lang="en" {
@@ -94,6 +105,7 @@ fn document(title: &str, live: Live, body: Markup) -> String {
                 meta name="color-scheme" content="light dark";
                 meta name="referrer" content="no-referrer";
                 meta name="robots" content="noindex";
+                @if let Some(next) = next { meta http-equiv="refresh" content={ "0; url=" (next) }; }
                 title { (title) " · Stayward" }
                 link rel="icon" type="image/svg+xml" href=(path::ICON);
                 link rel="stylesheet" href=(path::STYLE);

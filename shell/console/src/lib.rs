@@ -17,7 +17,7 @@ mod part;
 
 pub use page::card::card;
 pub use page::controls::controls;
-pub use page::entry::{login, refused};
+pub use page::entry::{login, refused, signed_in};
 pub use page::evidence::evidence;
 pub use page::model::{calibration_plot, lift_plot, model, precision_recall_plot, roc_plot, segment_plot};
 pub use page::pipeline::{pipeline, pipeline_fragment};

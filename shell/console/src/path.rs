@@ -14,6 +14,10 @@ pub const EVIDENCE: &str = "/console/evidence";
 pub const CONTROLS: &str = "/console/controls";
 /// The login: shown by GET, posted to by the form.
 pub const LOGIN: &str = "/console/login";
+/// The login by the organisation's identity provider: begins it.
+pub const PROVIDER: &str = "/console/login/oidc";
+/// Where the provider sends the browser back to.
+pub const PROVIDER_BACK: &str = "/console/login/oidc/callback";
 /// The end of a session: POST with the field `csrf`.
 pub const LOGOUT: &str = "/console/logout";
 /// [`crate::STYLESHEET`].

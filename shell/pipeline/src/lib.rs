@@ -19,6 +19,7 @@ mod gather;
 pub mod houses;
 pub mod keys;
 pub mod office;
+pub mod people;
 mod policy;
 pub mod progress;
 mod project;

@@ -5,6 +5,7 @@ use learn::TrainSpec;
 use serde::{Deserialize, Serialize};
 use tabular::contract::Outsider;
 
+use crate::people::IdentityPolicy;
 use crate::settings::Base;
 
 /// The whole policy. Unknown keys are refused, so that a typing error does not switch a control off.
@@ -24,6 +25,9 @@ pub struct Policy {
     /// Duties that several people share.
     #[serde(default)]
     pub people: PeoplePolicy,
+    /// How people prove who they are.
+    #[serde(default, skip_serializing_if = "IdentityPolicy::is_empty")]
+    pub identity: IdentityPolicy,
     /// Labels.
     pub labels: LabelPolicy,
     /// Segments.
@@ -389,6 +393,7 @@ impl Policy {
     pub fn parse(text: &str) -> Result<Self, String> {
         let policy: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         policy.train.check().map_err(|error| error.to_string())?;
+        policy.identity.check()?;
         let ranges = policy.shares().into_iter().chain(policy.counts());
         for (key, value, least, most) in ranges {
             // What is not a number is in no range.

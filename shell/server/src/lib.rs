@@ -31,5 +31,5 @@ pub use crate::config::{Config, Identification, Limits, Serves};
 pub use crate::error::ServerError;
 pub use crate::listen::{Drained, Running, Server};
 pub use crate::openapi::document as openapi_document;
-pub use crate::pages::source::{ConsoleSource, Entry, Seen, SessionCookie, Signed};
+pub use crate::pages::source::{Back, ConsoleSource, Entry, Seen, SessionCookie, Signed};
 pub use crate::route::{OpenTo, ROUTES, Route, Verb};

@@ -68,6 +68,8 @@ pub(crate) enum Endpoint {
     LoginForm,
     Login,
     Link,
+    Provider,
+    ProviderBack,
     Logout,
     Pipeline,
     Fragment,
@@ -88,7 +90,7 @@ const fn post(path: &'static str, open_to: OpenTo, endpoint: Endpoint) -> Route 
 const WHAT_IF: OpenTo = OpenTo::Key(Right::WhatIf);
 
 /// Every route of the server.
-pub const ROUTES: [Route; 29] = [
+pub const ROUTES: [Route; 31] = [
     get("/v1/customers/{id}/churn", OpenTo::Key(Right::Ask), Endpoint::Churn),
     post("/v1/predictions", OpenTo::Key(Right::Ask), Endpoint::Predictions),
     post("/v1/what-if", WHAT_IF, Endpoint::WhatIf),
@@ -109,6 +111,8 @@ pub const ROUTES: [Route; 29] = [
     get(path::LOGIN, OpenTo::Anyone, Endpoint::LoginForm),
     post(path::LOGIN, OpenTo::Anyone, Endpoint::Login),
     get("/console/link/{token}", OpenTo::Anyone, Endpoint::Link),
+    get(path::PROVIDER, OpenTo::Anyone, Endpoint::Provider),
+    get(path::PROVIDER_BACK, OpenTo::Anyone, Endpoint::ProviderBack),
     post(path::LOGOUT, OpenTo::Session, Endpoint::Logout),
     get(path::PIPELINE, OpenTo::Session, Endpoint::Pipeline),
     get(path::FRAGMENT, OpenTo::Session, Endpoint::Fragment),

@@ -127,6 +127,8 @@ impl<A: Asks, C: ConsoleSource> App<A, C> {
             | Endpoint::LoginForm
             | Endpoint::Login
             | Endpoint::Link
+            | Endpoint::Provider
+            | Endpoint::ProviderBack
             | Endpoint::Logout
             | Endpoint::Pipeline
             | Endpoint::Fragment
@@ -163,7 +165,8 @@ impl<A, C> App<A, C> {
         self.crowd.refused(peer, self.seconds());
     }
 
-    fn seconds(&self) -> u64 {
+    /// Seconds since the server's start.
+    pub(crate) fn seconds(&self) -> u64 {
         self.started.elapsed().as_secs()
     }
 }

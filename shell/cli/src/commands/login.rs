@@ -1,12 +1,17 @@
 //! `stayward login`: password and one-time code; the session is kept in the project's vault for the commands that follow.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
+use identity::oidc::{Callback, LoginRequest};
+use identity::{Factor, IdentityError, Session};
+use pipeline::desk::now;
 use pipeline::setup::{self, Account};
-use pipeline::{Office, PipelineError};
+use pipeline::{Office, PipelineError, people};
 
 use super::{Ended, wrong};
+use crate::loopback::Loopback;
 use crate::output::Output;
 
 #[derive(Debug, Args)]
@@ -18,6 +23,12 @@ pub(crate) struct LoginArgs {
     /// 15 minutes.
     #[arg(long, conflicts_with = "name")]
     again: bool,
+    /// Log in with your organisation's account (`[identity.oidc]` in stayward.toml): prints the address to open in a browser.
+    #[arg(long, conflicts_with_all = ["name", "again", "code", "credentials"])]
+    oidc: bool,
+    /// The port of this machine to which the browser comes back; 0 takes a free one.
+    #[arg(long, default_value_t = 0, requires = "oidc")]
+    port: u16,
     /// The one-time code; asked for where absent.
     #[arg(long)]
     code: Option<String>,
@@ -32,6 +43,7 @@ pub(crate) async fn run(args: LoginArgs, root: &Path, out: &Output) -> Ended {
         return again(&args, &office, out).await;
     }
     let session = match &args.credentials {
+        _ if args.oidc => by_provider(&office, args.port, out).await?,
         Some(path) => setup::log_in_to(&office.identity, &account(path, &args.name)?).await?,
         None => {
             let password = ask(out, &format!("password of {}: ", args.name))?;
@@ -39,7 +51,7 @@ pub(crate) async fn run(args: LoginArgs, root: &Path, out: &Output) -> Ended {
                 Some(code) => code,
                 None => ask(out, "one-time code: ")?,
             };
-            office.identity.verify_password_and_code(&args.name, &password, &code, pipeline::desk::now()).await?
+            office.identity.verify_password_and_code(&args.name, &password, &code, now()).await?
         }
     };
     office.keep_session(&session)?;
@@ -52,11 +64,43 @@ pub(crate) async fn run(args: LoginArgs, root: &Path, out: &Output) -> Ended {
     Ok(0)
 }
 
+/// A login by the organisation's identity provider, in a browser on this machine (RFC 8252).
+async fn by_provider(office: &Office, port: u16, out: &Output) -> Result<Session, PipelineError> {
+    let provider = people::provider(&office.project, &office.vault)?.ok_or_else(|| {
+        wrong("stayward.toml names no identity provider", "add `[identity.oidc]`, or log in with `stayward login NAME`")
+    })?;
+    let provider = Arc::new(provider);
+    let loopback = Loopback::listen(port).await?;
+    let redirect_uri = loopback.redirect_uri();
+    let request = Arc::new(LoginRequest::fresh()?);
+    let (asked, of, to) = (Arc::clone(&provider), Arc::clone(&request), redirect_uri.clone());
+    let url = aside(move || asked.authorization_url(&of, &to, now())).await?;
+    out.tell(&format!("open this address in a browser on this machine:\n{url}"));
+    let answered = loopback.wait(&request).await?;
+    let asked = Arc::clone(&provider);
+    let proven = tokio::task::spawn_blocking(move || {
+        let callback = Callback { code: &answered.code, issuer: answered.issuer.as_deref() };
+        asked.redeem(&request, callback, &redirect_uri, now())
+    });
+    let proven = proven.await.map_err(|error| PipelineError::Internal(error.to_string()))?;
+    Ok(office.identity.log_in_by_provider(provider.rules(), proven, now()).await?)
+}
+
+/// Work that waits for the network, off the async threads.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, IdentityError> + Send + 'static) -> Result<T, PipelineError> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(|error| PipelineError::Internal(error.to_string()))?;
+    Ok(done?)
+}
+
 /// A step-up of the session that is open: the person and the session's end stay.
 async fn again(args: &LoginArgs, office: &Office, out: &Output) -> Ended {
-    let person = office.session().await?.person;
+    let session = office.session().await?;
+    if session.amr.contains(&Factor::Provider) {
+        return Err(wrong("this session was opened by the identity provider", "confirm it there: `stayward login --oidc`"));
+    }
+    let person = session.person;
     let code = match (&args.credentials, &args.code) {
-        (Some(path), _) => setup::code_of(&account(path, &person)?, pipeline::desk::now())?,
+        (Some(path), _) => setup::code_of(&account(path, &person)?, now())?,
         (None, Some(code)) => code.clone(),
         (None, None) => ask(out, &format!("one-time code of {person}: "))?,
     };

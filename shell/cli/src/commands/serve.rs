@@ -82,7 +82,7 @@ impl Up {
         if let (Some(certificate), Some(key)) = (args.tls_cert.clone(), args.tls_key.clone()) {
             config.identification = Identification::Given { certificate, key };
         }
-        let running = Server::start(config, Api(service.clone()), Console::new(service.clone()))
+        let running = Server::start(config, Api(service.clone()), Console::new(service.clone())?)
             .await
             .map_err(|error| wrong(error.to_string(), "choose another address or port with --listen and --port"))?;
         Ok(Self { running, service })

@@ -57,6 +57,14 @@ enum What {
         /// Login name.
         name: String,
     },
+    /// Admin: bind a person to a subject of the identity provider that stayward.toml names; roles are then those of the groups there.
+    Bind {
+        /// Login name.
+        name: String,
+        /// The claim `sub` of the person's ID tokens.
+        #[arg(long)]
+        subject: String,
+    },
     /// Admin: forget wrong attempts on a name, so that it can be tried again at once.
     Unlock {
         /// Login name.
@@ -120,6 +128,16 @@ pub(crate) async fn run(args: UserArgs, root: &Path, out: &Output) -> Ended {
         }
         What::Recovery => recovery(&office, out).await,
         What::Reset { name } => reset(&office, &name, out).await,
+        What::Bind { name, subject } => {
+            office.authorised(Action::ManagePeople).await?;
+            let oidc = office.project.policy.identity.oidc.as_ref();
+            let issuer =
+                oidc.ok_or_else(|| wrong("stayward.toml names no identity provider", "add `[identity.oidc]`"))?.issuer.as_str();
+            office.identity.bind_to_provider(&name, issuer, &subject, now()).await?;
+            let value = serde_json::json!({ "name": name, "issuer": issuer, "subject": subject });
+            out.result(&value, || format!("{name} logs in with `stayward login --oidc` as {subject}"));
+            Ok(0)
+        }
         What::Unlock { name } => {
             office.authorised(Action::ManagePeople).await?;
             office.identity.unlock(&name, now()).await?;
@@ -183,6 +201,7 @@ struct Listed {
     roles: Vec<&'static str>,
     active: bool,
     recovery_codes_left: i64,
+    by_provider: bool,
 }
 
 async fn list(office: &Office, out: &Output) -> Ended {
@@ -193,14 +212,17 @@ async fn list(office: &Office, out: &Output) -> Ended {
         team: person.team,
         active: person.disabled_at.is_none(),
         recovery_codes_left: person.recovery_codes_left,
+        by_provider: person.by_provider,
     };
     let people: Vec<Listed> = office.identity.people().await?.into_iter().map(listed).collect();
     out.result(&people, || {
         let row = |one: &Listed| {
             let state = if one.active { "active" } else { "switched off" };
-            vec![one.name.clone(), one.display_name.clone(), one.team.clone(), one.roles.join(" "), state.to_owned()]
+            let enters =
+                if one.by_provider { "provider".to_owned() } else { format!("code, {} recovery codes", one.recovery_codes_left) };
+            vec![one.name.clone(), one.display_name.clone(), one.team.clone(), one.roles.join(" "), enters, state.to_owned()]
         };
-        table(&["name", "person", "team", "roles", "state"], &people.iter().map(row).collect::<Vec<_>>())
+        table(&["name", "person", "team", "roles", "second factor", "state"], &people.iter().map(row).collect::<Vec<_>>())
     });
     Ok(0)
 }

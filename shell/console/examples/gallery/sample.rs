@@ -66,6 +66,7 @@ pub(crate) fn login() -> LoginView {
         next: "/console".into(),
         refused: Some("8c21".into()),
         name: "ada".into(),
+        provider: true,
     }
 }
 

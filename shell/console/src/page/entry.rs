@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::frame::{Live, Tab, inside, outside};
+use crate::frame::{Live, Tab, inside, outside, outside_and_on};
 use crate::part::{command_line, finding, owed};
 use crate::view::State;
 use crate::view::entry::{LoginBy, LoginView, RefusedKind, RefusedView};
@@ -33,10 +33,22 @@ pub fn login(view: &LoginView) -> String {
                 button type="submit" class="wide" { "Sign in" }
             }
         }
+        @if view.provider && view.by == LoginBy::Password {
+            p { a href=(path::PROVIDER) { "Sign in with your organisation's account" } }
+        }
         p class="meta" { "No password? An administrator prints a one-time link with" }
         p { (command_line(command::LOGIN_LINK)) }
     };
     outside("Sign in", body)
+}
+
+/// The page after a login that ended on another site. The session's cookie goes only with requests that begin on our own pages, so
+/// the way on is one of ours.
+pub fn signed_in() -> String {
+    let body = html! {
+        div class="panel" { h1 { "Signed in" } p { a href=(path::PIPELINE) { "Go on to the pipeline" } } }
+    };
+    outside_and_on("Signed in", path::PIPELINE, body)
 }
 
 fn password(name: &str) -> Markup {
@@ -149,6 +161,13 @@ mod tests {
         let by = LoginBy::Link { token: "t0k".into(), person: "ada".into() };
         let page = login(&LoginView { by, ..LoginView::default() });
         assert!(page.contains("name=\"code\"") && page.contains("value=\"t0k\"") && !page.contains("name=\"password\""));
+    }
+
+    #[test]
+    fn the_provider_is_offered_only_where_there_is_one() {
+        assert!(!login(&LoginView::default()).contains(path::PROVIDER));
+        assert!(login(&LoginView { provider: true, ..LoginView::default() }).contains(path::PROVIDER));
+        assert!(signed_in().contains("http-equiv=\"refresh\" content=\"0; url=/console\""));
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct LoginView {
     pub refused: Option<String>,
     /// The name that was typed, to be shown again.
     pub name: String,
+    /// Whether an identity provider lets people in, too.
+    pub provider: bool,
 }
 
 /// Why a page is not shown.

@@ -113,6 +113,12 @@ impl LoginRequest {
         Self { state: of("state"), nonce: of("nonce"), verifier: Zeroizing::new(of("verifier")) }
     }
 
+    /// The state, as it stands in the address that the browser is sent to.
+    #[must_use]
+    pub fn state(&self) -> &str {
+        &self.state
+    }
+
     /// Whether the provider's answer is to this login.
     #[must_use]
     pub fn is_answered_by(&self, state: &str) -> bool {

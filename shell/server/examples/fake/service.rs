@@ -12,8 +12,9 @@ use console::view::evidence::EvidenceView;
 use console::view::model::ModelView;
 use console::view::pipeline::{PipelineView, RunView};
 use identity::Right;
+use identity::oidc::LoginRequest;
 use pipeline::serving::{Call, Counters, PublicColumn, PublicModel, RefusedStatus, Reply, Told};
-use server::{Asks, ConsoleSource, Entry, Note, Seen, SessionCookie, Signed};
+use server::{Asks, Back, ConsoleSource, Entry, Note, Seen, SessionCookie, Signed};
 
 /// May do everything, and may have deciles.
 pub(crate) const KEY_ALL: &str = "swk_all";
@@ -134,6 +135,21 @@ impl ConsoleSource for Fake {
 
     async fn use_link(&self, token: &str, code: &str) -> Entry {
         if token == LINK && code == CODE { self.enter("ada") } else { Entry::Refused }
+    }
+
+    fn has_provider(&self) -> bool {
+        true
+    }
+
+    async fn provider_url(&self, request: LoginRequest) -> Option<String> {
+        Some(format!("https://id.example/authorize?state={}", request.state()))
+    }
+
+    async fn provider_login(&self, _: LoginRequest, back: Back) -> Entry {
+        match back {
+            Back::Code { code, .. } if code == CODE => self.enter("ada"),
+            Back::Code { .. } | Back::Error(_) => Entry::Refused,
+        }
     }
 
     async fn session(&self, cookie: &str) -> Option<Signed> {

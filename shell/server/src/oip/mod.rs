@@ -62,6 +62,8 @@ pub(crate) fn look<A: Asks, C>(app: &App<A, C>, asked: &Asked<'_>) -> Result<Ans
         | Endpoint::LoginForm
         | Endpoint::Login
         | Endpoint::Link
+        | Endpoint::Provider
+        | Endpoint::ProviderBack
         | Endpoint::Logout
         | Endpoint::Pipeline
         | Endpoint::Fragment

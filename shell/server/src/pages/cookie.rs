@@ -10,11 +10,15 @@ use crate::answer::Refusal;
 pub(super) const SESSION: &str = "__Host-stayward";
 /// The double of the login form's token.
 pub(super) const DOUBLE: &str = "__Host-stayward-csrf";
+/// The login at an identity provider that this browser has begun.
+pub(super) const PROVIDER: &str = "__Host-stayward-oidc";
 /// Bytes of a cookie's value that are looked at.
 const VALUE_BYTES_MAX: usize = 256;
 /// How long a login form may stay open.
 const DOUBLE_SECONDS: u32 = 3600;
 const NONCE_BYTES: usize = 16;
+/// Random bytes of a ticket: all secrets of a login are made of it.
+const TICKET_BYTES: usize = 32;
 
 /// The cookie's value; none where it comes twice, as somebody then tries to slip one in.
 pub(super) fn value<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
@@ -38,7 +42,16 @@ fn is_plain(value: &str) -> bool {
 
 /// `Set-Cookie` with a value.
 pub(super) fn set(name: &str, value: &str, seconds: u32) -> Result<HeaderValue, Refusal> {
-    let text = format!("{name}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Strict");
+    set_on(name, value, seconds, "Strict")
+}
+
+/// The same for a cookie that must come along when another site sends the browser back to us (a plain link, never a form).
+pub(super) fn set_lax(name: &str, value: &str, seconds: u32) -> Result<HeaderValue, Refusal> {
+    set_on(name, value, seconds, "Lax")
+}
+
+fn set_on(name: &str, value: &str, seconds: u32, same_site: &str) -> Result<HeaderValue, Refusal> {
+    let text = format!("{name}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite={same_site}");
     let header = HeaderValue::from_str(&text).ok().filter(|_| is_plain(value));
     header.ok_or_else(|| Refusal::internal("a cookie's value has letters that no cookie may have"))
 }
@@ -56,6 +69,23 @@ pub(super) fn fresh_double(key: &hmac::Key) -> Result<String, Refusal> {
     let nonce = HEXLOWER.encode(&nonce);
     let mark = mark(key, "login", &nonce);
     Ok(format!("{nonce}.{mark}"))
+}
+
+/// A fresh text that stands for one login at a provider until the server's clock (seconds since its start) says so.
+pub(super) fn fresh_ticket(key: &hmac::Key, ends: u64) -> Result<String, Refusal> {
+    let mut nonce = [0_u8; TICKET_BYTES];
+    rand::fill(&mut nonce).map_err(|_| Refusal::internal("no random bytes"))?;
+    let body = format!("{}.{ends}", HEXLOWER.encode(&nonce));
+    let mark = mark(key, "provider", &body);
+    Ok(format!("{body}.{mark}"))
+}
+
+/// The cookie's ticket, if it is ours and its time is not over.
+pub(super) fn ticket<'h>(key: &hmac::Key, headers: &'h HeaderMap, now: u64) -> Option<&'h str> {
+    let ticket = value(headers, PROVIDER)?;
+    let (body, tag) = ticket.rsplit_once('.')?;
+    let ends: u64 = body.split_once('.')?.1.parse().ok()?;
+    (is_mark(key, "provider", body, tag) && now < ends).then_some(ticket)
 }
 
 /// `Set-Cookie` for the double of a login form's token.
@@ -128,6 +158,18 @@ mod tests {
         let token = session_token(&key, "one");
         assert!(is_session_token(&key, "one", Some(&token)));
         assert!(!is_session_token(&key, "two", Some(&token)) && !is_session_token(&key, "one", None));
+    }
+
+    #[test]
+    fn a_ticket_is_ours_and_ends() {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]);
+        let ours = fresh_ticket(&key, 600).unwrap();
+        let at = |value: &str, now: u64| ticket(&key, &cookies(&[&format!("{PROVIDER}={value}")]), now).map(str::to_owned);
+        assert_eq!(at(&ours, 599), Some(ours.clone()));
+        assert_eq!(at(&ours, 600), None);
+        assert_eq!(at(&ours.replace(".600.", ".6000."), 599), None);
+        let elsewhere = fresh_ticket(&hmac::Key::new(hmac::HMAC_SHA256, &[8; 32]), 600).unwrap();
+        assert!(at(&elsewhere, 1).is_none() && at("a", 1).is_none() && at("a.b.c", 1).is_none());
     }
 
     #[test]

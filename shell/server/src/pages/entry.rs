@@ -114,10 +114,10 @@ pub(super) async fn logout<A: Asks, C: ConsoleSource>(
     Ok(answer)
 }
 
-fn with_form<A, C>(app: &App<A, C>, status: StatusCode, view: LoginView) -> Result<Answer, Refusal> {
+pub(super) fn with_form<A, C: ConsoleSource>(app: &App<A, C>, status: StatusCode, view: LoginView) -> Result<Answer, Refusal> {
     let csrf = cookie::fresh_double(&app.csrf)?;
     let double = cookie::set_double(&csrf)?;
-    let mut answer = html(status, console::login(&LoginView { csrf, ..view }));
+    let mut answer = html(status, console::login(&LoginView { csrf, provider: app.console.has_provider(), ..view }));
     answer.headers_mut().append(header::SET_COOKIE, double);
     Ok(answer)
 }

@@ -2,6 +2,7 @@
 
 mod cookie;
 mod entry;
+mod provider;
 pub(crate) mod source;
 
 use console::path;
@@ -47,6 +48,8 @@ pub(crate) async fn route<A: Asks, C: ConsoleSource>(
         Endpoint::LoginForm => return entry::form(app, asked),
         Endpoint::Login => return entry::login(app, asked, body).await,
         Endpoint::Link => return entry::link(app, asked).await,
+        Endpoint::Provider => return provider::begin(app, asked).await,
+        Endpoint::ProviderBack => return provider::back(app, asked).await,
         Endpoint::Logout => return entry::logout(app, asked, body).await,
         Endpoint::Churn
         | Endpoint::Predictions
@@ -113,6 +116,8 @@ async fn inside<A: Asks, C: ConsoleSource>(app: &App<A, C>, asked: &Asked<'_>, v
         | Endpoint::LoginForm
         | Endpoint::Login
         | Endpoint::Link
+        | Endpoint::Provider
+        | Endpoint::ProviderBack
         | Endpoint::Logout => return Err(Refusal::nowhere()),
     };
     Ok(page)
@@ -208,6 +213,8 @@ fn to_login(asked: &Asked<'_>) -> Result<Answer, Refusal> {
         | Endpoint::LoginForm
         | Endpoint::Login
         | Endpoint::Link
+        | Endpoint::Provider
+        | Endpoint::ProviderBack
         | Endpoint::Logout
         | Endpoint::Fragment => return Err(Refusal::new(StatusCode::UNAUTHORIZED, "no session")),
     };

@@ -7,6 +7,7 @@ use console::view::entry::RefusedView;
 use console::view::evidence::EvidenceView;
 use console::view::model::ModelView;
 use console::view::pipeline::{PipelineView, RunView};
+use identity::oidc::LoginRequest;
 
 /// A person with a live session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,20 @@ pub enum Entry {
     },
 }
 
+/// What the identity provider sent back by the browser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Back {
+    /// An authorization code.
+    Code {
+        /// The code.
+        code: String,
+        /// Who answers, where the answer says so.
+        issuer: Option<String>,
+    },
+    /// An error, by its code.
+    Error(String),
+}
+
 /// A page's view, or why it is not shown; the reference is made by the server where it is empty.
 pub type Seen<T> = Result<T, Box<RefusedView>>;
 
@@ -57,6 +72,12 @@ pub trait ConsoleSource: Send + Sync + 'static {
     fn link_person(&self, token: &str) -> impl Future<Output = Option<String>> + Send;
     /// A login by one-time link and code. A wrong code must not leave a session behind.
     fn use_link(&self, token: &str, code: &str) -> impl Future<Output = Entry> + Send;
+    /// Whether an identity provider lets people in, too.
+    fn has_provider(&self) -> bool;
+    /// The provider's address for a login that begins; none where it cannot be asked.
+    fn provider_url(&self, request: LoginRequest) -> impl Future<Output = Option<String>> + Send;
+    /// A login by what the provider sent back. The state was compared before.
+    fn provider_login(&self, request: LoginRequest, back: Back) -> impl Future<Output = Entry> + Send;
     /// Who this cookie stands for.
     fn session(&self, cookie: &str) -> impl Future<Output = Option<Signed>> + Send;
     /// Ends the session.

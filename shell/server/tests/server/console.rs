@@ -105,6 +105,47 @@ async fn a_form_that_is_not_ours_is_refused() {
 }
 
 #[tokio::test]
+async fn a_login_by_the_provider_ends_in_the_browser_that_began_it() {
+    let server = start(Limits::default()).await;
+    let begun = server.get("/console/login/oidc", &[]).await;
+    let url = begun.header("location").to_owned();
+    assert!(begun.status == 303 && url.starts_with("https://id.example/authorize?state="), "{url}");
+    let line = begun.header("set-cookie").to_owned();
+    for part in ["__Host-stayward-oidc=", "Path=/", "Secure", "HttpOnly", "SameSite=Lax", "Max-Age=600"] {
+        assert!(line.contains(part), "{line}");
+    }
+    let (ticket, state) = (line.split(';').next().unwrap(), url.split('=').next_back().unwrap());
+    let back = |query: String, cookie: &str| {
+        let (path, cookie) = (format!("/console/login/oidc/callback?{query}"), cookie.to_owned());
+        let server = &server;
+        async move { server.get(&path, &[("cookie", &cookie)]).await }
+    };
+    let other = server.get("/console/login/oidc", &[]).await;
+    let others = other.header("set-cookie").split(';').next().unwrap().to_owned();
+    for (query, cookie) in [
+        (format!("code={CODE}&state={state}"), ""),
+        (format!("code={CODE}&state={state}"), others.as_str()),
+        (format!("code={CODE}&state={state}"), "__Host-stayward-oidc=aa.600.bb"),
+        (format!("code={CODE}&state=x"), ticket),
+        (format!("code={CODE}"), ticket),
+        (format!("code={CODE}&error=access_denied&state={state}"), ticket),
+        (format!("state={state}"), ticket),
+        (format!("code={CODE}&code={CODE}&state={state}"), ticket),
+    ] {
+        assert_eq!(back(query.clone(), cookie).await.status, 400, "{query} {cookie}");
+    }
+    for query in [format!("code=wrong&state={state}"), format!("error=access_denied&state={state}")] {
+        let refused = back(query, ticket).await;
+        assert!(refused.status == 403 && refused.text().contains("Refused") && !refused.text().contains("access_denied"));
+        assert!(refused.headers.get_all("set-cookie").iter().any(|line| line.as_bytes().starts_with(b"__Host-stayward-oidc=;")));
+    }
+    let got = back(format!("code={CODE}&state={state}&session_state=x&scope=openid"), ticket).await;
+    assert!(got.status == 200 && got.text().contains("url=/console\""), "{}", got.text());
+    let session = cookie(&got, "__Host-stayward");
+    assert_eq!(server.get("/console", &[("cookie", &session)]).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_link_asks_for_the_code_and_opens_once_it_is_right() {
     let server = start(Limits::default()).await;
     let page = server.get(&format!("/console/link/{LINK}"), &[]).await;
@@ -149,7 +190,9 @@ async fn no_route_lets_a_stranger_in() {
         };
         assert!(open_to == "anyone" || !got.status.is_success(), "{path}");
         let status = got.status.as_u16();
-        writeln!(table, "{:4} {path:46} {open_to:12} {status} {}", verb.as_str(), got.header("location")).unwrap();
+        // What is drawn anew for each login is left out.
+        let to = got.header("location").split("state=").next().unwrap();
+        writeln!(table, "{:4} {path:46} {open_to:12} {status} {to}", verb.as_str()).unwrap();
     }
     let table: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
     assert_eq!(ROUTES.iter().filter(|route| route.verb == Verb::Post).count(), 6);
