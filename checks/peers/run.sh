@@ -213,6 +213,11 @@ if [ -n "$service" ]; then
     peer schemathesis fuzzed
     peer stop-service service_stopped
 fi
+# With the same project, served by itself: it changes who is let in, and puts it back.
+call identity_peer.py
+if [ -z "$smoke" ]; then
+    peer openbao-pyjwt python "$here/identity_peer.py" "$BUILT/stayward" "$SERVICE" "$work/identity"
+fi
 
 # A script that nobody calls judges nothing.
 for script in "$here"/*.py "$here"/*.sh "$here"/*.mjs "$here"/*/run.sh; do

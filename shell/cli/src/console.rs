@@ -40,14 +40,15 @@ struct Way {
 }
 
 impl Console {
-    /// Of a service that holds the project.
+    /// Of a service that holds the project, and is served from this address unless the policy names another.
     ///
     /// # Errors
     /// An identity provider is named and cannot be used.
-    pub(crate) fn new(service: Service) -> Result<Self, PipelineError> {
+    pub(crate) fn new(service: Service, served: &str) -> Result<Self, PipelineError> {
         let (project, vault) = (&service.desk().project, &service.desk().vault);
-        let provider = people::provider(project, vault)?.zip(project.policy.identity.oidc.as_ref());
-        let provider = provider.map(|(provider, oidc)| Arc::new(Way { provider, callback: oidc.console_callback() }));
+        let url = project.policy.identity.console_url(served);
+        let callback = format!("{url}{}", people::CALLBACK_PATH);
+        let provider = people::provider(project, vault)?.map(|provider| Arc::new(Way { provider, callback }));
         Ok(Self { service, provider })
     }
 

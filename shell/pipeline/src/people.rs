@@ -19,6 +19,10 @@ const GROUPS_MAX: usize = 1000;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct IdentityPolicy {
+    /// Where people find the console, `https://host:port`; where it is served from, if empty. Passkeys are bound to it, and a provider
+    /// must know `/console/login/oidc/callback` below it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub url: String,
     /// A provider of the organisation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oidc: Option<OidcPolicy>,
@@ -46,9 +50,6 @@ pub struct OidcPolicy {
     /// The vault's name of the client's secret; empty for a public client.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub secret: String,
-    /// Where people find the console: `https://host:port`. The provider must know this and `/console/login/oidc/callback` below it.
-    #[serde(default = "console_url")]
-    pub url: String,
     /// A file (PEM) with the authorities that the provider's TLS may chain to, relative to the project; the system's where empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub ca: String,
@@ -77,10 +78,6 @@ pub struct OidcPolicy {
     pub roles: BTreeMap<String, BTreeSet<Role>>,
 }
 
-fn console_url() -> String {
-    "https://localhost:8443".to_owned()
-}
-
 fn groups_claim() -> String {
     "groups".to_owned()
 }
@@ -97,17 +94,28 @@ fn mfa_amr() -> Vec<String> {
 impl IdentityPolicy {
     /// Whether nothing is said.
     pub(crate) fn is_empty(&self) -> bool {
-        self.oidc.is_none()
+        *self == Self::default()
+    }
+
+    /// The console's address, where it is served from `served` and nothing else is said.
+    pub fn console_url(&self, served: &str) -> String {
+        let url = if self.url.is_empty() { served } else { &self.url };
+        url.trim_end_matches('/').to_owned()
     }
 
     /// What can be seen without asking anybody.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let Some(oidc) = &self.oidc else { return Ok(()) };
-        for (key, url) in [("issuer", &oidc.issuer), ("url", &oidc.url)] {
-            if !url.starts_with("https://") || url.contains(['#', '?']) {
-                return Err(format!("`identity.oidc.{key}` is `{url}`; it must begin with https:// and have neither ? nor #"));
+        let address = |key: &str, url: &str| {
+            if url.starts_with("https://") && !url.contains(['#', '?']) {
+                return Ok(());
             }
+            Err(format!("`identity.{key}` is `{url}`; it must begin with https:// and have neither ? nor #"))
+        };
+        if !self.url.is_empty() {
+            address("url", &self.url)?;
         }
+        let Some(oidc) = &self.oidc else { return Ok(()) };
+        address("oidc.issuer", &oidc.issuer)?;
         if oidc.client_id.trim().is_empty() {
             return Err("`identity.oidc.client_id` is empty; give it the id that the provider knows".to_owned());
         }
@@ -122,13 +130,6 @@ impl IdentityPolicy {
             return Err("`identity.oidc` names neither `mfa_amr` nor `mfa_acr`, so nobody could come in; name the provider's, or set mfa = \"provider\" if it asks everybody for a second factor".to_owned());
         }
         Ok(())
-    }
-}
-
-impl OidcPolicy {
-    /// Where the provider sends a browser of the console back to.
-    pub fn console_callback(&self) -> String {
-        format!("{}{CALLBACK_PATH}", self.url.trim_end_matches('/'))
     }
 }
 

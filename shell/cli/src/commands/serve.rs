@@ -82,7 +82,9 @@ impl Up {
         if let (Some(certificate), Some(key)) = (args.tls_cert.clone(), args.tls_key.clone()) {
             config.identification = Identification::Given { certificate, key };
         }
-        let running = Server::start(config, Api(service.clone()), Console::new(service.clone())?)
+        let served = format!("https://{}:{}", args.host.as_deref().unwrap_or("localhost"), args.port);
+        let console = Console::new(service.clone(), &served)?;
+        let running = Server::start(config, Api(service.clone()), console)
             .await
             .map_err(|error| wrong(error.to_string(), "choose another address or port with --listen and --port"))?;
         Ok(Self { running, service })
