@@ -7,13 +7,16 @@ use console::view::controls::ControlsView;
 use console::view::entry::{RefusedKind, RefusedView};
 use console::view::evidence::EvidenceView;
 use console::view::model::ModelView;
+use console::view::passkeys::{PasskeyView, PasskeysView};
 use console::view::pipeline::{PipelineView, RunView};
 use identity::oidc::{Callback, LoginRequest, Provider};
+use identity::passkey::{Assertion, Challenges, PasskeyInfo, Registration, RelyingParty};
 use identity::{Action, IdentityError, Session, matrix};
-use pipeline::desk::now;
+use pipeline::desk::{now, rfc3339};
 use pipeline::office::within;
 use pipeline::serving::Service;
 use pipeline::{PipelineError, people, view};
+use serde_json::Value;
 use server::{Back, ConsoleSource, Entry, Seen, SessionCookie, Signed};
 use tokio::runtime::Handle;
 
@@ -31,6 +34,8 @@ const READS_EVIDENCE: Rights = &[Action::ReadEvidence];
 pub(crate) struct Console {
     service: Service,
     provider: Option<Arc<Way>>,
+    party: Option<RelyingParty>,
+    challenges: Challenges,
 }
 
 /// The identity provider, and where it sends browsers back to.
@@ -49,7 +54,7 @@ impl Console {
         let url = project.policy.identity.console_url(served);
         let callback = format!("{url}{}", people::CALLBACK_PATH);
         let provider = people::provider(project, vault)?.map(|provider| Arc::new(Way { provider, callback }));
-        Ok(Self { service, provider })
+        Ok(Self { party: RelyingParty::of_url(&url), challenges: Challenges::default(), service, provider })
     }
 
     /// A page's view for somebody with one of the rights. It is read aside, as it reads files and checks signatures.
@@ -102,6 +107,21 @@ impl Console {
         let denial = identity::Denial::NoRole { action };
         Err(refused(RefusedKind::NotAllowed, &denial.to_string(), &denial.help(), "role-matrix"))
     }
+}
+
+/// Why there are no passkeys at an address that is no domain.
+const NO_DOMAIN: &str = "passkeys need a console at a domain's address: set `[identity] url` in stayward.toml";
+
+/// What somebody who is signed in reads; whatever is not about the passkey itself stays with the operator.
+fn passkey_words(error: &IdentityError) -> String {
+    if matches!(error, IdentityError::NotFresh { .. }) {
+        return "sign out and in again: this wants a second factor of the last 15 minutes".to_owned();
+    }
+    if matches!(error, IdentityError::Passkey(_) | IdentityError::Text { .. } | IdentityError::Range { .. }) {
+        return format!("{error}; {}", error.help());
+    }
+    Output::log(&format!("a passkey could not be added: {error}; help: {}", error.help()));
+    "it could not be added; the operator's log says why".to_owned()
 }
 
 fn of_error(error: &PipelineError) -> Box<RefusedView> {
@@ -169,6 +189,40 @@ impl ConsoleSource for Console {
         });
         let Ok(proven) = redeemed.await else { return Entry::Refused };
         self.entry(self.service.desk().identity.log_in_by_provider(way.provider.rules(), proven, now()).await)
+    }
+
+    async fn passkey_challenge(&self) -> Option<Value> {
+        self.challenges.for_login(self.party.as_ref()?, now()).ok()
+    }
+
+    async fn passkey_login(&self, answer: Value) -> Entry {
+        let (Some(party), Ok(sent)) = (&self.party, Assertion::parse(answer)) else { return Entry::Refused };
+        self.entry(self.service.desk().identity.log_in_by_passkey(party, &self.challenges, &sent, now()).await)
+    }
+
+    async fn passkey_options(&self, cookie: &str) -> Result<Value, String> {
+        let party = self.party.as_ref().ok_or(NO_DOMAIN)?;
+        let asked = self.service.desk().identity.begin_passkey(party, &self.challenges, cookie, now()).await;
+        asked.map_err(|error| passkey_words(&error))
+    }
+
+    async fn passkey_add(&self, cookie: &str, answer: Value) -> Result<(), String> {
+        let party = self.party.as_ref().ok_or(NO_DOMAIN)?;
+        let sent = Registration::parse(answer).map_err(|error| error.to_string())?;
+        let added = self.service.desk().identity.add_passkey(party, &self.challenges, cookie, &sent, now()).await;
+        added.map(drop).map_err(|error| passkey_words(&error))
+    }
+
+    async fn passkeys(&self, who: &Signed) -> Seen<PasskeysView> {
+        let held = self.service.desk().identity.passkeys(Some(&who.person)).await.map_err(|error| of_error(&error.into()))?;
+        let view = |one: PasskeyInfo| PasskeyView {
+            id: one.id,
+            label: one.label,
+            synced: one.backed_up,
+            created_at: rfc3339(one.created_at),
+            last_used_at: one.last_used_at.map(rfc3339).unwrap_or_default(),
+        };
+        Ok(PasskeysView { person: who.person.clone(), passkeys: held.into_iter().map(view).collect(), ..PasskeysView::default() })
     }
 
     /// A session without a second factor opens no page, whatever made it.

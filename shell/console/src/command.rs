@@ -34,6 +34,15 @@ pub fn evidence_show(id: &str) -> String {
     format!("stayward evidence show {}", quoted(id))
 }
 
+/// Removes a passkey.
+pub fn passkey_remove(person: &str, id: &str) -> String {
+    // As one word with its name: an id may begin with a hyphen.
+    let option = format!("--id={id}");
+    let option =
+        if id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) { option } else { quoted(&option) };
+    format!("stayward user passkey rm {} {option}", quoted(person))
+}
+
 /// An argument that a shell takes as one word, whatever is in it: a command that is pasted must not run a hostile id.
 pub fn quoted(argument: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.:/@=+,".contains(letter);
@@ -51,6 +60,12 @@ mod tests {
     #[test]
     fn a_plain_id_needs_no_quotes() {
         assert_eq!(evidence_show("01JD"), "stayward evidence show 01JD");
+    }
+
+    #[test]
+    fn the_id_of_a_passkey_is_no_option_of_its_own() {
+        assert_eq!(passkey_remove("ada", "-aB_"), "stayward user passkey rm ada --id=-aB_");
+        assert_eq!(passkey_remove("ada", "$(x)"), "stayward user passkey rm ada '--id=$(x)'");
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub(crate) fn inside(chrome: &Chrome, tab: Tab, live: Live, title: &str, body: M
                     form class="who" method="post" action=(path::LOGOUT) {
                         input type="hidden" name="csrf" value=(chrome.csrf);
                         span class="person" {
-                            (chrome.person)
+                            a href=(path::PASSKEYS) { (chrome.person) }
                             @if !chrome.role.is_empty() { span class="role" { (chrome.role) } }
                         }
                         button type="submit" class="quiet" { "Sign out" }

@@ -174,6 +174,7 @@ fn poisoned_pages(text: &str) -> (Vec<(&'static str, String)>, usize) {
     draw!("model", sample::model(), crate::model);
     draw!("evidence", sample::evidence(), crate::evidence);
     draw!("controls", sample::controls(), crate::controls);
+    draw!("passkeys", sample::passkeys(), crate::passkeys);
     draw!("refused", sample::refused(), crate::refused);
     let missing = crate::view::evidence::EvidenceView { chain: Vec::new(), ..sample::evidence() };
     draw!("missing", missing, crate::evidence);
@@ -253,10 +254,12 @@ fn the_reader_of_tags_sees_each_fault() {
 
 #[test]
 fn the_stylesheet_and_the_script_fetch_nothing_from_outside() {
-    for text in [crate::STYLESHEET, crate::SCRIPT] {
+    for text in [crate::STYLESHEET, crate::SCRIPT, crate::PASSKEY_SCRIPT] {
         assert!(!text.contains("http") && !text.contains("@import") && !text.contains("url(") && !text.contains("//cdn"));
     }
-    assert!(!crate::SCRIPT.contains("innerHTML =") && !crate::SCRIPT.contains("eval("));
+    for script in [crate::SCRIPT, crate::PASSKEY_SCRIPT] {
+        assert!(!script.contains("innerHTML =") && !script.contains("eval("));
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub use page::controls::controls;
 pub use page::entry::{login, refused, signed_in};
 pub use page::evidence::evidence;
 pub use page::model::{calibration_plot, lift_plot, model, precision_recall_plot, roc_plot, segment_plot};
+pub use page::passkeys::passkeys;
 pub use page::pipeline::{pipeline, pipeline_fragment};
 pub use page::run::run;
 
@@ -30,8 +31,11 @@ pub const STYLESHEET: &str = concat!(include_str!("../assets/style.css"), includ
 /// that there is not.
 pub const ICON: &str = include_str!("../assets/icon.svg");
 
-/// The one script, to be served at [`path::SCRIPT`] as `text/javascript; charset=utf-8`. The Pipeline page works without it.
+/// The script of the Pipeline page, to be served at [`path::SCRIPT`] as `text/javascript; charset=utf-8`. The Pipeline page works without it.
 pub const SCRIPT: &str = include_str!("../assets/live.js");
+
+/// The script of passkeys, to be served at [`path::PASSKEY_SCRIPT`] in the same way, also to strangers. Both pages work without it.
+pub const PASSKEY_SCRIPT: &str = include_str!("../assets/passkey.js");
 
 /// The policy under which every page works; to be sent with every answer of the console.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \

@@ -5,5 +5,6 @@ pub(crate) mod controls;
 pub(crate) mod entry;
 pub(crate) mod evidence;
 pub(crate) mod model;
+pub(crate) mod passkeys;
 pub(crate) mod pipeline;
 pub(crate) mod run;

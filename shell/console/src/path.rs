@@ -18,6 +18,16 @@ pub const LOGIN: &str = "/console/login";
 pub const PROVIDER: &str = "/console/login/oidc";
 /// Where the provider sends the browser back to.
 pub const PROVIDER_BACK: &str = "/console/login/oidc/callback";
+/// The login by passkey: a challenge, then its answer; POST, JSON.
+pub const PASSKEY_LOGIN_ASK: &str = "/console/login/passkey/ask";
+/// See [`PASSKEY_LOGIN_ASK`].
+pub const PASSKEY_LOGIN: &str = "/console/login/passkey";
+/// The Passkeys page by GET; a new one by POST, JSON.
+pub const PASSKEYS: &str = "/console/passkeys";
+/// A challenge for a new one: POST, JSON.
+pub const PASSKEY_ASK: &str = "/console/passkeys/ask";
+/// [`crate::PASSKEY_SCRIPT`].
+pub const PASSKEY_SCRIPT: &str = "/console/passkey.js";
 /// The end of a session: POST with the field `csrf`.
 pub const LOGOUT: &str = "/console/logout";
 /// [`crate::STYLESHEET`].

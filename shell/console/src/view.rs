@@ -7,6 +7,7 @@ pub mod controls;
 pub mod entry;
 pub mod evidence;
 pub mod model;
+pub mod passkeys;
 pub mod pipeline;
 
 use serde::{Deserialize, Serialize};

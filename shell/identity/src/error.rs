@@ -111,6 +111,9 @@ pub enum IdentityError {
     /// The identity provider could not be asked, or its own description is wrong.
     #[error("the identity provider cannot be used: {0}")]
     Provider(String),
+    /// A passkey was not taken, for this reason.
+    #[error("the passkey is not taken: {0}")]
+    Passkey(&'static str),
     /// The session's second factor is too old, or there is none.
     #[error("this needs a second factor of the last `{max_seconds}` seconds")]
     NotFresh {
@@ -168,6 +171,7 @@ impl IdentityError {
                 "begin the login anew; an admin finds the attempt in the log, and `[identity.oidc]` in stayward.toml says who is let in"
             }
             Self::Provider(_) => "compare `[identity.oidc]` in stayward.toml with the provider, and see that it can be reached",
+            Self::Passkey(_) => "load the page again and repeat, in a browser on the console's own address",
             Self::NotFresh { .. } => "confirm with a fresh code of your second factor: `stayward login --again`",
             Self::Denied(denial) => return denial.help(),
             Self::PublicKey => "give `-----BEGIN PUBLIC KEY-----` as written by `openssl ec -pubout` for prime256v1",

@@ -20,6 +20,7 @@ mod keyring;
 mod lockout;
 pub mod matrix;
 pub mod oidc;
+pub mod passkey;
 mod password;
 mod people;
 mod role;

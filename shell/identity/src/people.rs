@@ -58,6 +58,8 @@ pub struct Person {
     pub recovery_codes_left: i64,
     /// Whether a provider vouches for the person, and its groups give the roles.
     pub by_provider: bool,
+    /// Passkeys of the person.
+    pub passkeys: i64,
 }
 
 impl Identity {
@@ -202,7 +204,8 @@ impl Identity {
             "SELECT name, display_name, team, created_at, disabled_at, \
              (SELECT group_concat(role, ' ') FROM person_roles WHERE person = name) AS roles, \
              (SELECT count(*) FROM recovery_codes WHERE person = name AND used_at IS NULL) AS recovery_codes_left, \
-             EXISTS (SELECT 1 FROM provider_accounts WHERE person = name) AS by_provider \
+             EXISTS (SELECT 1 FROM provider_accounts WHERE person = name) AS by_provider, \
+             (SELECT count(*) FROM passkeys WHERE person = name) AS passkeys \
              FROM people ORDER BY name LIMIT ?",
         )
         .bind(LIST_ROWS_MAX)
@@ -219,6 +222,7 @@ impl Identity {
                     disabled_at: row.try_get("disabled_at")?,
                     recovery_codes_left: row.try_get("recovery_codes_left")?,
                     by_provider: row.try_get("by_provider")?,
+                    passkeys: row.try_get("passkeys")?,
                 })
             })
             .collect()

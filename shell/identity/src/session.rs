@@ -35,12 +35,19 @@ pub enum Factor {
     Link,
     /// The organisation's identity provider.
     Provider,
+    /// A key that no device gives away.
+    Hwk,
+    /// A key that a service may copy to the person's other devices.
+    Swk,
+    /// Finger, face or PIN, asked for by the device.
+    User,
     /// Several factors, as the provider proves or the project's owner vouches.
     Mfa,
 }
 
 impl Factor {
-    const ALL: [Self; 6] = [Self::Pwd, Self::Otp, Self::Recovery, Self::Link, Self::Provider, Self::Mfa];
+    const ALL: [Self; 9] =
+        [Self::Pwd, Self::Otp, Self::Recovery, Self::Link, Self::Provider, Self::Hwk, Self::Swk, Self::User, Self::Mfa];
 
     /// The text in `amr`.
     #[must_use]
@@ -51,6 +58,9 @@ impl Factor {
             Self::Recovery => "recovery",
             Self::Link => "link",
             Self::Provider => "provider",
+            Self::Hwk => "hwk",
+            Self::Swk => "swk",
+            Self::User => "user",
             Self::Mfa => "mfa",
         }
     }

@@ -181,6 +181,7 @@ impl From<identity::IdentityError> for PipelineError {
             | E::MachineRole(_)
             | E::LastAdmin(_)
             | E::Provider(_)
+            | E::Passkey(_)
             | E::PublicKey
             | E::SignerKey(_)
             | E::Replay { .. } => Self::Wrong { why, help },

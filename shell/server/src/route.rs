@@ -70,6 +70,12 @@ pub(crate) enum Endpoint {
     Link,
     Provider,
     ProviderBack,
+    PasskeyLoginAsk,
+    PasskeyLogin,
+    PasskeyScript,
+    Passkeys,
+    PasskeyAdd,
+    PasskeyAsk,
     Logout,
     Pipeline,
     Fragment,
@@ -90,7 +96,7 @@ const fn post(path: &'static str, open_to: OpenTo, endpoint: Endpoint) -> Route 
 const WHAT_IF: OpenTo = OpenTo::Key(Right::WhatIf);
 
 /// Every route of the server.
-pub const ROUTES: [Route; 31] = [
+pub const ROUTES: [Route; 37] = [
     get("/v1/customers/{id}/churn", OpenTo::Key(Right::Ask), Endpoint::Churn),
     post("/v1/predictions", OpenTo::Key(Right::Ask), Endpoint::Predictions),
     post("/v1/what-if", WHAT_IF, Endpoint::WhatIf),
@@ -113,6 +119,12 @@ pub const ROUTES: [Route; 31] = [
     get("/console/link/{token}", OpenTo::Anyone, Endpoint::Link),
     get(path::PROVIDER, OpenTo::Anyone, Endpoint::Provider),
     get(path::PROVIDER_BACK, OpenTo::Anyone, Endpoint::ProviderBack),
+    post(path::PASSKEY_LOGIN_ASK, OpenTo::Anyone, Endpoint::PasskeyLoginAsk),
+    post(path::PASSKEY_LOGIN, OpenTo::Anyone, Endpoint::PasskeyLogin),
+    get(path::PASSKEY_SCRIPT, OpenTo::Anyone, Endpoint::PasskeyScript),
+    get(path::PASSKEYS, OpenTo::Session, Endpoint::Passkeys),
+    post(path::PASSKEYS, OpenTo::Session, Endpoint::PasskeyAdd),
+    post(path::PASSKEY_ASK, OpenTo::Session, Endpoint::PasskeyAsk),
     post(path::LOGOUT, OpenTo::Session, Endpoint::Logout),
     get(path::PIPELINE, OpenTo::Session, Endpoint::Pipeline),
     get(path::FRAGMENT, OpenTo::Session, Endpoint::Fragment),

@@ -129,6 +129,12 @@ impl<A: Asks, C: ConsoleSource> App<A, C> {
             | Endpoint::Link
             | Endpoint::Provider
             | Endpoint::ProviderBack
+            | Endpoint::PasskeyLoginAsk
+            | Endpoint::PasskeyLogin
+            | Endpoint::PasskeyScript
+            | Endpoint::Passkeys
+            | Endpoint::PasskeyAdd
+            | Endpoint::PasskeyAsk
             | Endpoint::Logout
             | Endpoint::Pipeline
             | Endpoint::Fragment

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use identity::passkey::PasskeyInfo;
 use identity::{Action, LOGIN_LINK_SECONDS, Person, Role, matrix};
-use pipeline::desk::now;
+use pipeline::desk::{now, rfc3339};
 use pipeline::setup::{self, NewAccount};
 use pipeline::{Office, PipelineError};
 use serde::Serialize;
@@ -57,6 +58,11 @@ enum What {
         /// Login name.
         name: String,
     },
+    /// Passkeys of people; they are added in the console, by the person's name at the top.
+    Passkey {
+        #[command(subcommand)]
+        what: PasskeyWhat,
+    },
     /// Admin: bind a person to a subject of the identity provider that stayward.toml names; roles are then those of the groups there.
     Bind {
         /// Login name.
@@ -86,6 +92,23 @@ enum What {
         /// The file that `demo` or `init --credentials` wrote.
         #[arg(long)]
         credentials: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum PasskeyWhat {
+    /// List passkeys, of one person or of all.
+    Ls {
+        /// Login name.
+        name: Option<String>,
+    },
+    /// Remove one of your own, or, as an admin, anybody's; the person's sessions end.
+    Rm {
+        /// Login name.
+        name: String,
+        /// The passkey's id.
+        #[arg(long)]
+        id: String,
     },
 }
 
@@ -128,16 +151,9 @@ pub(crate) async fn run(args: UserArgs, root: &Path, out: &Output) -> Ended {
         }
         What::Recovery => recovery(&office, out).await,
         What::Reset { name } => reset(&office, &name, out).await,
-        What::Bind { name, subject } => {
-            office.authorised(Action::ManagePeople).await?;
-            let oidc = office.project.policy.identity.oidc.as_ref();
-            let issuer =
-                oidc.ok_or_else(|| wrong("stayward.toml names no identity provider", "add `[identity.oidc]`"))?.issuer.as_str();
-            office.identity.bind_to_provider(&name, issuer, &subject, now()).await?;
-            let value = serde_json::json!({ "name": name, "issuer": issuer, "subject": subject });
-            out.result(&value, || format!("{name} logs in with `stayward login --oidc` as {subject}"));
-            Ok(0)
-        }
+        What::Passkey { what: PasskeyWhat::Ls { name } } => passkeys(&office, name.as_deref(), out).await,
+        What::Passkey { what: PasskeyWhat::Rm { name, id } } => remove_passkey(&office, &name, &id, out).await,
+        What::Bind { name, subject } => bind(&office, &name, &subject, out).await,
         What::Unlock { name } => {
             office.authorised(Action::ManagePeople).await?;
             office.identity.unlock(&name, now()).await?;
@@ -202,6 +218,7 @@ struct Listed {
     active: bool,
     recovery_codes_left: i64,
     by_provider: bool,
+    passkeys: i64,
 }
 
 async fn list(office: &Office, out: &Output) -> Ended {
@@ -213,17 +230,60 @@ async fn list(office: &Office, out: &Output) -> Ended {
         active: person.disabled_at.is_none(),
         recovery_codes_left: person.recovery_codes_left,
         by_provider: person.by_provider,
+        passkeys: person.passkeys,
     };
     let people: Vec<Listed> = office.identity.people().await?.into_iter().map(listed).collect();
     out.result(&people, || {
         let row = |one: &Listed| {
             let state = if one.active { "active" } else { "switched off" };
-            let enters =
-                if one.by_provider { "provider".to_owned() } else { format!("code, {} recovery codes", one.recovery_codes_left) };
+            let enters = if one.by_provider { "provider" } else { "code" };
+            let enters = format!("{enters}, {} passkeys, {} recovery codes", one.passkeys, one.recovery_codes_left);
             vec![one.name.clone(), one.display_name.clone(), one.team.clone(), one.roles.join(" "), enters, state.to_owned()]
         };
         table(&["name", "person", "team", "roles", "second factor", "state"], &people.iter().map(row).collect::<Vec<_>>())
     });
+    Ok(0)
+}
+
+async fn passkeys(office: &Office, name: Option<&str>, out: &Output) -> Ended {
+    let held = office.identity.passkeys(name).await?;
+    let value = |one: &PasskeyInfo| {
+        let used = one.last_used_at.map(rfc3339);
+        serde_json::json!({ "person": one.person, "id": one.id, "label": one.label, "synced": one.backed_up,
+            "created": rfc3339(one.created_at), "last_used": used })
+    };
+    out.result(&held.iter().map(value).collect::<Vec<_>>(), || {
+        let row = |one: &PasskeyInfo| {
+            let used = one.last_used_at.map_or_else(|| "never".to_owned(), rfc3339);
+            vec![one.person.clone(), one.label.clone(), one.id.clone(), rfc3339(one.created_at), used]
+        };
+        table(&["person", "label", "id", "added", "last used"], &held.iter().map(row).collect::<Vec<_>>())
+    });
+    Ok(0)
+}
+
+async fn remove_passkey(office: &Office, name: &str, id: &str, out: &Output) -> Ended {
+    let session = office.session().await?;
+    if session.person == name {
+        session.fresh(now())?;
+    } else {
+        office.authorised(Action::ManagePeople).await?;
+    }
+    office.identity.remove_passkey(name, id, now()).await?;
+    out.result(&serde_json::json!({ "name": name, "removed": id }), || {
+        format!("the passkey is removed, and {name}'s sessions have ended")
+    });
+    Ok(0)
+}
+
+async fn bind(office: &Office, name: &str, subject: &str, out: &Output) -> Ended {
+    office.authorised(Action::ManagePeople).await?;
+    let oidc = office.project.policy.identity.oidc.as_ref();
+    let none = || wrong("stayward.toml names no identity provider", "add `[identity.oidc]`");
+    let issuer = oidc.ok_or_else(none)?.issuer.as_str();
+    office.identity.bind_to_provider(name, issuer, subject, now()).await?;
+    let value = serde_json::json!({ "name": name, "issuer": issuer, "subject": subject });
+    out.result(&value, || format!("{name} logs in with `stayward login --oidc` as {subject}"));
     Ok(0)
 }
 

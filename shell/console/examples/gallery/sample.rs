@@ -8,6 +8,7 @@ use console::view::evidence::{CheckpointView, EvidenceView, Integrity, LinkKind,
 use console::view::model::{
     Better, Curve, EvidenceRef, MetricColumn, MetricOf, MetricRow, MetricTable, ModelDetail, ModelView, SegmentView, TrainedOn,
 };
+use console::view::passkeys::{PasskeyView, PasskeysView};
 use console::view::pipeline::{GateView, OpenClause, PipelineView, Place, RowCounts, RunBrief, RunView, StepView};
 use console::view::{Chrome, Fact, FindingView, MeanSd, State};
 
@@ -31,6 +32,8 @@ pub(crate) fn pages() -> Vec<(&'static str, String)> {
         ("evidence-missing", console::evidence(&none)),
         ("controls", console::controls(&controls())),
         ("controls-empty", console::controls(&ControlsView { chrome: chrome(), ..ControlsView::default() })),
+        ("passkeys", console::passkeys(&passkeys())),
+        ("passkeys-empty", console::passkeys(&PasskeysView { chrome: chrome(), ..PasskeysView::default() })),
         ("refused", console::refused(&refused())),
         ("refused-stranger", console::refused(&RefusedView { chrome: None, ..refused() })),
     ]
@@ -57,6 +60,17 @@ pub(crate) fn chrome() -> Chrome {
         version: "0.1.0".into(),
         read_at: "2026-11-22T14:03:21Z".into(),
     }
+}
+
+pub(crate) fn passkeys() -> PasskeysView {
+    let one = PasskeyView {
+        id: "_g3Yk0".into(),
+        label: "blue key".into(),
+        synced: true,
+        created_at: "2026-11-20T09:00:00Z".into(),
+        last_used_at: "2026-11-22T09:00:00Z".into(),
+    };
+    PasskeysView { chrome: chrome(), person: "ada".into(), passkeys: vec![one] }
 }
 
 pub(crate) fn login() -> LoginView {

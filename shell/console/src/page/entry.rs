@@ -33,6 +33,13 @@ pub fn login(view: &LoginView) -> String {
                 button type="submit" class="wide" { "Sign in" }
             }
         }
+        @if view.by == LoginBy::Password {
+            div id="passkey-enter" data-ask=(path::PASSKEY_LOGIN_ASK) data-send=(path::PASSKEY_LOGIN) hidden {
+                button type="button" class="wide" { "Sign in with a passkey" }
+                p role="alert" {}
+            }
+            script src=(path::PASSKEY_SCRIPT) defer {}
+        }
         @if view.provider && view.by == LoginBy::Password {
             p { a href=(path::PROVIDER) { "Sign in with your organisation's account" } }
         }

@@ -10,6 +10,7 @@ use console::view::controls::ControlsView;
 use console::view::entry::{RefusedKind, RefusedView};
 use console::view::evidence::EvidenceView;
 use console::view::model::ModelView;
+use console::view::passkeys::PasskeysView;
 use console::view::pipeline::{PipelineView, RunView};
 use identity::Right;
 use identity::oidc::LoginRequest;
@@ -150,6 +151,26 @@ impl ConsoleSource for Fake {
             Back::Code { code, .. } if code == CODE => self.enter("ada"),
             Back::Code { .. } | Back::Error(_) => Entry::Refused,
         }
+    }
+
+    async fn passkey_challenge(&self) -> Option<serde_json::Value> {
+        Some(serde_json::json!({ "challenge": "AAAA" }))
+    }
+
+    async fn passkey_login(&self, answer: serde_json::Value) -> Entry {
+        if answer["id"] == CODE { self.enter("ada") } else { Entry::Refused }
+    }
+
+    async fn passkey_options(&self, _: &str) -> Result<serde_json::Value, String> {
+        Ok(serde_json::json!({ "challenge": "BBBB" }))
+    }
+
+    async fn passkey_add(&self, _: &str, answer: serde_json::Value) -> Result<(), String> {
+        if answer["label"] == "good" { Ok(()) } else { Err("not this one".to_owned()) }
+    }
+
+    async fn passkeys(&self, who: &Signed) -> Seen<PasskeysView> {
+        Ok(PasskeysView { person: who.person.clone(), ..PasskeysView::default() })
     }
 
     async fn session(&self, cookie: &str) -> Option<Signed> {

@@ -64,6 +64,12 @@ pub(crate) fn look<A: Asks, C>(app: &App<A, C>, asked: &Asked<'_>) -> Result<Ans
         | Endpoint::Link
         | Endpoint::Provider
         | Endpoint::ProviderBack
+        | Endpoint::PasskeyLoginAsk
+        | Endpoint::PasskeyLogin
+        | Endpoint::PasskeyScript
+        | Endpoint::Passkeys
+        | Endpoint::PasskeyAdd
+        | Endpoint::PasskeyAsk
         | Endpoint::Logout
         | Endpoint::Pipeline
         | Endpoint::Fragment

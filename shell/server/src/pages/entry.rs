@@ -131,7 +131,7 @@ async fn posted<A, C>(app: &App<A, C>, asked: &Asked<'_>, body: Pending) -> Resu
 }
 
 /// Where the browser says that another site sent the form, it is refused before it is read.
-fn check_site(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(super) fn check_site(headers: &HeaderMap) -> Result<(), Refusal> {
     match headers.get(FETCH_SITE) {
         Some(site) if site.as_bytes() != b"same-origin" && site.as_bytes() != b"none" => {
             Err(Refusal::bad("a form that another site sent"))

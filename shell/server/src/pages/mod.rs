@@ -2,6 +2,7 @@
 
 mod cookie;
 mod entry;
+mod passkey;
 mod provider;
 pub(crate) mod source;
 
@@ -50,6 +51,19 @@ pub(crate) async fn route<A: Asks, C: ConsoleSource>(
         Endpoint::Link => return entry::link(app, asked).await,
         Endpoint::Provider => return provider::begin(app, asked).await,
         Endpoint::ProviderBack => return provider::back(app, asked).await,
+        Endpoint::PasskeyLoginAsk => return passkey::ask_login(app, asked, body).await,
+        Endpoint::PasskeyLogin => return passkey::login(app, asked, body).await,
+        Endpoint::PasskeyScript => {
+            return Ok(settled(answer::with_body(StatusCode::OK, JAVASCRIPT, console::PASSKEY_SCRIPT)));
+        }
+        Endpoint::PasskeyAdd => return passkey::add(app, asked, body).await,
+        Endpoint::PasskeyAsk => return passkey::ask_new(app, asked, body).await,
+        Endpoint::Passkeys => {
+            return match passkey::page(app, asked).await? {
+                Some(page) => Ok(page),
+                None => to_login(asked),
+            };
+        }
         Endpoint::Logout => return entry::logout(app, asked, body).await,
         Endpoint::Churn
         | Endpoint::Predictions
@@ -118,6 +132,12 @@ async fn inside<A: Asks, C: ConsoleSource>(app: &App<A, C>, asked: &Asked<'_>, v
         | Endpoint::Link
         | Endpoint::Provider
         | Endpoint::ProviderBack
+        | Endpoint::PasskeyLoginAsk
+        | Endpoint::PasskeyLogin
+        | Endpoint::PasskeyScript
+        | Endpoint::Passkeys
+        | Endpoint::PasskeyAdd
+        | Endpoint::PasskeyAsk
         | Endpoint::Logout => return Err(Refusal::nowhere()),
     };
     Ok(page)
@@ -195,6 +215,7 @@ fn to_login(asked: &Asked<'_>) -> Result<Answer, Refusal> {
         Endpoint::Model => path::MODEL,
         Endpoint::Evidence => path::EVIDENCE,
         Endpoint::Controls => path::CONTROLS,
+        Endpoint::Passkeys => path::PASSKEYS,
         Endpoint::Pipeline => path::PIPELINE,
         Endpoint::Churn
         | Endpoint::Predictions
@@ -215,6 +236,11 @@ fn to_login(asked: &Asked<'_>) -> Result<Answer, Refusal> {
         | Endpoint::Link
         | Endpoint::Provider
         | Endpoint::ProviderBack
+        | Endpoint::PasskeyLoginAsk
+        | Endpoint::PasskeyLogin
+        | Endpoint::PasskeyScript
+        | Endpoint::PasskeyAdd
+        | Endpoint::PasskeyAsk
         | Endpoint::Logout
         | Endpoint::Fragment => return Err(Refusal::new(StatusCode::UNAUTHORIZED, "no session")),
     };
@@ -227,7 +253,9 @@ fn to_login(asked: &Asked<'_>) -> Result<Answer, Refusal> {
 fn next_page(wished: Option<&str>) -> String {
     let wished = wished.unwrap_or_default();
     let (page, query) = wished.split_once('?').unwrap_or((wished, ""));
-    let Some(page) = [path::RUN, path::MODEL, path::EVIDENCE, path::CONTROLS].into_iter().find(|known| *known == page) else {
+    let Some(page) =
+        [path::RUN, path::MODEL, path::EVIDENCE, path::CONTROLS, path::PASSKEYS].into_iter().find(|known| *known == page)
+    else {
         return path::PIPELINE.to_owned();
     };
     let id = query.strip_prefix("id=").and_then(|id| form::decode(id, Plus::Blank)).filter(|id| id.len() <= ID_BYTES_MAX);

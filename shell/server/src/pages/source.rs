@@ -6,8 +6,10 @@ use console::view::controls::ControlsView;
 use console::view::entry::RefusedView;
 use console::view::evidence::EvidenceView;
 use console::view::model::ModelView;
+use console::view::passkeys::PasskeysView;
 use console::view::pipeline::{PipelineView, RunView};
 use identity::oidc::LoginRequest;
+use serde_json::Value;
 
 /// A person with a live session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +80,16 @@ pub trait ConsoleSource: Send + Sync + 'static {
     fn provider_url(&self, request: LoginRequest) -> impl Future<Output = Option<String>> + Send;
     /// A login by what the provider sent back. The state was compared before.
     fn provider_login(&self, request: LoginRequest, back: Back) -> impl Future<Output = Entry> + Send;
+    /// A challenge for a login by passkey, as the script takes it; none where the console's address is no domain.
+    fn passkey_challenge(&self) -> impl Future<Output = Option<Value>> + Send;
+    /// A login by what the script sent.
+    fn passkey_login(&self, answer: Value) -> impl Future<Output = Entry> + Send;
+    /// A challenge for a new passkey of a session, or why there is none, for the person to read.
+    fn passkey_options(&self, cookie: &str) -> impl Future<Output = Result<Value, String>> + Send;
+    /// Adds the passkey that the script made, or says why not.
+    fn passkey_add(&self, cookie: &str, answer: Value) -> impl Future<Output = Result<(), String>> + Send;
+    /// The Passkeys page.
+    fn passkeys(&self, who: &Signed) -> impl Future<Output = Seen<PasskeysView>> + Send;
     /// Who this cookie stands for.
     fn session(&self, cookie: &str) -> impl Future<Output = Option<Signed>> + Send;
     /// Ends the session.

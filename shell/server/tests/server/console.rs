@@ -145,6 +145,47 @@ async fn a_login_by_the_provider_ends_in_the_browser_that_began_it() {
     assert_eq!(server.get("/console", &[("cookie", &session)]).await.status, 200);
 }
 
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+#[tokio::test]
+async fn a_passkey_is_asked_for_and_added_by_our_own_pages_only() {
+    let server = start(Limits::default()).await;
+    let form = server.get("/console/login", &[]).await;
+    assert!(form.text().contains("passkey-enter") && form.text().contains("/console/passkey.js"));
+    assert_eq!(server.get("/console/passkey.js", &[]).await.text(), ::console::PASSKEY_SCRIPT);
+    let (double, csrf) = (cookie(&form, "__Host-stayward-csrf"), field(&form.text(), "csrf"));
+    let with = [JSON, ("cookie", double.as_str())];
+    let body = |answer: &str| format!("{{\"csrf\":\"{csrf}\",\"answer\":{{\"id\":\"{answer}\"}}}}");
+    let asked = server.post("/console/login/passkey/ask", &with, format!("{{\"csrf\":\"{csrf}\"}}")).await;
+    assert_eq!((asked.status.as_u16(), asked.json()["challenge"].as_str()), (200, Some("AAAA")));
+    for (headers, sent) in [
+        (vec![JSON], body(CODE)),
+        (vec![FORM, with[1]], body(CODE)),
+        (vec![JSON, with[1], ("sec-fetch-site", "cross-site")], body(CODE)),
+        (vec![JSON, with[1]], body(CODE).replace(&csrf, "aa.bb")),
+        (vec![JSON, with[1]], "[]".to_owned()),
+        (vec![JSON, with[1]], body(&"x".repeat(40_000))),
+    ] {
+        let got = server.post("/console/login/passkey", &headers, sent.clone()).await;
+        assert!(got.status.is_client_error() && got.headers.get("set-cookie").is_none(), "{headers:?}");
+    }
+    let wrong = server.post("/console/login/passkey", &with, body("x")).await;
+    assert!(wrong.status == 403 && wrong.json()["error"].as_str().unwrap().starts_with("refused, ref "));
+    let got = server.post("/console/login/passkey", &with, body(CODE)).await;
+    assert_eq!((got.status.as_u16(), got.json()["next"].as_str()), (200, Some("/console")));
+    let session = cookie(&got, "__Host-stayward");
+
+    let mine = [JSON, ("cookie", session.as_str())];
+    let page = server.get("/console/passkeys", &mine).await;
+    let csrf = field(&page.text(), "csrf");
+    let add = |label: &str, csrf: &str| format!("{{\"csrf\":\"{csrf}\",\"answer\":{{\"label\":\"{label}\"}}}}");
+    assert_eq!(server.post("/console/passkeys/ask", &mine, format!("{{\"csrf\":\"{csrf}\"}}")).await.json()["challenge"], "BBBB");
+    assert_eq!(server.post("/console/passkeys", &mine, add("good", &csrf)).await.status, 200);
+    assert_eq!(server.post("/console/passkeys", &mine, add("bad", &csrf)).await.json()["error"], "not this one");
+    assert_eq!(server.post("/console/passkeys", &mine, add("good", "00")).await.status, 400);
+    assert_eq!(server.post("/console/passkeys", &[JSON], add("good", &csrf)).await.status, 401);
+}
+
 #[tokio::test]
 async fn a_link_asks_for_the_code_and_opens_once_it_is_right() {
     let server = start(Limits::default()).await;
@@ -195,6 +236,6 @@ async fn no_route_lets_a_stranger_in() {
         writeln!(table, "{:4} {path:46} {open_to:12} {status} {to}", verb.as_str()).unwrap();
     }
     let table: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
-    assert_eq!(ROUTES.iter().filter(|route| route.verb == Verb::Post).count(), 6);
+    assert_eq!(ROUTES.iter().filter(|route| route.verb == Verb::Post).count(), 10);
     assert_eq!(table, include_str!("unauthorised.golden"), "if this is meant, put into tests/unauthorised.golden:\n{table}");
 }
