@@ -46,17 +46,24 @@ pub fn load(path: &Path) -> Result<Loaded, PipelineError> {
 
 /// The same, from memory. `name` is for messages.
 pub fn load_bytes(bytes: Vec<u8>, name: &str) -> Result<Loaded, PipelineError> {
-    let unreadable =
-        |why: String| PipelineError::wrong(format!("`{name}` cannot be read: {why}"), "give a CSV (plain or gz) or Parquet file");
     if bytes.starts_with(b"PAR1") {
         let batches = store::parquet_in::read_parquet(bytes.clone(), &store::parquet_in::ParquetLimits::USER)
-            .map_err(|error| unreadable(error.to_string()))?;
+            .map_err(|error| unreadable(name, &error.to_string()))?;
         return Ok(Loaded { bytes, batches, broken: Vec::new(), broken_count: 0, decimal: Decimal::Point, lines: Vec::new() });
     }
-    let table = tabular::csv::read(&bytes, &Options::default()).map_err(|error| unreadable(error.to_string()))?;
+    load_csv(bytes, name, &Options::default())
+}
+
+/// CSV of a form that is known, as far as `options` say it.
+pub(crate) fn load_csv(bytes: Vec<u8>, name: &str, options: &Options) -> Result<Loaded, PipelineError> {
+    let table = tabular::csv::read(&bytes, options).map_err(|error| unreadable(name, &error.to_string()))?;
     let broken = table.errors.iter().take(20).map(ToString::to_string).collect();
     let (broken_count, decimal, batches, lines) = (table.errors_count, table.dialect.decimal, table.batches, table.lines);
     Ok(Loaded { bytes, batches, broken, broken_count, decimal, lines })
+}
+
+fn unreadable(name: &str, why: &str) -> PipelineError {
+    PipelineError::wrong(format!("`{name}` cannot be read: {why}"), "give a CSV (plain or gz) or Parquet file")
 }
 
 /// Types a file's records by a contract.

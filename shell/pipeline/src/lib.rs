@@ -17,6 +17,7 @@ pub mod evidence;
 pub mod feed;
 mod gather;
 pub mod houses;
+pub mod internal;
 pub mod keys;
 pub mod office;
 pub mod people;

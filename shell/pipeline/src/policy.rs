@@ -5,6 +5,7 @@ use learn::TrainSpec;
 use serde::{Deserialize, Serialize};
 use tabular::contract::Outsider;
 
+use crate::internal::SourcePolicy;
 use crate::people::IdentityPolicy;
 use crate::settings::Base;
 
@@ -65,24 +66,6 @@ pub struct Policy {
 pub struct ProjectPolicy {
     /// Its name; also the public name of the model.
     pub name: String,
-}
-
-/// Internal data.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SourcePolicy {
-    /// The file with the customers: CSV (plain or gz) or Parquet; relative to the project, or absolute.
-    pub data: String,
-    /// A separate file with the labels (columns of the contract's id, time and label); empty where they stand in `data`.
-    #[serde(default)]
-    pub labels: String,
-    /// Connectors that may bring internal data.
-    #[serde(default = "connectors")]
-    pub connectors: Vec<String>,
-}
-
-fn connectors() -> Vec<String> {
-    vec!["file".to_owned()]
 }
 
 /// A third-party feed of market prices, joined to customers by a column.
@@ -413,6 +396,8 @@ impl Policy {
         if let Some(feed) = policy.feeds.iter().find(nameless) {
             return Err(format!("feed `{}` has no `feature`; name the column that its lowest price becomes", feed.name));
         }
+        let rows = policy.feeds.iter().any(|feed| feed.kind == FeedKind::Rows);
+        policy.source.check(rows || policy.labels.events.is_some())?;
         Ok(policy)
     }
 

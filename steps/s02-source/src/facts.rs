@@ -3,6 +3,8 @@
 use gate::Digest;
 use serde::{Deserialize, Serialize};
 
+use crate::database::DatabaseFacts;
+
 /// Who writes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Writer {
@@ -37,6 +39,9 @@ pub struct Facts {
     pub contents_present: Vec<Digest>,
     /// What the check of the table's own log found wrong: any operation but appending.
     pub log_violations: Vec<String>,
+    /// What the catalogue says of the role that read a database; absent where rows came another way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseFacts>,
 }
 
 impl Facts {
@@ -57,6 +62,7 @@ impl Facts {
             columns_allowed: vec!["customer_id".into(), "tenure".into()],
             contents_present: Vec::new(),
             log_violations: Vec::new(),
+            database: None,
         }
     }
 
@@ -68,6 +74,7 @@ impl Facts {
             columns_allowed: Vec::new(),
             contents_present: vec![append().content],
             log_violations: vec!["commit 3: remove".into()],
+            database: Some(DatabaseFacts { complete: false, ..DatabaseFacts::ordinary() }),
             now: i64::MIN,
             ..Self::ordinary()
         }
@@ -85,4 +92,10 @@ pub(crate) fn append() -> artifact::Append {
         origin: artifact::Origin::Internal { connector: "file".into() },
         writer: "source-writer".into(),
     }
+}
+
+/// The same rows, read from a database.
+#[cfg(test)]
+pub(crate) fn exported() -> artifact::Append {
+    artifact::Append { origin: artifact::Origin::Internal { connector: crate::database::POSTGRES.into() }, ..append() }
 }

@@ -2,8 +2,9 @@
 //!
 //! Third-party rows come only with the proof that they came through s01; internal rows only through the connector and with the
 //! columns that the contract names. The writer is a pipeline component with exactly that right, acting in a session that a person
-//! opened with a second factor.
+//! opened with a second factor. Where rows come from a database, its catalogue proves that the role which read them may do no more.
 
+pub mod database;
 mod facts;
 mod gates;
 
@@ -18,6 +19,7 @@ pub static GATES: &[&dyn Gate<Source, Facts>] = &[
     &gates::second_factor::SecondFactor,
     &gates::content_cleared::ContentCleared,
     &gates::internal_columns::InternalColumns,
+    &gates::database_role::DatabaseRole,
     &gates::append_only::AppendOnly,
 ];
 
@@ -28,7 +30,8 @@ mod tests {
     #[test]
     fn the_gatehouse_opens_and_its_gates_behave() {
         assert!(gate::Gatehouse::open(GATES).is_ok());
-        let complaints = gate::manners::complaints(GATES, &[facts::append], &[Facts::ordinary(), Facts::hostile()]);
+        let complaints =
+            gate::manners::complaints(GATES, &[facts::append, facts::exported], &[Facts::ordinary(), Facts::hostile()]);
         assert_eq!(complaints, Vec::<String>::new());
     }
 }

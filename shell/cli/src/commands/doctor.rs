@@ -6,10 +6,12 @@ use std::process::Command;
 
 use clap::Args;
 use pipeline::desk::{CHECKPOINT_KEY, STATEMENT_KEY, now, published, rfc3339};
+use pipeline::internal::Connector;
 use pipeline::{Office, PipelineError, Project};
 use serde::Serialize;
 
 use super::Ended;
+use super::database::Checked;
 use crate::output::{Output, many, table, wrapped};
 
 /// Free space below which runs may fail: a model, a table's version and their evidence.
@@ -218,11 +220,24 @@ async fn office(root: &Path) -> Vec<Check> {
             }
         });
     }
+    if office.project.policy.source.connector == Connector::Postgres {
+        checks.push(database(&office).await);
+    }
     checks.push(match office.session().await {
         Ok(session) => fine("session", format!("{} until {}", session.person, rfc3339(session.expires))),
         Err(error) => fine("session", format!("{error}; commands that need one say so")),
     });
     checks
+}
+
+/// The role that reads the customers must not be able to do more.
+async fn database(office: &Office) -> Check {
+    const CHECK: &str = "database role";
+    match Checked::of(office).await {
+        Err(error) => failed(CHECK, &error),
+        Ok(checked) if checked.ok => fine(CHECK, checked.sum()),
+        Ok(checked) => bad(CHECK, checked.sum(), "see what is wrong with `stayward source check`"),
+    }
 }
 
 #[cfg(test)]

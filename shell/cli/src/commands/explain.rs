@@ -37,6 +37,7 @@ pub(crate) async fn run(args: ExplainArgs, root: &Path, out: &Output) -> Ended {
     let (name, ensemble) = model::loaded(&office.project, args.model.as_deref())?;
     match args.customer {
         Some(customer) => {
+            let customer = pipeline::internal::known_as(&office.project, &office.vault, &customer)?;
             let what = explain_customer(&office.project, &office.control, &ensemble, &customer).await?;
             let explained = Explained { model: name, what };
             out.result(&explained, || format!("model {}\n{}", explained.model, spell_customer(&explained.what)));

@@ -196,7 +196,7 @@ fn show(versions: &[Version]) -> String {
 async fn recount(root: &Path, out: &Output) -> Ended {
     let office = Office::open(root).await?;
     office.authorised(Action::ReadSource).await?;
-    let found = recount_labels(&office.project)?;
+    let found = recount_labels(&office).await?;
     out.result(&found, || {
         let counts: Vec<Vec<String>> =
             found.counts.iter().map(|(name, count)| vec![name.replace('_', " "), count.to_string()]).collect();
@@ -213,7 +213,7 @@ async fn review(number: usize, root: &Path, out: &Output) -> Ended {
     let office = Office::open(root).await?;
     office.authorised(Action::ReadSource).await?;
     out.say("training models on parts of the labels, to look at the others");
-    let review = review_labels(&office.project, &office.control, number).await?;
+    let review = review_labels(&office, number).await?;
     out.result(&review, || {
         let row = |one: &Suspect| {
             let label = if one.churned { "churned" } else { "stayed" };

@@ -5,6 +5,7 @@ pub(crate) mod api;
 pub(crate) mod attack;
 pub(crate) mod completions;
 pub(crate) mod controls;
+pub(crate) mod database;
 pub(crate) mod demo;
 pub(crate) mod deploy;
 pub(crate) mod doctor;

@@ -8,7 +8,7 @@ use pipeline::Desk;
 use pipeline::office::allow;
 use pipeline::view::{self, Blame, RowChange, SourceDiff, TableVersion};
 
-use super::Ended;
+use super::{Ended, database};
 use crate::output::{Output, many, table};
 
 /// Rows that `diff` shows.
@@ -42,6 +42,8 @@ enum What {
         #[arg(short, long, default_value_t = SHOWN)]
         number: usize,
     },
+    /// Ask the database which rights the role that reads the customers has; each that is too much fails the check.
+    Check(database::CheckArgs),
     /// Say which delivery, person and label decision brought a customer's row.
     Blame {
         /// The customer's id.
@@ -50,11 +52,15 @@ enum What {
 }
 
 pub(crate) async fn run(args: SourceArgs, root: &Path, out: &Output) -> Ended {
+    if let What::Check(check) = &args.what {
+        return database::check(check, root, out).await;
+    }
     let desk = Desk::open(root).await?;
     // Rows and people are for those who may read the data source.
     let session = desk.session().await?;
     allow(&desk.identity, &session, Action::ReadSource).await?;
     match args.what {
+        What::Check(_) => {}
         What::Log { table: only } => {
             let versions = view::source_log(&desk, only.as_deref())?;
             out.result(&versions, || log_table(&versions));
@@ -64,6 +70,7 @@ pub(crate) async fn run(args: SourceArgs, root: &Path, out: &Output) -> Ended {
             out.result(&found, || spell(&found));
         }
         What::Blame { customer } => {
+            let customer = pipeline::internal::known_as(&desk.project, &desk.vault, &customer)?;
             let found = view::source_blame(&desk, &customer).await?;
             out.result(&found, || blamed(&found));
         }

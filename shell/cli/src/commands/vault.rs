@@ -1,6 +1,6 @@
 //! `stayward vault`: what secrets there are and how old they are (never their values), and rotation of the signing keys.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use identity::Action;
@@ -8,7 +8,7 @@ use pipeline::Office;
 use pipeline::desk::{CHECKPOINT_KEY, STATEMENT_KEY, now};
 use serde::Serialize;
 
-use super::Ended;
+use super::{Ended, wrong};
 use crate::output::{Output, table};
 
 const DAY_SECONDS: u64 = 86_400;
@@ -21,6 +21,15 @@ pub(crate) struct VaultArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// Put a password that stayward.toml names into the vault, or a new version of it; it is read from a file or from standard input,
+    /// never from the command line.
+    Put {
+        /// The secret's name, as stayward.toml has it.
+        name: String,
+        /// The file; `-` is standard input. One line end at its end does not count.
+        #[arg(long)]
+        file: PathBuf,
+    },
     /// List secrets by name, with version and age.
     Ls,
     /// Give a signing key a successor: `evidence-p256` (statements and models) or `checkpoint-ed25519` (the log's head). What was
@@ -33,6 +42,7 @@ enum What {
 
 pub(crate) async fn run(args: VaultArgs, root: &Path, out: &Output) -> Ended {
     match args.what {
+        What::Put { name, file } => put(&name, &file, root, out).await,
         What::Ls => list(root, out).await,
         What::Rotate { name } => rotate(&name, root, out).await,
     }
@@ -68,6 +78,19 @@ async fn list(root: &Path, out: &Output) -> Ended {
         };
         table(&["secret", "version", "age in days", "rotate after"], &secrets.iter().map(row).collect::<Vec<_>>())
     });
+    Ok(0)
+}
+
+async fn put(name: &str, file: &Path, root: &Path, out: &Output) -> Ended {
+    let office = Office::open(root).await?;
+    office.authorised(Action::RotateSecrets).await?;
+    let unreadable = |error: std::io::Error| wrong(format!("`{}`: {error}", file.display()), "check the path");
+    if file == Path::new("-") {
+        pipeline::internal::put_password(&office, name, &mut std::io::stdin().lock())?;
+    } else {
+        pipeline::internal::put_password(&office, name, &mut std::fs::File::open(file).map_err(unreadable)?)?;
+    }
+    out.say(&format!("`{name}` is in the vault"));
     Ok(0)
 }
 

@@ -49,6 +49,7 @@ impl Run<'_> {
             columns_allowed: columns,
             contents_present,
             log_violations,
+            database: None,
         })
     }
 

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use store::control::{Control, LabelVersion, NewApproval, NewLabelVersion};
 use tabular::TypedTable;
 use tabular::contract::{ColumnRule, Kind, Missing, Role};
+use vault::Vault;
+use warehouse::Pseudonyms;
 
 use super::state::{LabelsState, Pointer, Settled};
 use super::{Rows, Run, load};
@@ -19,8 +21,9 @@ use crate::evidence::deed::{Deed, DeedKind};
 use crate::evidence::{Artefact, Links, proof};
 use crate::gather::s03::qa::Known;
 use crate::gather::s03::recount;
+use crate::internal::{self, Connector};
 use crate::office::allow;
-use crate::{PipelineError, Project, crash, data};
+use crate::{Office, PipelineError, Project, crash, data};
 
 /// First line of a label set's bytes.
 const HEADER: &str = "customer,moment,churned\n";
@@ -102,10 +105,40 @@ fn rows_of(table: &TypedTable, labeller: &str) -> LabelRows {
     out
 }
 
-/// Reads the project's labels: from their own file, or from the customers' file.
-fn read_labels(project: &Project) -> Result<LabelRows, PipelineError> {
+/// Labels as they came: from their own file, from the customers' file, or beside the customers in the last export of a database.
+struct Came {
+    loaded: data::Loaded,
+    /// Renames customers of an own file as the export did.
+    pseudonyms: Option<Pseudonyms>,
+}
+
+async fn came(project: &Project, vault: &Vault, control: &Control) -> Result<Came, PipelineError> {
+    let policy = &project.policy.source;
+    let separate = !policy.labels.is_empty();
+    let pseudonyms = if separate { internal::pseudonyms(project, vault)? } else { None };
+    let loaded = match (separate, policy.connector) {
+        (true, _) => load(&project.resolve(&policy.labels))?,
+        (false, Connector::File) => load(&project.resolve(&policy.data))?,
+        (false, Connector::Postgres) => {
+            // Labels and customers are of one snapshot: the one that s02 let in.
+            let content = settled(control).await?.content;
+            internal::exported(store::objects::Objects::open(&project.path("objects"))?.get(&content)?)?
+        }
+    };
+    Ok(Came { loaded, pseudonyms })
+}
+
+/// The data source as it was settled last.
+async fn settled(control: &Control) -> Result<Settled, PipelineError> {
+    let pointer = control.pointer(Settled::NAME).await.map_err(PipelineError::internal)?;
+    let missing = || PipelineError::wrong("there is no data source yet", "make it with `stayward run --to data-source`");
+    serde_json::from_value(pointer.ok_or_else(missing)?.value).map_err(PipelineError::internal)
+}
+
+/// Reads the project's labels.
+fn read_labels(project: &Project, came: &Came) -> Result<LabelRows, PipelineError> {
     let separate = !project.policy.source.labels.is_empty();
-    let path = project.resolve(if separate { &project.policy.source.labels } else { &project.policy.source.data });
+    let loaded = &came.loaded;
     let mut contract = project.contract.clone();
     if contract.of_role(Role::Label).is_none() {
         return Err(PipelineError::wrong(
@@ -116,10 +149,9 @@ fn read_labels(project: &Project) -> Result<LabelRows, PipelineError> {
     if separate {
         contract.columns.retain(|rule| matches!(rule.role, Role::Id | Role::Time | Role::Label));
     }
-    let loaded = load(&path)?;
     let labeller = project.policy.labels.labeller.as_str();
     if separate && !labeller.is_empty() {
-        contract.columns.push(labellers(&loaded, labeller)?);
+        contract.columns.push(labellers(loaded, labeller)?);
     }
     let mut typed = data::typed(&contract, &loaded.batches)?;
     if let Some(id) = contract.of_role(Role::Id).filter(|_| !separate) {
@@ -127,6 +159,9 @@ fn read_labels(project: &Project) -> Result<LabelRows, PipelineError> {
         typed.mark_ids_twice(&id.name);
     }
     data::fill_ids(&mut typed);
+    if let Some(pseudonyms) = &came.pseudonyms {
+        typed.ids.iter_mut().for_each(|id| *id = pseudonyms.of(id));
+    }
     let rows = typed.clean_rows();
     Ok(rows_of(&typed.take(&rows), if separate { labeller } else { "" }))
 }
@@ -154,7 +189,7 @@ pub async fn propose_labels(desk: &Desk, session: &Session) -> Result<Digest, Pi
     // In a one-person project who brings the data may also propose; the policy says so in the open.
     let action = if desk.project.policy.labels.author_may_approve { Action::BringData } else { Action::ProposeLabels };
     allow(&desk.identity, session, action).await?;
-    let rows = read_labels(&desk.project)?;
+    let rows = read_labels(&desk.project, &came(&desk.project, &desk.vault, &desk.control).await?)?;
     propose(desk, session, &rows.to_bytes()).await
 }
 
@@ -232,11 +267,10 @@ pub struct LabelReview {
 
 /// Ranks the labels of the project's file by how strongly a model contradicts them that did not see them; changes nothing.
 /// Reads the customers of the last settled data source.
-pub async fn review_labels(project: &Project, control: &Control, most: usize) -> Result<LabelReview, PipelineError> {
-    let rows = read_labels(project)?;
-    let pointer = control.pointer(Settled::NAME).await.map_err(PipelineError::internal)?;
-    let missing = || PipelineError::wrong("there is no data source yet", "make it with `stayward run --to data-source`");
-    let source: Settled = serde_json::from_value(pointer.ok_or_else(missing)?.value).map_err(PipelineError::internal)?;
+pub async fn review_labels(office: &Office, most: usize) -> Result<LabelReview, PipelineError> {
+    let Office { project, vault, control, .. } = office;
+    let rows = read_labels(project, &came(project, vault, control).await?)?;
+    let source = settled(control).await?;
     let customers = super::read_customers(project, &source)?;
     let mut versions = control.label_versions().await.map_err(PipelineError::internal)?;
     versions.sort_by_key(|version| version.version);
@@ -278,14 +312,15 @@ pub struct LabelRecount {
 }
 
 /// Computes the labels of the project's file again from the events that its policy names; changes nothing.
-pub fn recount_labels(project: &Project) -> Result<LabelRecount, PipelineError> {
+pub async fn recount_labels(office: &Office) -> Result<LabelRecount, PipelineError> {
+    let Office { project, vault, control, .. } = office;
     let Some(policy) = &project.policy.labels.events else {
         return Err(PipelineError::wrong(
             "the policy names no events",
             "name their file, columns and rule under `[labels.events]` in stayward.toml",
         ));
     };
-    let (report, _) = recount::report(project, policy, &read_labels(project)?)?;
+    let (report, _) = recount::report(project, policy, &read_labels(project, &came(project, vault, control).await?)?)?;
     Ok(LabelRecount { counts: recount::counts(&report), mismatches: report.mismatches.iter().map(recount::in_words).collect() })
 }
 
@@ -313,7 +348,8 @@ pub async fn label_proposal(control: &Control) -> Result<Option<Proposal>, Pipel
 impl Run<'_> {
     pub(crate) async fn labels(&mut self, source: &Settled) -> Result<LabelsState, PipelineError> {
         let began = Instant::now();
-        let rows = read_labels(&self.desk.project)?;
+        let desk = self.desk;
+        let rows = read_labels(&desk.project, &came(&desk.project, &desk.vault, &desk.control).await?)?;
         let bytes = rows.to_bytes();
         let content = self.desk.objects.put(&bytes)?;
         let versions = self.label_versions().await?;

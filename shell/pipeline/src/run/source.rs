@@ -7,14 +7,17 @@ use arrow_array::RecordBatch;
 use artifact::{Append, Origin};
 use frame::{Categories, Column};
 use gate::{Digest, Receipt};
+use s02_source::Facts;
+use s02_source::database::DatabaseFacts;
 use serde_json::json;
 use store::table::{CommitInfo, Table};
 use tabular::TypedTable;
 
 use super::state::{Pointer, Settled};
-use super::{Rows, Run, load};
+use super::{Rows, Run};
 use crate::desk::Desk;
 use crate::evidence::{Artefact, Links, proof};
+use crate::internal::{self, Customers};
 use crate::policy::{FeedKind, FeedPolicy};
 use crate::{PipelineError, crash, data};
 
@@ -24,10 +27,12 @@ pub(crate) const CUSTOMERS: &str = "customers";
 impl Run<'_> {
     pub(crate) async fn source(&mut self) -> Result<Settled, PipelineError> {
         let project = &self.desk.project;
-        let path = project.resolve(&project.policy.source.data);
         self.progress.begin("s02-source", CUSTOMERS);
         let began = Instant::now();
-        let loaded = load(&path)?;
+        let (loaded, database) = match internal::customers(project, &self.desk.vault).await? {
+            Customers::Came(loaded, database) => (loaded, database),
+            Customers::Unread(facts) => return Err(self.unread(facts, began).await),
+        };
         let content = Digest::of(&loaded.bytes);
         let mut typed = data::typed(&data::customers_contract(project), &loaded.batches)?;
         if let Some(id) = project.contract.of_role(tabular::contract::Role::Id) {
@@ -45,7 +50,7 @@ impl Run<'_> {
                 self.unchanged("s02-source", CUSTOMERS, "the customers are as they were", &receipt).await?;
                 receipt
             }
-            None => self.write_customers(content, &typed.take(&clean), (came, went), began).await?,
+            None => self.write_customers((content, database), &typed.take(&clean), (came, went), began).await?,
         };
         self.settle(content, receipt).await
     }
@@ -65,7 +70,7 @@ impl Run<'_> {
 
     async fn write_customers(
         &mut self,
-        content: Digest,
+        (content, database): (Digest, Option<DatabaseFacts>),
         typed: &TypedTable,
         (came, went): (u64, u64),
         began: Instant,
@@ -78,10 +83,11 @@ impl Run<'_> {
             rows: went,
             values: data::rows_digest(&batches)?,
             columns: data::stored_columns(&self.desk.project.contract),
-            origin: Origin::Internal { connector: "file".to_owned() },
+            origin: self.internal_origin(),
             writer: "source-writer".to_owned(),
         };
         let facts = self.source_facts(CUSTOMERS, data::stored_columns(&self.desk.project.contract), None)?;
+        let facts = Facts { database, ..facts };
         let links = Links { parents: Vec::new(), artefacts: vec![Artefact::object("delivery", content)] };
         let rows = Rows { came, went, held: came - went, began: Some(began), ..Rows::default() };
         let passed = self.pass(&self.houses.source, CUSTOMERS, (append, &facts), links, rows).await?;
@@ -89,6 +95,27 @@ impl Run<'_> {
         self.append_table(&passed.cleared, &batches)?;
         crash::point("customers:appended");
         Ok(passed.cleared.receipt().clone())
+    }
+
+    fn internal_origin(&self) -> Origin {
+        Origin::Internal { connector: self.desk.project.policy.source.connector.name().to_owned() }
+    }
+
+    /// Writes down the refusal of rows that were not even read, for the role could do more than read them; answers why.
+    async fn unread(&mut self, database: DatabaseFacts, began: Instant) -> PipelineError {
+        let columns = data::stored_columns(&self.desk.project.contract);
+        let (content, values) = (Digest::of(&[]), Digest::of(&[]));
+        let (table, writer) = (CUSTOMERS.to_owned(), "source-writer".to_owned());
+        let append = Append { table, content, rows: 0, values, columns: columns.clone(), origin: self.internal_origin(), writer };
+        let facts = match self.source_facts(CUSTOMERS, columns, None) {
+            Ok(facts) => Facts { database: Some(database), ..facts },
+            Err(error) => return error,
+        };
+        let rows = Rows { began: Some(began), ..Rows::default() };
+        match self.pass(&self.houses.source, CUSTOMERS, (append, &facts), Links::default(), rows).await {
+            Ok(_) => PipelineError::Internal("rows that were not read were let in".into()),
+            Err(error) => error,
+        }
     }
 
     /// Writes down which version of which table is the data source now.

@@ -10,6 +10,7 @@ use s09_input_guard::Facts;
 use s10_predict::Served;
 use tabular::contract::{Kind, Missing};
 use tabular::{Contract, TypedTable};
+use warehouse::Pseudonyms;
 
 use crate::desk::Desk;
 use crate::run::{Pointer, Settled};
@@ -26,6 +27,7 @@ pub(super) struct Customers {
     guard: Guard,
     contract: Contract,
     key: aws_lc_rs::hmac::Key,
+    pseudonyms: Option<Pseudonyms>,
 }
 
 impl Customers {
@@ -44,16 +46,25 @@ impl Customers {
             desk.vault.put(ACCOUNT_KEY, &vault::random_bytes(32)?, crate::desk::now())?;
         }
         let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &desk.vault.get(ACCOUNT_KEY)?);
-        Ok(Self { frame: table.frame, rows, segments, guard, contract: desk.project.contract.clone(), key })
+        let (contract, pseudonyms) = (desk.project.contract.clone(), crate::internal::pseudonyms(&desk.project, &desk.vault)?);
+        Ok(Self { frame: table.frame, rows, segments, guard, contract, key, pseudonyms })
     }
 
     pub(super) fn len(&self) -> usize {
         self.rows.len()
     }
 
+    /// Callers name customers as they know them, whatever the data source calls them.
+    fn row(&self, id: &str) -> Option<usize> {
+        match &self.pseudonyms {
+            Some(pseudonyms) => self.rows.get(&pseudonyms.of(id)).copied(),
+            None => self.rows.get(id).copied(),
+        }
+    }
+
     /// The row of a customer: a number for each, as long as the service is up.
     pub(super) fn place(&self, id: &str) -> Option<u32> {
-        self.rows.get(id).and_then(|row| u32::try_from(*row).ok())
+        self.row(id).and_then(|row| u32::try_from(row).ok())
     }
 
     /// A keyed hash: the accounts tell how many, not who.
@@ -65,13 +76,13 @@ impl Customers {
 
     /// Unknown customers are outside of every scope.
     pub(super) fn in_scope(&self, id: &str, scope: &CustomerScope) -> bool {
-        let Some(row) = self.rows.get(id) else { return false };
-        let region = self.frame.column("region").and_then(|column| data::text_of(column, *row));
-        scope.covers(id, self.segments.get(*row).map(String::as_str), region.as_deref())
+        let Some(row) = self.row(id) else { return false };
+        let region = self.frame.column("region").and_then(|column| data::text_of(column, row));
+        scope.covers(id, self.segments.get(row).map(String::as_str), region.as_deref())
     }
 
     pub(super) fn features(&self, id: &str) -> Option<BTreeMap<String, Option<String>>> {
-        self.rows.get(id).map(|row| data::row_texts(&self.frame, *row))
+        self.row(id).map(|row| data::row_texts(&self.frame, row))
     }
 
     /// Whether a what-if may leave the column out.

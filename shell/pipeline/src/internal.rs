@@ -1,0 +1,268 @@
+//! Where the internal customer data is and how it comes in (T1): a file, or a database whose role is proved before a row is read.
+
+use std::io::Read;
+
+use serde::{Deserialize, Serialize};
+use tabular::Contract;
+use tabular::contract::Role;
+use tabular::csv::{Header, Options};
+use vault::{Vault, VaultError};
+use warehouse::{Credentials, KEY_BYTES, Pseudonyms, Session, Settings, WarehouseError};
+use zeroize::Zeroizing;
+
+use crate::data::{Loaded, customers_contract, load, load_csv};
+use crate::desk::now;
+use crate::{Office, PipelineError, Project};
+
+pub use s02_source::database::{DatabaseFacts, Excess, excess, script};
+
+/// Secret of the vault that keys the pseudonyms of customers. It is never rotated by itself: another key makes everybody a new customer.
+const PSEUDONYM_KEY: &str = "pseudonym-key";
+/// Largest file of an authority.
+const AUTHORITY_BYTES_MAX: u64 = 1 << 20;
+
+/// Internal data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourcePolicy {
+    /// By which way the customers come in; it must be among `connectors`.
+    #[serde(default)]
+    pub connector: Connector,
+    /// The file with the customers: CSV (plain or gz) or Parquet; relative to the project, or absolute.
+    #[serde(default)]
+    pub data: String,
+    /// A separate file with the labels (columns of the contract's id, time and label); empty where they stand beside the customers.
+    #[serde(default)]
+    pub labels: String,
+    /// Connectors that may bring internal data.
+    #[serde(default = "connectors")]
+    pub connectors: Vec<String>,
+    /// The database, where the connector is `postgres`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<Settings>,
+}
+
+/// By which way internal data comes in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Connector {
+    /// A file.
+    #[default]
+    File,
+    /// A table or view of PostgreSQL.
+    Postgres,
+}
+
+impl Connector {
+    /// As stayward.toml and the log name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Postgres => s02_source::database::POSTGRES,
+        }
+    }
+}
+
+fn connectors() -> Vec<String> {
+    vec!["file".to_owned()]
+}
+
+impl SourcePolicy {
+    /// What is wrong with it; `rows_of_customers` says that a feed or the labels' events name customers by ids of their own.
+    pub(crate) fn check(&self, rows_of_customers: bool) -> Result<(), String> {
+        match (self.connector, &self.postgres) {
+            (Connector::File, _) if self.data.trim().is_empty() => {
+                Err("`source.data` is empty; name the file with the customers".to_owned())
+            }
+            (Connector::File, None) => Ok(()),
+            (Connector::File, Some(_)) => {
+                Err("there is `[source.postgres]`, and `source.connector` is `file`; set it to `postgres`".to_owned())
+            }
+            (Connector::Postgres, None) => {
+                Err("`source.connector` is `postgres`, and there is no `[source.postgres]`".to_owned())
+            }
+            (Connector::Postgres, Some(_)) if !self.data.is_empty() => {
+                Err("`source.data` names a file, and `source.connector` is `postgres`; leave the file out".to_owned())
+            }
+            (Connector::Postgres, Some(settings)) if settings.pseudonyms && rows_of_customers => {
+                // A join that finds nobody would pass for missing values.
+                let why =
+                    "`source.postgres.pseudonyms` gives customers other names than `labels.events` or a feed of kind `rows` has";
+                Err(format!("{why}; leave one of them out"))
+            }
+            (Connector::Postgres, Some(settings)) => settings.check(),
+        }
+    }
+}
+
+fn failed(error: WarehouseError) -> PipelineError {
+    let help = error.help();
+    PipelineError::wrong(error.to_string(), help)
+}
+
+fn settings(project: &Project) -> Result<&Settings, PipelineError> {
+    project.policy.source.postgres.as_ref().ok_or_else(|| {
+        PipelineError::wrong(
+            "the customers come from a file, so there is no database to ask",
+            "name one under `[source.postgres]` in stayward.toml",
+        )
+    })
+}
+
+fn credentials(project: &Project, vault: &Vault, settings: &Settings) -> Result<Credentials, PipelineError> {
+    let authority = if settings.ca.is_empty() {
+        Vec::new()
+    } else {
+        store::disk::read_limited(&project.resolve(&settings.ca), AUTHORITY_BYTES_MAX).map_err(|error| {
+            PipelineError::wrong(error.to_string(), "name the authority's PEM file under `source.postgres.ca`")
+        })?
+    };
+    let password = match vault.get(&settings.secret) {
+        Ok(password) => Some(password),
+        // By a socket the server may know who asks.
+        Err(VaultError::NoSecret(_)) if settings.host.is_empty() => None,
+        Err(VaultError::NoSecret(name)) => {
+            let help = format!("put the password there with `stayward vault put {name} --file -`");
+            return Err(PipelineError::wrong(format!("the vault has no secret `{name}`"), help));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Credentials { authority, password })
+}
+
+/// Columns that are asked for.
+fn wanted(contract: &Contract) -> Vec<String> {
+    contract.columns.iter().filter(|rule| rule.role != Role::Ignore).map(|rule| rule.name.clone()).collect()
+}
+
+async fn opened(project: &Project, vault: &Vault) -> Result<Session, PipelineError> {
+    let settings = settings(project)?;
+    Session::open(settings, &credentials(project, vault, settings)?).await.map_err(failed)
+}
+
+/// What the catalogue says of the role that reads the customers; reads no row of theirs.
+pub async fn database_facts(office: &Office) -> Result<DatabaseFacts, PipelineError> {
+    let session = opened(&office.project, &office.vault).await?;
+    session.facts(&wanted(&customers_contract(&office.project))).await.map_err(failed)
+}
+
+/// Puts a password into the vault that stayward.toml names, or a new version of it; a line end at its end does not count.
+pub fn put_password(office: &Office, name: &str, from: &mut dyn Read) -> Result<(), PipelineError> {
+    let named = office.project.policy.source.postgres.as_ref().map(|settings| settings.secret.as_str());
+    if named != Some(name) {
+        let help = match named {
+            Some(named) => format!("it names `{named}`"),
+            None => "it names none; a database's is `source.postgres.secret`".to_owned(),
+        };
+        return Err(PipelineError::wrong(format!("stayward.toml names no secret `{name}`"), help));
+    }
+    let most = u64::try_from(vault::SECRET_BYTES_MAX).unwrap_or(u64::MAX);
+    // Room for all of it and a line end, so that no half of a password stays behind in memory when the buffer grows.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(vault::SECRET_BYTES_MAX + 2));
+    from.take(most + 2).read_to_end(&mut bytes).map_err(|error| PipelineError::wrong(error.to_string(), "check the path"))?;
+    let secret = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
+    if secret.is_empty() {
+        return Err(PipelineError::wrong("the secret is empty", "give it in the file, or on standard input"));
+    }
+    match office.vault.versions(name) {
+        Ok(_) => office.vault.rotate(name, secret, now())?,
+        Err(VaultError::NoSecret(_)) => office.vault.put(name, secret, now())?,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(())
+}
+
+/// The customers as they came, and what a database says of the role that read them.
+pub(crate) enum Customers {
+    /// Rows, with the proof where there must be one.
+    Came(Loaded, Option<DatabaseFacts>),
+    /// The role may do too much, or that could not be found out: no row was read.
+    Unread(DatabaseFacts),
+}
+
+/// Reads the customers by the connector of the policy. Proof and rows are of one snapshot.
+pub(crate) async fn customers(project: &Project, vault: &Vault) -> Result<Customers, PipelineError> {
+    match project.policy.source.connector {
+        Connector::File => Ok(Customers::Came(load(&project.resolve(&project.policy.source.data))?, None)),
+        Connector::Postgres => {
+            let contract = customers_contract(project);
+            let session = opened(project, vault).await?;
+            let facts = session.facts(&wanted(&contract)).await.map_err(failed)?;
+            if !facts.complete || !excess(&facts).is_empty() {
+                return Ok(Customers::Unread(facts));
+            }
+            let export = session.export(&contract, pseudonyms(project, vault)?.as_ref()).await.map_err(failed)?;
+            if export.rows == 0 {
+                return Err(PipelineError::wrong(
+                    format!("`{}` shows role `{}` no rows", settings(project)?.table, facts.role),
+                    "check the table, the policies of row-level security, and `source.postgres.tenant`",
+                ));
+            }
+            Ok(Customers::Came(exported(export.csv)?, Some(facts)))
+        }
+    }
+}
+
+/// Reads what an export wrote: its form is known, so nothing in the data can make it look like another.
+pub(crate) fn exported(csv: Vec<u8>) -> Result<Loaded, PipelineError> {
+    let known = Options { delimiter: Some(b','), quote: Some(b'"'), header: Some(Header::Present), ..Options::default() };
+    load_csv(csv, "the export of the database", &known)
+}
+
+/// What names customers here, where the policy asks for it; its key is made at first use.
+pub(crate) fn pseudonyms(project: &Project, vault: &Vault) -> Result<Option<Pseudonyms>, PipelineError> {
+    if !project.policy.source.postgres.as_ref().is_some_and(|settings| settings.pseudonyms) {
+        return Ok(None);
+    }
+    if let Err(VaultError::NoSecret(_)) = vault.get(PSEUDONYM_KEY) {
+        vault.put(PSEUDONYM_KEY, &vault::random_bytes(KEY_BYTES)?, now())?;
+    }
+    Pseudonyms::new(&vault.get(PSEUDONYM_KEY)?).map(Some).map_err(failed)
+}
+
+/// The name under which the data source knows a customer.
+pub fn known_as(project: &Project, vault: &Vault, customer: &str) -> Result<String, PipelineError> {
+    Ok(pseudonyms(project, vault)?.map_or_else(|| customer.to_owned(), |pseudonyms| pseudonyms.of(customer)))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::{Policy, template};
+
+    fn check(source: &str, wrong: Option<&str>) {
+        let text = template("a", "x.csv", "", true, 0.65);
+        let (before, rest) = text.split_once("[source]").unwrap();
+        let (_, after) = rest.split_once("\n[").unwrap();
+        let found = Policy::parse(&format!("{before}[source]\n{source}\n\n[{after}"));
+        match (found, wrong) {
+            (Ok(_), None) => {}
+            (Err(why), Some(part)) => assert!(why.contains(part), "{why}"),
+            (found, _) => panic!("{source}: {:?}", found.err()),
+        }
+    }
+
+    const DATABASE: &str = "[source.postgres]\nhost = \"db.example\"\nca = \"ca.pem\"\ndatabase = \"crm\"\nrole = \"reader\"\ntable = \"crm.customers\"\n";
+
+    #[test]
+    fn a_source_is_a_file_or_a_database() {
+        check("data = \"x.csv\"", None);
+        check("", Some("source.data"));
+        check(&format!("connector = \"postgres\"\nconnectors = [\"postgres\"]\n{DATABASE}"), None);
+        check("connector = \"postgres\"", Some("source.postgres"));
+        check(&format!("data = \"x.csv\"\n{DATABASE}"), Some("source.connector"));
+        check(&format!("connector = \"postgres\"\ndata = \"x.csv\"\n{DATABASE}"), Some("source.data"));
+        check(&format!("connector = \"oracle\"\n{DATABASE}"), Some("connector"));
+        check(&format!("connector = \"postgres\"\n{DATABASE}password = \"x\"\n"), Some("password"));
+        let tenant = "tenant = { setting = \"role\", value = \"x\" }";
+        check(&format!("connector = \"postgres\"\n{DATABASE}{tenant}\n"), Some("tenant.setting"));
+    }
+
+    #[test]
+    fn pseudonyms_and_other_peoples_ids_do_not_go_together() {
+        let feed = "[[feeds]]\nname = \"use\"\nsupplier = \"s\"\ninbox = \"in\"\nkind = \"rows\"\njoin = \"id\"\n";
+        check(&format!("connector = \"postgres\"\n{DATABASE}pseudonyms = true\n"), None);
+        check(&format!("connector = \"postgres\"\n{DATABASE}pseudonyms = true\n{feed}"), Some("pseudonyms"));
+        check(&format!("connector = \"postgres\"\n{DATABASE}{feed}"), None);
+    }
+}
