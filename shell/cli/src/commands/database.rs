@@ -45,11 +45,14 @@ impl Checked {
     /// All in one sentence.
     pub(crate) fn sum(&self) -> String {
         let relation = &self.facts.relation;
-        let reach = many(self.facts.roles.len().saturating_sub(1), "other role", "other roles");
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let reach = many(count(self.facts.roles.len().saturating_sub(1)), "other role", "other roles");
         let verdict = match (self.complete, self.found.len()) {
             (false, _) => "the catalogue was not read to its end, so nothing is proved".to_owned(),
-            (true, 0) => format!("it may read {} and nothing else", many(self.facts.columns_wanted.len(), "column", "columns")),
-            (true, found) => many(found, "right is wrong", "rights are wrong"),
+            (true, 0) => {
+                format!("it may read {} and nothing else", many(count(self.facts.columns_wanted.len()), "column", "columns"))
+            }
+            (true, found) => many(count(found), "right is wrong", "rights are wrong"),
         };
         format!(
             "role {} of database {}, table {}.{}, can reach {reach}: {verdict}",
