@@ -38,14 +38,16 @@ const MEMBERSHIPS: &str = "SELECT DISTINCT r.rolname::text, m.rolname::text, s.g
 FROM step s JOIN closure c ON c.oid = s.member
 JOIN pg_catalog.pg_roles r ON r.oid = s.role JOIN pg_catalog.pg_roles m ON m.oid = s.member";
 
-/// Dependencies of kind `o` are ownership; `dbid` 0 is what all databases share.
+/// Dependencies of kind `o` are ownership; `dbid` 0 is what all databases share. User mappings are listed by themselves, and what a role
+/// says of objects that it would make gives it nothing while it can make none.
 const OWNED: &str = "SELECT DISTINCT r.rolname::text,
     CASE WHEN b.datname IS NULL OR b.datname = pg_catalog.current_database()
         THEN coalesce(pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), 'an object') ELSE 'objects' END,
     CASE WHEN b.datname <> pg_catalog.current_database() THEN b.datname::text END
 FROM pg_catalog.pg_shdepend d JOIN closure c ON c.oid = d.refobjid JOIN pg_catalog.pg_roles r ON r.oid = c.oid
 LEFT JOIN pg_catalog.pg_database b ON b.oid = d.dbid
-WHERE d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND d.deptype = 'o'";
+WHERE d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND d.deptype = 'o'
+    AND d.classid NOT IN ('pg_catalog.pg_user_mapping'::pg_catalog.regclass, 'pg_catalog.pg_default_acl'::pg_catalog.regclass)";
 
 /// All access lists in one form: kind, schema, name, part, owner, grantor, grantee (0: everybody), right, whether it may be passed on.
 /// Of the server's own schemas only what goes beyond `pg_init_privs` (as installed) or, without an entry there, beyond the built-in
