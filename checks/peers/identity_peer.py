@@ -465,6 +465,115 @@ stewards = ["data-steward"]
     step("a provider whose certificate is of another authority is not asked")
 
 
+# --- Chromium's authenticator ----------------------------------------------------------------------------------------------------
+
+
+def passkeys(ours, people, work):
+    """Chromium's own authenticator (CTAP2, in software) registers at our pages and signs in; then ways that must stay shut."""
+    from console_peer import key_of
+    from playwright.sync_api import sync_playwright
+
+    ours.configure(f'\n[identity]\nurl = "{ours.url}"\n')
+    ours.serve()
+    person = next(one for one in json.loads(people.read_text()) if one["name"] == "ada")
+    chromium = shutil.which("chromium")
+    assert chromium, "the package chromium is missing"
+    arguments = ["--no-sandbox", f"--ignore-certificate-errors-spki-list={key_of(ours.url, str(ours.ca))}"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=arguments)
+        context = browser.new_context()
+        page = context.new_page()
+        complaints = []
+        page.on("console", lambda said: complaints.append(said.text) if "policy" in said.text.lower() else None)
+        tools = context.new_cdp_session(page)
+        tools.send("WebAuthn.enable")
+
+        def device(**changes):
+            options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
+                       "isUserVerified": True, "automaticPresenceSimulation": True, **changes}
+            return tools.send("WebAuthn.addVirtualAuthenticator", {"options": options})["authenticatorId"]
+
+        def enter():
+            page.goto(ours.url + "/console/login")
+            with page.expect_response(lambda answer: answer.url.endswith("/console/login/passkey")) as sent:
+                page.click("#passkey-enter button")
+            if sent.value.status == 200:
+                page.wait_for_url(ours.url + "/console")
+            return sent.value.status
+
+        def told(selector):
+            page.wait_for_function("one => document.querySelector(one).textContent !== ''", arg=selector + " [role=alert]")
+            return page.inner_text(selector + " [role=alert]")
+
+        # By password and code, once; then a passkey is added.
+        first = device()
+        page.goto(ours.url + "/console/login")
+        page.fill("#name", person["name"])
+        page.fill("#password", person["password"])
+        page.fill("#code", person["recovery_codes"][0])
+        page.click("form button[type=submit]")
+        page.wait_for_url(ours.url + "/console")
+        page.goto(ours.url + "/console/passkeys")
+        page.fill("#passkey-label", "a key of Chromium")
+        with page.expect_response(lambda answer: answer.url.endswith("/console/passkeys") and answer.request.method == "POST") as sent:
+            page.click("#passkey-add button")
+        assert sent.value.status == 200, sent.value.text()
+        page.wait_for_selector("text=a key of Chromium")
+        held = tools.send("WebAuthn.getCredentials", {"authenticatorId": first})["credentials"]
+        assert len(held) == 1 and held[0]["rpId"] == "localhost" and held[0]["isResidentCredential"], held
+        page.click("#passkey-add button")
+        assert told("#passkey-add"), "the same authenticator was registered twice"
+        listed = ours.run("user", "passkey", "ls", "ada")
+        assert [one["label"] for one in listed] == ["a key of Chromium"], listed
+        step("chromium: its authenticator registers once, by a recovery code's session")
+
+        context.clear_cookies()
+        assert enter() == 200
+        assert ours.events()[-1][:2] == ("ada", "login") and ours.events()[-1][2] == "passkey", ours.events()[-1]
+        count = tools.send("WebAuthn.getCredentials", {"authenticatorId": first})["credentials"][0]["signCount"]
+        context.clear_cookies()
+        assert enter() == 200
+        step("chromium: signs in without name, password and code")
+
+        # A copy of the authenticator: same key, a counter that was used before.
+        copied = dict(held[0], signCount=count - 1)
+        tools.send("WebAuthn.removeVirtualAuthenticator", {"authenticatorId": first})
+        copy = device()
+        tools.send("WebAuthn.addCredential", {"authenticatorId": copy, "credential": copied})
+        context.clear_cookies()
+        assert enter() == 403 and ours.events()[-1][1] == "passkey-copied", ours.events()[-1]
+        # The right key and counter, without finger or PIN: Chromium must be asked for it, and does not answer.
+        tools.send("WebAuthn.removeVirtualAuthenticator", {"authenticatorId": copy})
+        unverified = device(isUserVerified=False)
+        tools.send("WebAuthn.addCredential", {"authenticatorId": unverified, "credential": dict(held[0], signCount=count + 10)})
+        page.goto(ours.url + "/console/login")
+        page.click("#passkey-enter button")
+        assert told("#passkey-enter") == "Nothing was chosen, or it took too long."
+        # A key that is not known here, of another owner's handle.
+        tools.send("WebAuthn.removeVirtualAuthenticator", {"authenticatorId": unverified})
+        stranger = device()
+        handle = base64.b64encode(b"somebody else").decode()
+        tools.send("WebAuthn.addCredential", {"authenticatorId": stranger, "credential": dict(held[0], userHandle=handle, signCount=count + 20)})
+        assert enter() == 403 and "another person" in ours.events()[-1][2], ours.events()[-1]
+        tools.send("WebAuthn.removeVirtualAuthenticator", {"authenticatorId": stranger})
+        good = device()
+        tools.send("WebAuthn.addCredential", {"authenticatorId": good, "credential": dict(held[0], signCount=count + 30)})
+        assert enter() == 200
+        # The page at another origin of the same host gets nothing: the origin is part of what is signed.
+        step("chromium: a copied authenticator, no finger, another owner are refused; the honest one passes after them")
+
+        ours.stop()
+        admin(ours, people)
+        ours.run("user", "passkey", "rm", "ada", f"--id={listed[0]['id']}")
+        ours.serve()
+        context.clear_cookies()
+        assert enter() == 403
+        assert not complaints, complaints
+        browser.close()
+    ours.stop()
+    step("chromium: a removed passkey opens nothing")
+
+
 def main():
     stayward, project, work = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve(), Path(sys.argv[3]).resolve()
     shutil.rmtree(work, ignore_errors=True)
@@ -474,9 +583,11 @@ def main():
     try:
         openbao(ours, people, work)
         lies(ours, work)
+        passkeys(ours, people, work)
     finally:
+        ours.stop()
         (project / "stayward.toml").write_text(ours.ordinary)
-    print(f"{len(done)} parts: OpenBao as provider, {LIES} lies of another, keys that rotate, authorities")
+    print(f"{len(done)} parts: OpenBao as provider, {LIES} lies of another, keys that rotate, Chromium's authenticator")
 
 
 if __name__ == "__main__":
