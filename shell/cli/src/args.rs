@@ -82,6 +82,8 @@ pub(crate) enum Command {
     Train,
     /// Who may do what, by which rule; prove what no rule may ever permit.
     Access(super::commands::access::AccessArgs),
+    /// Tokens of the pipeline's parts: made, listed, ended.
+    Component(super::commands::component::ComponentArgs),
     /// API keys of applications, and their use.
     Api(super::commands::api::ApiArgs),
     /// Ask the running service whether customers will leave.

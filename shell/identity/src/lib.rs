@@ -11,6 +11,7 @@
 //! All times are Unix seconds and come from the caller. Every change is in the same database transaction as its line in the log
 //! ([`Identity::events_after`]), which the shell copies into the ledger.
 
+pub mod access_token;
 mod apps;
 mod components;
 mod database;

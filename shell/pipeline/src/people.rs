@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use identity::Role;
+use identity::access_token::TokenKeys;
 use identity::oidc::{OidcRules, Provider, SecondFactorRule};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::desk::now;
 use crate::{PipelineError, Project};
 
 /// Where the provider sends people back to, below the console's address.
@@ -165,6 +167,26 @@ pub fn provider(project: &Project, vault: &vault::Vault) -> Result<Option<Provid
         second_factor,
     };
     Ok(Some(Provider::new(rules)?))
+}
+
+/// The vault's name of the key that signs components' tokens.
+pub const TOKEN_KEY: &str = "access-token-p256";
+
+/// Who issues the tokens of this project's components: the console's address.
+pub fn token_issuer(project: &Project) -> String {
+    project.policy.identity.console_url("https://localhost:8443")
+}
+
+/// The key that signs components' tokens, made at first use, and the one before it, whose tokens may still live.
+pub fn token_keys(vault: &vault::Vault) -> Result<TokenKeys, PipelineError> {
+    if !vault.names()?.iter().any(|name| name == TOKEN_KEY) {
+        vault.put(TOKEN_KEY, &vault::generate_p256_pkcs8()?, now())?;
+    }
+    let current = vault.get(TOKEN_KEY)?;
+    // There is none before the first rotation.
+    let previous = vault.get_previous(TOKEN_KEY).ok();
+    let earlier: Vec<&[u8]> = previous.iter().map(|key| key.as_slice()).collect();
+    Ok(TokenKeys::new(&current, &earlier)?)
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use std::future::Future;
 
-use identity::Right;
+use identity::{Action, Right};
 use pipeline::serving::{Call, Counters, PublicModel, Reply};
+use serde_json::Value;
 
 /// The prediction service, as the routes see it.
 pub trait Asks: Send + Sync + 'static {
@@ -19,6 +20,16 @@ pub trait Asks: Send + Sync + 'static {
 
     /// Whether this key, as it came, has this right now. No evidence is written; must be quick (an index in memory).
     fn may(&self, key: Option<&str>, right: Right) -> bool;
+
+    /// Whether this token, as it came, is a component's that has this right now.
+    fn component_may(&self, _token: &str, _action: Action) -> impl Future<Output = bool> + Send {
+        async { false }
+    }
+
+    /// The public keys of components' tokens, as a key set (RFC 7517).
+    fn token_keys(&self) -> Value {
+        serde_json::json!({ "keys": [] })
+    }
 
     /// Whether questions can be answered now.
     fn ready(&self) -> bool {

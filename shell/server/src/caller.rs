@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use artifact::Asking;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap};
-use identity::Right;
+use identity::{Action, Right};
 use pipeline::serving::Call;
 
 use crate::answer::Refusal;
@@ -73,6 +73,31 @@ pub(crate) fn check_right<A: Asks, C>(
         return Err(Refusal::new(StatusCode::FORBIDDEN, "the key has no such right"));
     }
     Err(Refusal::new(StatusCode::UNAUTHORIZED, "no good key"))
+}
+
+/// A component's token in `Authorization: Bearer`, of either kind; none where there is none, or where there are two.
+pub(crate) fn component_token(headers: &HeaderMap) -> Option<&str> {
+    let mut all = values(headers, header::AUTHORIZATION.as_str());
+    let (scheme, token) = all.next()?.split_at_checked(SCHEME.len())?;
+    let token = token.trim();
+    let of_component = token.starts_with("swc_") || token.bytes().filter(|byte| *byte == b'.').count() == 2;
+    let alone = all.next().is_none() && !headers.contains_key(API_KEY);
+    (alone && scheme.eq_ignore_ascii_case(SCHEME) && of_component).then_some(token)
+}
+
+/// Refuses a component's token that is not good, or whose component has no such right: from outside both read the same.
+pub(crate) async fn check_component<A: Asks, C>(
+    app: &App<A, C>,
+    peer: IpAddr,
+    token: &str,
+    action: Action,
+) -> Result<(), Refusal> {
+    app.hold_stranger(peer)?;
+    if app.asks.component_may(token, action).await {
+        return Ok(());
+    }
+    app.take_down_stranger(peer);
+    Err(Refusal::new(StatusCode::UNAUTHORIZED, "no good token of a component with this right"))
 }
 
 fn hold_strangers<A: Asks, C>(app: &App<A, C>, key: Option<&str>, peer: IpAddr) -> Result<(), Refusal> {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
-use identity::Right;
+use identity::{Action, Right};
 use pipeline::serving::Counters;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -40,8 +40,11 @@ impl Tallies {
 }
 
 /// `GET /metrics`.
-pub(crate) fn route<A: Asks, C>(app: &App<A, C>, asked: &Asked<'_>) -> Result<Answer, Refusal> {
-    caller::check_right(app, asked.headers, asked.peer, &[Right::Metrics])?;
+pub(crate) async fn route<A: Asks, C>(app: &App<A, C>, asked: &Asked<'_>) -> Result<Answer, Refusal> {
+    match caller::component_token(asked.headers) {
+        Some(token) => caller::check_component(app, asked.peer, token, Action::ReadMetrics).await?,
+        None => caller::check_right(app, asked.headers, asked.peer, &[Right::Metrics])?,
+    }
     Fields::parse(asked.query)?.only(&[])?;
     let text = text(&app.asks.counters(), &app.tallies).map_err(|_| Refusal::internal("metrics could not be written"))?;
     Ok(answer::with_body(StatusCode::OK, OPEN_METRICS, text))

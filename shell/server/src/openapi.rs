@@ -93,6 +93,7 @@ fn paths() -> Value {
         },
         "/v2/models/churn/versions/{version}/infer": { "parameters": version, "post": infer_version },
         "/openapi.json": { "get": open(get("operation", "openapi", "This document.", any_json(), &[], &[])) },
+        "/.well-known/jwks.json": { "get": open(get("operation", "jwks", "Public keys of components' tokens (RFC 7517, RFC 9068).", any_json(), &[], &[])) },
         "/metrics": {
             "get": get("operation", "metrics", "Counters in the OpenMetrics format.", json!({
                 "description": "Counters since start.",

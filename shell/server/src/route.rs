@@ -61,6 +61,7 @@ pub(crate) enum Endpoint {
     ModelReady,
     Infer,
     OpenApi,
+    Jwks,
     Metrics,
     Style,
     Icon,
@@ -96,7 +97,7 @@ const fn post(path: &'static str, open_to: OpenTo, endpoint: Endpoint) -> Route 
 const WHAT_IF: OpenTo = OpenTo::Key(Right::WhatIf);
 
 /// Every route of the server.
-pub const ROUTES: [Route; 37] = [
+pub const ROUTES: [Route; 38] = [
     get("/v1/customers/{id}/churn", OpenTo::Key(Right::Ask), Endpoint::Churn),
     post("/v1/predictions", OpenTo::Key(Right::Ask), Endpoint::Predictions),
     post("/v1/what-if", WHAT_IF, Endpoint::WhatIf),
@@ -110,6 +111,7 @@ pub const ROUTES: [Route; 37] = [
     get("/v2/models/churn/versions/{version}/ready", WHAT_IF, Endpoint::ModelReady),
     post("/v2/models/churn/versions/{version}/infer", WHAT_IF, Endpoint::Infer),
     get("/openapi.json", OpenTo::Anyone, Endpoint::OpenApi),
+    get("/.well-known/jwks.json", OpenTo::Anyone, Endpoint::Jwks),
     get("/metrics", OpenTo::Key(Right::Metrics), Endpoint::Metrics),
     get(path::STYLE, OpenTo::Anyone, Endpoint::Style),
     get(path::ICON, OpenTo::Anyone, Endpoint::Icon),

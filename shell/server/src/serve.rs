@@ -120,7 +120,8 @@ impl<A: Asks, C: ConsoleSource> App<A, C> {
             }
             Endpoint::Infer => oip::infer(self, &asked, body).await,
             Endpoint::OpenApi => openapi::route(),
-            Endpoint::Metrics => metrics::route(self, &asked),
+            Endpoint::Metrics => metrics::route(self, &asked).await,
+            Endpoint::Jwks => answer::json(&self.asks.token_keys()),
             Endpoint::Style
             | Endpoint::Icon
             | Endpoint::Script

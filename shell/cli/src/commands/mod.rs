@@ -4,6 +4,7 @@ pub(crate) mod access;
 pub(crate) mod api;
 pub(crate) mod attack;
 pub(crate) mod completions;
+pub(crate) mod component;
 pub(crate) mod controls;
 pub(crate) mod database;
 pub(crate) mod demo;
@@ -67,6 +68,7 @@ pub(crate) async fn run(args: Args, out: &Output) -> u8 {
         Command::Segment => steps::segment(&found(project), out).await,
         Command::Train => steps::train(&found(project), out).await,
         Command::Access(access) => access::run(access, &found(project), out).await,
+        Command::Component(component) => component::run(component, &found(project), out).await,
         Command::Api(api) => api::run(api, &found(project), out).await,
         Command::Predict(predict) => predict::run(predict, &found(project), out),
         Command::Vault(vault) => vault::run(vault, &found(project), out).await,

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use identity::Right;
+use identity::access_token::{TokenKeys, TokenScope};
+use identity::{Action, Right, matrix};
+use pipeline::desk::now;
 use pipeline::serving::{Call, Counters, PublicModel, Reply, Service};
-use pipeline::{PipelineError, Project};
+use pipeline::{PipelineError, Project, people};
 use server::{Asks, Config, Identification, Note, Running, Server};
 
 use super::{Ended, wrong};
@@ -43,23 +45,50 @@ pub(crate) struct ServeArgs {
 }
 
 /// The service as the server asks it.
-pub(crate) struct Api(pub(crate) Service);
+pub(crate) struct Api {
+    service: Service,
+    tokens: TokenKeys,
+    issuer: String,
+}
+
+impl Api {
+    /// Of a service, with the keys of components' tokens as they are now.
+    fn new(service: Service) -> Result<Self, PipelineError> {
+        let desk = service.desk();
+        let (tokens, issuer) = (people::token_keys(&desk.vault)?, people::token_issuer(&desk.project));
+        Ok(Self { service, tokens, issuer })
+    }
+}
 
 impl Asks for Api {
     fn ask(&self, call: Call) -> impl Future<Output = Reply> + Send {
-        self.0.ask(call)
+        self.service.ask(call)
     }
 
     fn model(&self) -> PublicModel {
-        self.0.model()
+        self.service.model()
     }
 
     fn counters(&self) -> Counters {
-        self.0.counters()
+        self.service.counters()
     }
 
     fn may(&self, key: Option<&str>, right: Right) -> bool {
-        self.0.may(key, right.action())
+        self.service.may(key, right.action())
+    }
+
+    async fn component_may(&self, token: &str, action: Action) -> bool {
+        let identity = &self.service.desk().identity;
+        let scope = TokenScope { issuer: &self.issuer, audience: &self.issuer };
+        let component = match token.starts_with("swc_") {
+            true => identity.verify_component_token(token, now()).await,
+            false => identity.verify_access_token(&self.tokens, scope, token, now()).await,
+        };
+        component.is_ok_and(|component| matrix::authorise_component(component, action).is_ok())
+    }
+
+    fn token_keys(&self) -> serde_json::Value {
+        self.tokens.public()
     }
 
     fn note(&self, note: &Note) {
@@ -84,7 +113,7 @@ impl Up {
         }
         let served = format!("https://{}:{}", args.host.as_deref().unwrap_or("localhost"), args.port);
         let console = Console::new(service.clone(), &served)?;
-        let running = Server::start(config, Api(service.clone()), console)
+        let running = Server::start(config, Api::new(service.clone())?, console)
             .await
             .map_err(|error| wrong(error.to_string(), "choose another address or port with --listen and --port"))?;
         Ok(Self { running, service })

@@ -55,6 +55,7 @@ pub(crate) fn look<A: Asks, C>(app: &App<A, C>, asked: &Asked<'_>) -> Result<Ans
         | Endpoint::WhatIf
         | Endpoint::Infer
         | Endpoint::OpenApi
+        | Endpoint::Jwks
         | Endpoint::Metrics
         | Endpoint::Style
         | Endpoint::Icon

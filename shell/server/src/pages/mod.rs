@@ -75,6 +75,7 @@ pub(crate) async fn route<A: Asks, C: ConsoleSource>(
         | Endpoint::ModelReady
         | Endpoint::Infer
         | Endpoint::OpenApi
+        | Endpoint::Jwks
         | Endpoint::Metrics => return Err(Refusal::nowhere()),
         Endpoint::Script
         | Endpoint::Pipeline
@@ -124,6 +125,7 @@ async fn inside<A: Asks, C: ConsoleSource>(app: &App<A, C>, asked: &Asked<'_>, v
         | Endpoint::ModelReady
         | Endpoint::Infer
         | Endpoint::OpenApi
+        | Endpoint::Jwks
         | Endpoint::Metrics
         | Endpoint::Style
         | Endpoint::Icon
@@ -227,6 +229,7 @@ fn to_login(asked: &Asked<'_>) -> Result<Answer, Refusal> {
         | Endpoint::ModelReady
         | Endpoint::Infer
         | Endpoint::OpenApi
+        | Endpoint::Jwks
         | Endpoint::Metrics
         | Endpoint::Style
         | Endpoint::Icon

@@ -223,3 +223,23 @@ async fn the_api_can_be_served_without_the_console() {
     let got = server.get("/console/login", &[]).await;
     assert_eq!((got.status.as_u16(), got.is_refusal()), (404, true));
 }
+
+#[tokio::test]
+async fn a_component_reads_metrics_by_its_token() {
+    let server = start(Limits { strangers_per_minute_max: 5, ..Limits::default() }).await;
+    assert_eq!(server.get("/metrics", &[("authorization", "Bearer swc_monitor")]).await.status, 200);
+    for token in ["swc_other", "a.b.c"] {
+        let got = server.get("/metrics", &[("authorization", &format!("Bearer {token}"))]).await;
+        assert!(got.status == 401 && got.is_refusal(), "{token}");
+    }
+    let two = server.get("/metrics", &[("authorization", "Bearer swc_monitor"), ("x-api-key", "x")]).await;
+    assert_eq!(two.status, 401);
+    // Nothing else takes it.
+    assert_eq!(server.get("/v1/customers/7/churn", &[("authorization", "Bearer swc_monitor")]).await.status, 401);
+    let keys = server.get("/.well-known/jwks.json", &[]).await;
+    assert!(keys.status == 200 && keys.json()["keys"].is_array());
+    for _ in 0..5 {
+        server.get("/metrics", &[("authorization", "Bearer a.b.c")]).await;
+    }
+    assert_eq!(server.get("/metrics", &[("authorization", "Bearer swc_monitor")]).await.status, 429);
+}
