@@ -169,6 +169,15 @@ if [ -z "$smoke" ]; then
     peer xgboost-on-synthetic python "$here/generate_peer.py" "$BUILT/examples/table"
 fi
 
+call postgres_peer.py
+postgres_made() {
+    command -v psql openssl runuser && ls /usr/lib/postgresql/*/bin/initdb || install_debian postgresql postgresql-client openssl util-linux
+}
+if [ -z "$smoke" ]; then
+    peer install-postgresql postgres_made
+    peer postgresql python "$here/postgres_peer.py" "$BUILT/stayward" "$work/postgres"
+fi
+
 # The service itself, with a project that `stayward demo` made: unchanged clients of its protocols, and a browser.
 call service.sh
 call rows.py
