@@ -87,9 +87,9 @@ class Ours:
     def configure(self, text):
         (self.project / "stayward.toml").write_text(self.ordinary + text)
 
-    def serve(self):
+    def serve(self, *more):
         self.service = Program(
-            [self.stayward, "--project", self.project, "--output", "ndjson", "serve", "--port", str(self.port)], self.work / "serve.err"
+            [self.stayward, "--project", self.project, "--output", "ndjson", "serve", "--port", str(self.port), *more], self.work / "serve.err"
         )
         line = self.service.process.stdout.readline()
         assert b"address" in line, (self.work / "serve.err").read_text()
@@ -537,6 +537,64 @@ def tokens(ours, people):
     step(f"tokens: PyJWT finds the key by its thumbprint and takes ours; {len(wrong)} others and a revoked one read nothing")
 
 
+# --- machines' certificates -------------------------------------------------------------------------------------------------------
+
+
+def certificates(ours, people, work):
+    """curl and Python's ssl show certificates of ours, and others; `cryptography` reads what is in them."""
+    ours.configure(f'\n[identity]\nurl = "{ours.url}"\n')
+    admin(ours, people)
+    folder = work / "machines"
+    made = {name: ours.run("component", "certificate", name, "--out", folder) for name in ("monitor", "trainer")}
+    ours.run("component", "certificate", "king", "--out", folder, code=2)
+    one = x509.load_pem_x509_certificate((folder / "monitor.pem").read_bytes())
+    names = one.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert [(type(name), name.value) for name in names] == [(x509.UniformResourceIdentifier, "spiffe://localhost/component/monitor")], names
+    uses = one.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(uses) == [x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH] and format(one.serial_number, "x") == made["monitor"]["serial"]
+    life = one.not_valid_after_utc - one.not_valid_before_utc
+    assert life <= datetime.timedelta(hours=25), life
+    authority = x509.load_pem_x509_certificate((ours.project / "tls" / "clients-ca.pem").read_bytes())
+    one.verify_directly_issued_by(authority)
+    for key in ("monitor.key.pem", "trainer.key.pem"):
+        assert (folder / key).stat().st_mode & 0o777 == 0o600, key
+    ours.serve("--client-certificates")
+
+    def curl(certificate, key):
+        ended = subprocess.run(
+            ["curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--cacert", ours.ca, "--cert", certificate, "--key", key, ours.url + "/metrics"],
+            capture_output=True, text=True, timeout=WAIT_SECONDS)
+        return ended.stdout if ended.returncode == 0 else "no connection"
+
+    def python(certificate, key):
+        context = ssl.create_default_context(cafile=ours.ca)
+        context.load_cert_chain(certificate, key)
+        try:
+            connection = http.client.HTTPSConnection("localhost", ours.port, timeout=20, context=context)
+            connection.request("GET", "/metrics")
+            return str(connection.getresponse().status)
+        except (ssl.SSLError, ConnectionError, http.client.HTTPException):
+            return "no connection"
+
+    def pair(name):
+        return folder / f"{name}.pem", folder / f"{name}.key.pem"
+
+    # A stranger's certificate with the same name, and one that our server's own authority made for itself.
+    (work / "stranger").mkdir()
+    own_certificate(work / "stranger")
+    strangers = (work / "stranger" / "liar.pem",) * 2
+    servers = ours.project / "tls" / "server.pem", ours.project / "tls" / "server.key"
+    for client in (curl, python):
+        assert client(*pair("monitor")) == "200", client
+        assert client(*pair("trainer")) == "401", client
+        assert client(*strangers) == "no connection" and client(*servers) == "no connection", client
+    assert ours.ask("/metrics")[0] == 401 and ours.ask("/v2/health/live")[0] == 200, "who shows none is served as before"
+    assert ours.run("component", "revoke", made["monitor"]["serial"])["revoked"] == 1
+    assert curl(*pair("monitor")) == python(*pair("monitor")) == "401", "an ended certificate reads"
+    ours.stop()
+    step("certificates: curl and Python come in by a component's, not by a stranger's, the server's or one that was ended")
+
+
 # --- Chromium's authenticator ----------------------------------------------------------------------------------------------------
 
 
@@ -656,11 +714,12 @@ def main():
         openbao(ours, people, work)
         lies(ours, work)
         tokens(ours, people)
+        certificates(ours, people, work)
         passkeys(ours, people, work)
     finally:
         ours.stop()
         (project / "stayward.toml").write_text(ours.ordinary)
-    print(f"{len(done)} parts: OpenBao as provider, {LIES} lies of another, keys that rotate, PyJWT on our tokens, Chromium's authenticator")
+    print(f"{len(done)} parts: OpenBao as provider, {LIES} lies of another, keys that rotate, PyJWT on our tokens, curl's certificates, Chromium's authenticator")
 
 
 if __name__ == "__main__":

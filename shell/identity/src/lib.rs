@@ -30,6 +30,7 @@ mod second_factor;
 mod session;
 mod suppliers;
 mod token;
+mod workloads;
 
 pub use apps::{
     App, DISTINCT_CUSTOMERS_PER_DAY_MAX, GRACE_SECONDS_MAX, KEY_LIFETIME_SECONDS, KEY_LIFETIME_SECONDS_MAX, KeyGrant, KeyInfo,
@@ -51,3 +52,4 @@ pub use suppliers::{
     Advance, PEM_BYTES_MAX, SIGNER_KEY_BYTES_MAX, SUPPLIER_KEY_SECONDS_MAX, SupplierKey, parse_p256_pem, public_key_pem,
 };
 pub use token::SecretText;
+pub use workloads::WorkloadInfo;

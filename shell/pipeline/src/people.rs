@@ -177,6 +177,13 @@ pub fn token_issuer(project: &Project) -> String {
     project.policy.identity.console_url("https://localhost:8443")
 }
 
+/// The trust domain of machines' names (SPIFFE): the host of the console's address.
+pub fn trust_domain(project: &Project) -> String {
+    let issuer = token_issuer(project);
+    let authority = issuer.trim_start_matches("https://");
+    authority.split([':', '/']).next().unwrap_or_default().to_ascii_lowercase()
+}
+
 /// The key that signs components' tokens, made at first use, and the one before it, whose tokens may still live.
 pub fn token_keys(vault: &vault::Vault) -> Result<TokenKeys, PipelineError> {
     if !vault.names()?.iter().any(|name| name == TOKEN_KEY) {

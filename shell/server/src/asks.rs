@@ -6,6 +6,8 @@ use identity::{Action, Right};
 use pipeline::serving::{Call, Counters, PublicModel, Reply};
 use serde_json::Value;
 
+use crate::workload::Workload;
+
 /// The prediction service, as the routes see it.
 pub trait Asks: Send + Sync + 'static {
     /// Answers a call, or refuses it; the evidence is durable before this returns. It is run to its end even where the caller
@@ -23,6 +25,11 @@ pub trait Asks: Send + Sync + 'static {
 
     /// Whether this token, as it came, is a component's that has this right now.
     fn component_may(&self, _token: &str, _action: Action) -> impl Future<Output = bool> + Send {
+        async { false }
+    }
+
+    /// Whether a machine that proved itself by a certificate has this right now; its certificate may have been ended since.
+    fn workload_may(&self, _workload: &Workload, _action: Action) -> impl Future<Output = bool> + Send {
         async { false }
     }
 

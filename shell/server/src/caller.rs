@@ -12,6 +12,7 @@ use crate::answer::Refusal;
 use crate::asks::Asks;
 use crate::config::KEY_BYTES_MAX;
 use crate::serve::App;
+use crate::workload::Workload;
 
 const API_KEY: &str = "x-api-key";
 const SCHEME: &str = "bearer ";
@@ -98,6 +99,21 @@ pub(crate) async fn check_component<A: Asks, C>(
     }
     app.take_down_stranger(peer);
     Err(Refusal::new(StatusCode::UNAUTHORIZED, "no good token of a component with this right"))
+}
+
+/// The same for a machine that proved itself by a certificate.
+pub(crate) async fn check_workload<A: Asks, C>(
+    app: &App<A, C>,
+    peer: IpAddr,
+    workload: &Workload,
+    action: Action,
+) -> Result<(), Refusal> {
+    app.hold_stranger(peer)?;
+    if app.asks.workload_may(workload, action).await {
+        return Ok(());
+    }
+    app.take_down_stranger(peer);
+    Err(Refusal::new(StatusCode::UNAUTHORIZED, "no living certificate of a component with this right"))
 }
 
 fn hold_strangers<A: Asks, C>(app: &App<A, C>, key: Option<&str>, peer: IpAddr) -> Result<(), Refusal> {

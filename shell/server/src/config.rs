@@ -44,8 +44,25 @@ pub struct Config {
     pub identification: Identification,
     /// What is served.
     pub serves: Serves,
+    /// Which clients may prove themselves by a certificate.
+    pub clients: Clients,
     /// The limits.
     pub limits: Limits,
+}
+
+/// Which clients may prove themselves by a certificate in the handshake.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Clients {
+    /// Nobody is asked for one.
+    #[default]
+    NotAsked,
+    /// Whoever has one may show it; whoever shows one that is not good is turned away.
+    Asked {
+        /// PEM file with the authority that it must chain to.
+        authority: PathBuf,
+        /// The trust domain of its name.
+        trust_domain: String,
+    },
 }
 
 impl Config {
@@ -55,6 +72,7 @@ impl Config {
             listen,
             identification: Identification::Own { folder: folder.into(), host },
             serves: Serves::Everything,
+            clients: Clients::NotAsked,
             limits: Limits::default(),
         }
     }

@@ -25,9 +25,10 @@ mod route;
 mod serve;
 mod tls;
 mod v1;
+pub mod workload;
 
 pub use crate::asks::{Asks, Note};
-pub use crate::config::{Config, Identification, Limits, Serves};
+pub use crate::config::{Clients, Config, Identification, Limits, Serves};
 pub use crate::error::ServerError;
 pub use crate::listen::{Drained, Running, Server};
 pub use crate::openapi::document as openapi_document;

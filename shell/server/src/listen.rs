@@ -9,18 +9,20 @@ use std::time::{Duration, Instant, SystemTime};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use rustls::ServerConnection;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use crate::asks::{Asks, Note};
-use crate::config::{BUFFER_BYTES_MAX, Config, HEADER_BYTES_MAX, HEADERS_MAX, Limits, STREAMS_MAX};
+use crate::config::{BUFFER_BYTES_MAX, Clients, Config, HEADER_BYTES_MAX, HEADERS_MAX, Limits, STREAMS_MAX};
 use crate::crowd::Seat;
 use crate::error::ServerError;
 use crate::pages::source::ConsoleSource;
-use crate::serve::App;
+use crate::serve::{App, Who};
 use crate::tls::Keeper;
+use crate::workload::{NotAWorkload, Workload, identity_of_peer};
 
 /// How often the certificate is looked at.
 const CERTIFICATE_EVERY: Duration = Duration::from_secs(12 * 3600);
@@ -56,13 +58,17 @@ impl Server {
     pub async fn start<A: Asks, C: ConsoleSource>(config: Config, asks: A, console: C) -> Result<Running, ServerError> {
         let identification = config.identification.clone();
         let keeper = blocking(move || Keeper::open(identification, SystemTime::now())).await?;
-        let acceptor = TlsAcceptor::from(Arc::new(keeper.config()?));
+        let acceptor = TlsAcceptor::from(Arc::new(keeper.config(&config.clients)?));
         let listen_failed = |source| ServerError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen_failed)?;
         let address = listener.local_addr().map_err(listen_failed)?;
         let app = Arc::new(App::new(asks, console, config.limits, config.serves)?);
         let (stop, stopped) = watch::channel(false);
-        let door = Door { app, acceptor, builder: builder(&config.limits), stopped };
+        let trust_domain = match config.clients {
+            Clients::NotAsked => None,
+            Clients::Asked { trust_domain, .. } => Some(Arc::from(trust_domain)),
+        };
+        let door = Door { app, acceptor, trust_domain, builder: builder(&config.limits), stopped };
         let task = tokio::spawn(door.accept(listener, keeper));
         Ok(Running { address, stop, task })
     }
@@ -107,6 +113,8 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
 struct Door<A, C> {
     app: Arc<App<A, C>>,
     acceptor: TlsAcceptor,
+    /// Of clients that prove themselves by a certificate.
+    trust_domain: Option<Arc<str>>,
     builder: Builder<TokioExecutor>,
     stopped: watch::Receiver<bool>,
 }
@@ -151,6 +159,7 @@ impl<A: Asks, C: ConsoleSource> Door<A, C> {
         let line = Line {
             app: Arc::clone(&self.app),
             acceptor: self.acceptor.clone(),
+            trust_domain: self.trust_domain.clone(),
             builder: self.builder.clone(),
             stopped: self.stopped.clone(),
             from,
@@ -197,6 +206,7 @@ async fn next(
 struct Line<A, C> {
     app: Arc<App<A, C>>,
     acceptor: TlsAcceptor,
+    trust_domain: Option<Arc<str>>,
     builder: Builder<TokioExecutor>,
     stopped: watch::Receiver<bool>,
     from: SocketAddr,
@@ -213,6 +223,10 @@ impl<A: Asks, C: ConsoleSource> Line<A, C> {
             self.app.tallies.handshakes_failed.inc();
             return;
         };
+        let Ok(workload) = proved(stream.get_ref().1, self.trust_domain.as_deref()) else {
+            self.app.tallies.handshakes_failed.inc();
+            return;
+        };
         // By what TLS agreed on, not by looking at the first bytes: looking has no time limit.
         let builder = match stream.get_ref().1.alpn_protocol() {
             Some(b"h2") => self.builder.clone().http2_only(),
@@ -220,10 +234,11 @@ impl<A: Asks, C: ConsoleSource> Line<A, C> {
         };
         let pulse = Arc::new(Pulse::new());
         let service = service_fn(|request| {
-            let (app, pulse, peer) = (Arc::clone(&self.app), Arc::clone(&pulse), self.from.ip());
+            let (app, pulse) = (Arc::clone(&self.app), Arc::clone(&pulse));
+            let who = Who { peer: self.from.ip(), workload: workload.clone() };
             async move {
                 let _beat = Beat::new(pulse);
-                Ok::<_, Infallible>(app.answer(peer, request).await)
+                Ok::<_, Infallible>(app.answer(who, request).await)
             }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service);
@@ -250,6 +265,15 @@ impl<A: Asks, C: ConsoleSource> Line<A, C> {
                 }
             }
         }
+    }
+}
+
+/// The machine that the client's certificate names; none where it showed none.
+fn proved(session: &ServerConnection, trust_domain: Option<&str>) -> Result<Option<Arc<Workload>>, NotAWorkload> {
+    let shown = session.peer_certificates().and_then(|chain| chain.first());
+    match (shown, trust_domain) {
+        (Some(certificate), Some(trust_domain)) => identity_of_peer(certificate, trust_domain).map(|found| Some(Arc::new(found))),
+        (Some(_), None) | (None, _) => Ok(None),
     }
 }
 

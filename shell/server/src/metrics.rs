@@ -41,9 +41,13 @@ impl Tallies {
 
 /// `GET /metrics`.
 pub(crate) async fn route<A: Asks, C>(app: &App<A, C>, asked: &Asked<'_>) -> Result<Answer, Refusal> {
-    match caller::component_token(asked.headers) {
-        Some(token) => caller::check_component(app, asked.peer, token, Action::ReadMetrics).await?,
-        None => caller::check_right(app, asked.headers, asked.peer, &[Right::Metrics])?,
+    match (asked.workload, caller::component_token(asked.headers)) {
+        // A key or token that is sent beside it counts by itself: a certificate adds nothing to it.
+        (Some(workload), None) if caller::key(asked.headers).is_none() => {
+            caller::check_workload(app, asked.peer, workload, Action::ReadMetrics).await?;
+        }
+        (_, Some(token)) => caller::check_component(app, asked.peer, token, Action::ReadMetrics).await?,
+        (_, None) => caller::check_right(app, asked.headers, asked.peer, &[Right::Metrics])?,
     }
     Fields::parse(asked.query)?.only(&[])?;
     let text = text(&app.asks.counters(), &app.tallies).map_err(|_| Refusal::internal("metrics could not be written"))?;

@@ -19,6 +19,7 @@ use crate::error::ServerError;
 use crate::metrics::{self, Tallies};
 use crate::pages::{self, source::ConsoleSource};
 use crate::route::{self, Endpoint, Found};
+use crate::workload::Workload;
 use crate::{oip, openapi, v1};
 
 /// What all requests share.
@@ -35,6 +36,14 @@ pub(crate) struct App<A, C> {
     started: Instant,
 }
 
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Who {
+    pub(crate) peer: IpAddr,
+    /// The machine that proved itself by a certificate.
+    pub(crate) workload: Option<Arc<Workload>>,
+}
+
 /// A request with what the table took from its path.
 pub(crate) struct Asked<'r> {
     pub(crate) endpoint: Endpoint,
@@ -42,6 +51,7 @@ pub(crate) struct Asked<'r> {
     pub(crate) query: &'r str,
     pub(crate) headers: &'r HeaderMap,
     pub(crate) peer: IpAddr,
+    pub(crate) workload: Option<&'r Workload>,
 }
 
 impl<A: Asks, C: ConsoleSource> App<A, C> {
@@ -66,7 +76,7 @@ impl<A: Asks, C: ConsoleSource> App<A, C> {
     ///
     /// The work runs in a task of its own: a panic stays in it, and work that has begun is brought to its end although the caller
     /// has gone or has waited too long, so that what it reserved is settled.
-    pub(crate) async fn answer(self: Arc<Self>, peer: IpAddr, request: Request<Incoming>) -> Answer {
+    pub(crate) async fn answer(self: Arc<Self>, who: Who, request: Request<Incoming>) -> Answer {
         let host = host_of(&request);
         let is_page = route::is_console(request.uri().path()) && self.serves != Serves::Api;
         let outcome = match Arc::clone(&self.requests).try_acquire_owned() {
@@ -74,7 +84,7 @@ impl<A: Asks, C: ConsoleSource> App<A, C> {
             Ok(permit) => {
                 let app = Arc::clone(&self);
                 let work = tokio::spawn(async move {
-                    let outcome = app.handle(peer, request).await;
+                    let outcome = app.handle(who, request).await;
                     drop(permit);
                     outcome
                 });
@@ -94,7 +104,7 @@ impl<A: Asks, C: ConsoleSource> App<A, C> {
         answer
     }
 
-    async fn handle(&self, peer: IpAddr, request: Request<Incoming>) -> Result<Answer, Refusal> {
+    async fn handle(&self, who: Who, request: Request<Incoming>) -> Result<Answer, Refusal> {
         let (head, body) = request.into_parts();
         let body = Pending::new(body, self.limits.body_bytes_max);
         let path = head.uri.path();
@@ -110,7 +120,14 @@ impl<A: Asks, C: ConsoleSource> App<A, C> {
             Found::Nowhere => return Err(Refusal::nowhere()),
         };
         let query = head.uri.query().unwrap_or_default();
-        let asked = Asked { endpoint: route.endpoint, taken, query, headers: &head.headers, peer };
+        let asked = Asked {
+            endpoint: route.endpoint,
+            taken,
+            query,
+            headers: &head.headers,
+            peer: who.peer,
+            workload: who.workload.as_deref(),
+        };
         match route.endpoint {
             Endpoint::Churn => v1::churn(self, &asked).await,
             Endpoint::Predictions => v1::predictions(self, &asked, body).await,

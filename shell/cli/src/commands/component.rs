@@ -1,12 +1,15 @@
 //! `stayward component`: tokens of the pipeline's parts (T4). Each part has its own, with the rights of its work alone, for a day at most.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 use identity::access_token::TokenScope;
-use identity::{Action, COMPONENT_TOKEN_SECONDS_MAX, Component, ComponentTokenInfo};
+use identity::{Action, COMPONENT_TOKEN_SECONDS_MAX, Component, ComponentTokenInfo, WorkloadInfo};
 use pipeline::desk::{now, rfc3339};
 use pipeline::{Office, PipelineError, people};
+use server::ServerError;
+use server::workload::{WorkloadAuthority, WorkloadName, write_workload};
 
 use super::{Ended, wrong};
 use crate::output::{Output, table};
@@ -34,11 +37,25 @@ enum What {
         #[arg(long, conflicts_with = "audience")]
         opaque: bool,
     },
-    /// List tokens that live, with their age; never their texts.
+    /// Admin: make a key and a certificate for a machine, for `stayward serve --client-certificates`. The key stays where it is written.
+    Certificate {
+        /// A part of the pipeline, or, with --supplier, a supplier.
+        name: String,
+        /// The name is a supplier's.
+        #[arg(long)]
+        supplier: bool,
+        /// The folder for both files.
+        #[arg(long)]
+        out: PathBuf,
+        /// Hours until it ends; a week at most.
+        #[arg(long, default_value_t = 24)]
+        hours: u64,
+    },
+    /// List tokens and certificates that live, with their age; never their texts.
     Ls,
-    /// Admin: end one token, or all of a part, at once.
+    /// Admin: end one token or certificate, or all of a part, at once.
     Revoke {
-        /// A part of the pipeline, or the id (`jti`) of one token.
+        /// A part of the pipeline, `supplier/NAME`, the id (`jti`) of a token, or the serial number of a certificate.
         what: String,
     },
 }
@@ -65,16 +82,46 @@ pub(crate) async fn run(args: ComponentArgs, root: &Path, out: &Output) -> Ended
             Ok(0)
         }
         What::Ls => list(&office, out).await,
+        What::Certificate { name, supplier, out: folder, hours } => {
+            certificate(&office, (&name, supplier), &folder, hours, out).await
+        }
         What::Revoke { what } => {
             office.authorised(Action::ManageKeys).await?;
-            let ended = match Component::parse(&what) {
-                Some(component) => office.identity.revoke_component_tokens(component, now()).await?,
-                None => office.identity.revoke_component_token(&what, now()).await.map(|_| 1)?,
-            };
-            out.result(&serde_json::json!({ "revoked": ended }), || format!("{ended} token(s) ended"));
+            let ended = revoke(&office, &what).await?;
+            out.result(&serde_json::json!({ "revoked": ended }), || format!("ended: {ended}"));
             Ok(0)
         }
     }
+}
+
+async fn revoke(office: &Office, what: &str) -> Result<u64, PipelineError> {
+    if let Some(component) = Component::parse(what) {
+        let tokens = office.identity.revoke_component_tokens(component, now()).await?;
+        return Ok(tokens + office.identity.end_workload(&format!("component/{component}"), now()).await?);
+    }
+    let certificates = office.identity.end_workload(what, now()).await?;
+    if certificates > 0 {
+        return Ok(certificates);
+    }
+    Ok(office.identity.revoke_component_token(what, now()).await.map(|_| 1)?)
+}
+
+async fn certificate(office: &Office, (name, supplier): (&str, bool), folder: &Path, hours: u64, out: &Output) -> Ended {
+    let workload = if supplier { WorkloadName::Supplier(name.to_owned()) } else { WorkloadName::Component(parse(name)?) };
+    office.authorised(if supplier { Action::ManageSuppliers } else { Action::ManageKeys }).await?;
+    let failed = |error: ServerError| wrong(error.to_string(), error.help());
+    let at = SystemTime::now();
+    let authority = WorkloadAuthority::open(office.project.root(), at).map_err(failed)?;
+    let domain = people::trust_domain(&office.project);
+    let life = Duration::from_secs(hours.saturating_mul(3600));
+    let issued = authority.issue(&workload, &domain, life, at).map_err(failed)?;
+    office.identity.keep_workload(&issued.serial, &workload.to_string(), issued.expires_at, now()).await?;
+    let (certificate, key) = write_workload(folder, name, &issued).map_err(failed)?;
+    let (id, until) = (format!("spiffe://{domain}/{workload}"), rfc3339(issued.expires_at));
+    let value =
+        serde_json::json!({ "id": id, "certificate": certificate, "key": key, "serial": issued.serial, "expires": until });
+    out.result(&value, || format!("{id}, until {until}\ncertificate {}\nkey {}", certificate.display(), key.display()));
+    Ok(0)
 }
 
 fn parse(word: &str) -> Result<Component, PipelineError> {
@@ -89,11 +136,17 @@ async fn list(office: &Office, out: &Output) -> Ended {
         serde_json::json!({ "id": one.id, "component": one.component.as_str(), "created": rfc3339(one.created_at),
             "expires": rfc3339(one.expires_at) })
     };
-    out.result(&tokens.iter().map(value).collect::<Vec<_>>(), || {
-        let row = |one: &ComponentTokenInfo| {
-            vec![one.id.clone(), one.component.to_string(), rfc3339(one.created_at), rfc3339(one.expires_at)]
-        };
-        table(&["id", "component", "made", "ends"], &tokens.iter().map(row).collect::<Vec<_>>())
+    let held = office.identity.workloads().await?;
+    let certificates: Vec<_> = held.into_iter().filter(|one| one.revoked_at.is_none() && one.expires_at > now()).collect();
+    let certified = |one: &WorkloadInfo| serde_json::json!({ "serial": one.serial, "name": one.name, "created": rfc3339(one.issued_at), "expires": rfc3339(one.expires_at) });
+    let all = serde_json::json!({ "tokens": tokens.iter().map(value).collect::<Vec<_>>(),
+        "certificates": certificates.iter().map(certified).collect::<Vec<_>>() });
+    out.result(&all, || {
+        let row =
+            |id: &str, whose: &str, made: i64, ends: i64| vec![id.to_owned(), whose.to_owned(), rfc3339(made), rfc3339(ends)];
+        let signed = tokens.iter().map(|one| row(&one.id, one.component.as_str(), one.created_at, one.expires_at));
+        let certified = certificates.iter().map(|one| row(&one.serial, &one.name, one.issued_at, one.expires_at));
+        table(&["id or serial", "whose", "made", "ends"], &signed.chain(certified).collect::<Vec<_>>())
     });
     Ok(0)
 }

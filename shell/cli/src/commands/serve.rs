@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use identity::access_token::{TokenKeys, TokenScope};
@@ -10,7 +10,8 @@ use identity::{Action, Right, matrix};
 use pipeline::desk::now;
 use pipeline::serving::{Call, Counters, PublicModel, Reply, Service};
 use pipeline::{PipelineError, Project, people};
-use server::{Asks, Config, Identification, Note, Running, Server};
+use server::workload::{Workload, WorkloadAuthority, WorkloadName};
+use server::{Asks, Clients, Config, Identification, Note, Running, Server};
 
 use super::{Ended, wrong};
 use crate::console::Console;
@@ -36,6 +37,9 @@ pub(crate) struct ServeArgs {
     /// A host name for the certificate, beside localhost.
     #[arg(long)]
     pub(crate) host: Option<String>,
+    /// Let machines prove themselves by certificates of `stayward component certificate`.
+    #[arg(long)]
+    pub(crate) client_certificates: bool,
     /// A certificate chain (PEM) instead of the project's own authority.
     #[arg(long, requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
@@ -87,6 +91,13 @@ impl Asks for Api {
         component.is_ok_and(|component| matrix::authorise_component(component, action).is_ok())
     }
 
+    async fn workload_may(&self, workload: &Workload, action: Action) -> bool {
+        let WorkloadName::Component(component) = &workload.name else { return false };
+        let identity = &self.service.desk().identity;
+        let lives = identity.workload_lives(&workload.serial, &workload.name.to_string(), now()).await;
+        lives.unwrap_or(false) && matrix::authorise_component(*component, action).is_ok()
+    }
+
     fn token_keys(&self) -> serde_json::Value {
         self.tokens.public()
     }
@@ -110,6 +121,12 @@ impl Up {
         let mut config = Config::own(SocketAddr::new(args.listen, args.port), project.root(), args.host.clone());
         if let (Some(certificate), Some(key)) = (args.tls_cert.clone(), args.tls_key.clone()) {
             config.identification = Identification::Given { certificate, key };
+        }
+        if args.client_certificates {
+            let authority = WorkloadAuthority::open(project.root(), SystemTime::now())
+                .map_err(|error| wrong(error.to_string(), error.help()))?;
+            let authority = authority.certificate().to_owned();
+            config.clients = Clients::Asked { authority, trust_domain: people::trust_domain(project) };
         }
         let served = format!("https://{}:{}", args.host.as_deref().unwrap_or("localhost"), args.port);
         let console = Console::new(service.clone(), &served)?;

@@ -103,6 +103,10 @@ impl Asks for Fake {
         rights(key).contains(&right)
     }
 
+    async fn workload_may(&self, workload: &server::workload::Workload, action: identity::Action) -> bool {
+        workload.name.to_string() == "component/monitor" && action == identity::Action::ReadMetrics
+    }
+
     async fn component_may(&self, token: &str, action: identity::Action) -> bool {
         token == "swc_monitor" && action == identity::Action::ReadMetrics
     }

@@ -14,18 +14,18 @@ const OTHERS: u32 = 0o077;
 
 /// Who may read a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Readers {
+pub(crate) enum Readers {
     Owner,
     All,
 }
 
-pub(super) fn failed(path: &Path) -> impl FnOnce(io::Error) -> ServerError {
+pub(crate) fn failed(path: &Path) -> impl FnOnce(io::Error) -> ServerError {
     let path = path.to_owned();
     move |source| ServerError::File { path, source }
 }
 
 /// The file's bytes.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, ServerError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ServerError> {
     let file = fs::File::open(path).map_err(failed(path))?;
     let mut bytes = Vec::new();
     file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(failed(path))?;
@@ -33,7 +33,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, ServerError> {
 }
 
 /// Refuses a key file that others than its owner can read or write.
-pub(super) fn check_owner_only(path: &Path) -> Result<(), ServerError> {
+pub(crate) fn check_owner_only(path: &Path) -> Result<(), ServerError> {
     let mode = fs::metadata(path).map_err(failed(path))?.mode() & 0o777;
     if mode & OTHERS != 0 {
         return Err(ServerError::Exposed { path: path.to_owned(), mode });
@@ -42,7 +42,7 @@ pub(super) fn check_owner_only(path: &Path) -> Result<(), ServerError> {
 }
 
 /// Writes beside, syncs, renames.
-pub(super) fn write(path: &Path, text: &str, readers: Readers) -> Result<(), ServerError> {
+pub(crate) fn write(path: &Path, text: &str, readers: Readers) -> Result<(), ServerError> {
     let beside = path.with_extension(format!("new-{}", std::process::id()));
     let mode = match readers {
         Readers::Owner => 0o600,

@@ -1,7 +1,7 @@
 //! TLS in transit (T1, T2): one backend, no default provider, TLS 1.3 and 1.2, certificates that renew themselves.
 
 mod ends;
-mod files;
+pub(crate) mod files;
 mod own;
 
 use std::fmt;
@@ -9,15 +9,15 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
-use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::Identification;
+use crate::config::{Clients, Identification};
 use crate::error::ServerError;
 
 /// What a client may speak inside TLS, best first (RFC 7301).
@@ -54,12 +54,25 @@ impl Keeper {
     }
 
     /// The settings of the server's side.
-    pub(crate) fn config(self: &Arc<Self>) -> Result<ServerConfig, ServerError> {
-        let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+    pub(crate) fn config(self: &Arc<Self>, clients: &Clients) -> Result<ServerConfig, ServerError> {
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(|error| ServerError::Crypto(error.to_string()))?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
+            .map_err(|error| ServerError::Crypto(error.to_string()))?;
+        let builder = match clients {
+            Clients::NotAsked => builder.with_no_client_auth(),
+            Clients::Asked { authority, .. } => {
+                let mut roots = RootCertStore::empty();
+                for certificate in chain(authority)? {
+                    roots.add(certificate).map_err(|error| ServerError::Crypto(error.to_string()))?;
+                }
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider))
+                    .allow_unauthenticated()
+                    .build()
+                    .map_err(|error| ServerError::Crypto(error.to_string()))?;
+                builder.with_client_cert_verifier(verifier)
+            }
+        };
+        let mut config = builder.with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = PROTOCOLS.iter().map(|protocol| protocol.to_vec()).collect();
         Ok(config)
     }

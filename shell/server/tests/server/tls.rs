@@ -1,13 +1,19 @@
 //! TLS or nothing (T1, T2), and limits for what a connection can take (T2: throttling).
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
-use crate::common::{KEY_ASK, VERSIONS, connector, request, start};
+use crate::common::{KEY_ASK, Started, VERSIONS, connector, request, start, start_as};
 use hyper::body::Bytes;
-use rustls_pki_types::ServerName;
-use server::{Config, Drained, Limits};
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use server::workload::{IssuedWorkload, WorkloadAuthority, WorkloadName};
+use server::{Clients, Config, Drained, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 #[tokio::test]
 async fn both_protocols_and_both_versions_are_spoken() {
@@ -120,4 +126,53 @@ async fn a_taken_address_is_an_error_with_help() {
     let again = Config::own(server.running.address(), server.folder.path(), None);
     let error = server::Server::start(again, server.fake.clone(), server.fake.clone()).await.unwrap_err();
     assert!(error.to_string().starts_with("cannot listen on `127.0.0.1:") && !error.help().is_empty());
+}
+
+/// Asks for metrics with this certificate; the status, or none where the connection is refused.
+async fn metrics_by(server: &Started, issued: Option<&IssuedWorkload>) -> Option<u16> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(server.folder.path().join("tls/ca.pem")).unwrap()).unwrap();
+    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(VERSIONS)
+        .unwrap()
+        .with_root_certificates(roots);
+    let config = match issued {
+        None => builder.with_no_client_auth(),
+        Some(issued) => {
+            let chain = vec![CertificateDer::from_pem_slice(issued.certificate.as_bytes()).unwrap()];
+            builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap()).unwrap()
+        }
+    };
+    let tcp = TcpStream::connect(server.running.address()).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.ok()?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.ok()?;
+    String::from_utf8_lossy(&answer).split(' ').nth(1)?.parse().ok()
+}
+
+#[tokio::test]
+async fn a_machine_proves_itself_by_its_certificate() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let now = SystemTime::now();
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let authority = WorkloadAuthority::open(ours.path(), now).unwrap();
+    let clients = Clients::Asked { authority: authority.certificate().to_owned(), trust_domain: "localhost".to_owned() };
+    let server = start_as(|config| Config { clients, ..config }).await;
+    let component = |name: &str| WorkloadName::Component(identity::Component::parse(name).unwrap());
+    let issue = |name: &str, domain: &str, at: SystemTime| authority.issue(&component(name), domain, HOUR, at).unwrap();
+
+    assert_eq!(metrics_by(&server, Some(&issue("monitor", "localhost", now))).await, Some(200));
+    assert_eq!(metrics_by(&server, Some(&issue("trainer", "localhost", now))).await, Some(401));
+    assert_eq!(metrics_by(&server, None).await, Some(401));
+    assert_eq!(metrics_by(&server, Some(&issue("monitor", "elsewhere", now))).await, None, "another trust domain");
+    assert_eq!(metrics_by(&server, Some(&issue("monitor", "localhost", now - HOUR * 2))).await, None, "its time is over");
+    assert_eq!(metrics_by(&server, Some(&issue("monitor", "localhost", now + HOUR * 2))).await, None, "not yet");
+    let stranger = WorkloadAuthority::open(theirs.path(), now).unwrap();
+    let forged = stranger.issue(&component("monitor"), "localhost", HOUR, now).unwrap();
+    assert_eq!(metrics_by(&server, Some(&forged)).await, None, "another authority");
+    // Where nobody is asked for a certificate, none counts.
+    let closed = start(Limits::default()).await;
+    assert_eq!(metrics_by(&closed, Some(&issue("monitor", "localhost", now))).await, Some(401));
 }

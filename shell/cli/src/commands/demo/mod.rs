@@ -228,7 +228,14 @@ async fn finish(
 ) -> Ended {
     out.say("\n6  The released model is opened again, proved against the log, and asked over HTTPS");
     let project = super::open(root)?;
-    let args = ServeArgs { listen: [127, 0, 0, 1].into(), port: 0, host: None, tls_cert: None, tls_key: None };
+    let args = ServeArgs {
+        listen: [127, 0, 0, 1].into(),
+        port: 0,
+        host: None,
+        tls_cert: None,
+        tls_key: None,
+        client_certificates: false,
+    };
     let up = Up::start(&project, &args).await?;
     let url = format!("https://localhost:{}", up.running.address().port());
     let customer = a_customer(&project)?;
