@@ -236,6 +236,7 @@ def good(server, project):
     judged.append("good role")
 
 
+SINCE_16, SINCE_17 = "16: ", "17: "
 # Name, what makes the set-up, the kinds that must be found, and what the role could do by it (as psql; none where it cannot be shown).
 HOSTILE = [
     ("member that does not inherit", "CREATE ROLE writer; GRANT USAGE ON SCHEMA crm TO writer; GRANT UPDATE, SELECT ON crm.customers TO writer;"
@@ -245,6 +246,13 @@ HOSTILE = [
      "GRANT writer TO helper; GRANT helper TO reader;", {"write"}, "SET ROLE writer; DELETE FROM crm.orders"),
     ("admin option", "CREATE ROLE helper; GRANT helper TO reader WITH ADMIN OPTION; CREATE ROLE alice; SET ROLE reader; GRANT helper TO alice; RESET ROLE;",
      {"admin-option"}, "REVOKE helper FROM alice"),
+    (SINCE_16 + "member that may only inherit", "CREATE ROLE writer; GRANT DELETE ON crm.orders TO writer; GRANT writer TO reader WITH INHERIT TRUE, SET FALSE;",
+     {"write"}, "DELETE FROM crm.orders"),
+    (SINCE_16 + "member that may only set the role", "CREATE ROLE writer; GRANT DELETE ON crm.orders TO writer; GRANT USAGE ON SCHEMA crm TO writer;"
+     "GRANT writer TO reader WITH INHERIT FALSE, SET TRUE;", {"write"}, "SET ROLE writer; DELETE FROM crm.orders"),
+    (SINCE_16 + "member by another's grant", "CREATE ROLE alice; CREATE ROLE writer; GRANT DELETE ON crm.orders TO writer; GRANT writer TO alice WITH ADMIN OPTION;"
+     "SET ROLE alice; GRANT writer TO reader; RESET ROLE;", {"write"}, "DELETE FROM crm.orders"),
+    (SINCE_17 + "maintenance", "GRANT MAINTAIN ON crm.customers TO reader;", {"write"}, None),
     ("superuser", "ALTER ROLE reader SUPERUSER;", {"superuser"}, "SELECT email FROM crm.customers LIMIT 1"),
     ("create role", "ALTER ROLE reader CREATEROLE;", {"create-role"}, "CREATE ROLE helper"),
     ("create database", "ALTER ROLE reader CREATEDB;", {"create-database"}, "CREATE DATABASE other"),
@@ -264,6 +272,8 @@ HOSTILE = [
     ("create in a schema", "GRANT CREATE ON SCHEMA public TO PUBLIC;", {"schema-create"}, "CREATE TABLE public.mine (x int)"),
     ("function with another's rights", "SET ROLE crm_owner; CREATE FUNCTION crm.email(id text) RETURNS text SECURITY DEFINER LANGUAGE sql AS "
      "$$ SELECT email FROM crm.customers WHERE customer_id = id $$; RESET ROLE;", {"security-definer"}, "SELECT crm.email('c0001')"),
+    ("function in a language without bounds", "CREATE LANGUAGE anything HANDLER plpgsql_call_handler INLINE plpgsql_inline_handler;"
+     "CREATE FUNCTION crm.anything() RETURNS int LANGUAGE anything AS 'BEGIN RETURN 1; END';", {"untrusted-language"}, "SELECT crm.anything()"),
     ("writes all data", "GRANT pg_write_all_data TO reader;", {"predefined-role"}, "UPDATE crm.customers SET tenure = 3 WHERE true"),
     ("reads all data", "GRANT pg_read_all_data TO reader;", {"predefined-role"}, "SELECT email FROM crm.customers"),
     ("runs programs of the server", "GRANT pg_execute_server_program TO reader;", {"predefined-role"}, "COPY (SELECT 1) TO PROGRAM 'cat >/dev/null'"),
@@ -292,7 +302,8 @@ HOSTILE = [
 def hostile(server, project):
     version = int(server.admin("SHOW server_version_num", database="postgres").stdout)
     for name, setup, kinds, act in HOSTILE:
-        if "PARAMETER" in setup and version < 150000:
+        least = name.split(": ")[0]
+        if "PARAMETER" in setup and version < 150000 or least.isdigit() and version < int(least) * 10000:
             continue
         fresh(server, setup)
         code, found, said = project.check()
@@ -316,6 +327,13 @@ def hostile(server, project):
             assert done.returncode != 0, f"{name}: it is still possible after {sql.stdout}"
         project.source()
         judged.append(name)
+    hostile_count = len(judged) - 1
+    if version >= 160000:
+        fresh(server, "CREATE ROLE writer; GRANT DELETE ON crm.orders TO writer; GRANT writer TO reader WITH INHERIT FALSE, SET FALSE;")
+        assert server.reader("SET ROLE writer").returncode != 0
+        assert project.check()[0] == 0, "a membership that gives nothing is no excess"
+        judged.append("membership that gives nothing")
+    return hostile_count
 
 
 def row_security(server, project):
@@ -470,7 +488,7 @@ def main():
         fresh(server)
         project = Project(server, WORK / "project")
         good(server, project)
-        hostile(server, project)
+        refused = hostile(server, project)
         row_security(server, project)
         ways(server, project)
         values(server, project)
@@ -480,7 +498,7 @@ def main():
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
     version = subprocess.run([str(server.bin / "postgres"), "--version"], capture_output=True, text=True).stdout.split()[2]
-    print(f": PostgreSQL {version}: {len(HOSTILE)} hostile roles refused and mended by the printed SQL, {len(judged)} set-ups in all")
+    print(f": PostgreSQL {version}: {refused} hostile roles refused and mended by the printed SQL, {len(judged)} set-ups in all")
 
 
 main()

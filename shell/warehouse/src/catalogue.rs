@@ -18,10 +18,14 @@ const ROWS_MAX: usize = 5_000;
 /// Settings have access lists from this version on.
 const PARAMETERS_MIN: u32 = 150_000;
 
+/// From this version on a membership may neither inherit nor let `SET ROLE`, and then gives nothing unless it can be administered.
+const MEMBERSHIP_OPTIONS_MIN: u32 = 160_000;
+
 /// Every role that the session's user is a member of, directly or not, whether or not it inherits; the owner of the database is a
 /// member of `pg_database_owner` without a row that says so.
 const CLOSURE: &str = "WITH RECURSIVE step(member, role, grantor, admin) AS (
     SELECT m.member, m.roleid, pg_catalog.pg_get_userbyid(m.grantor)::text, m.admin_option FROM pg_catalog.pg_auth_members m
+    WHERE {gives}
     UNION ALL
     SELECT d.datdba, r.oid, NULL, false FROM pg_catalog.pg_database d, pg_catalog.pg_roles r
     WHERE d.datname = pg_catalog.current_database() AND r.rolname = 'pg_database_owner'
@@ -73,13 +77,13 @@ const GIVEN: &str = ", system(oid) AS (
     WHERE NOT t.attisdropped AND (c.relnamespace NOT IN (SELECT s.oid FROM system s) OR NOT EXISTS (
         SELECT 1 FROM pg_catalog.aclexplode(i.initprivs) x WHERE x.grantee = a.grantee AND x.privilege_type = a.privilege_type))
     UNION ALL
-    SELECT 'routine', p.pronamespace, p.proname::text, pg_catalog.pg_get_function_identity_arguments(p.oid), p.proowner,
+    SELECT CASE WHEN NOT p.prosecdef AND l.lanispl AND NOT l.lanpltrusted THEN 'untrusted-routine' ELSE 'routine' END, p.pronamespace, p.proname::text, pg_catalog.pg_get_function_identity_arguments(p.oid), p.proowner,
         a.grantor, a.grantee, a.privilege_type, a.is_grantable
-    FROM pg_catalog.pg_proc p
+    FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
     LEFT JOIN pg_catalog.pg_init_privs i
         ON i.objoid = p.oid AND i.classoid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND i.objsubid = 0
     CROSS JOIN LATERAL pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) a
-    WHERE p.prosecdef OR (p.proacl IS NOT NULL AND p.pronamespace IN (SELECT s.oid FROM system s) AND NOT EXISTS (
+    WHERE p.prosecdef OR (l.lanispl AND NOT l.lanpltrusted) OR (p.proacl IS NOT NULL AND p.pronamespace IN (SELECT s.oid FROM system s) AND NOT EXISTS (
         SELECT 1 FROM pg_catalog.aclexplode(coalesce(i.initprivs, pg_catalog.acldefault('f', p.proowner))) x
         WHERE x.grantee = a.grantee AND x.privilege_type = a.privilege_type))
     UNION ALL
@@ -256,8 +260,10 @@ impl Session {
             (false, Some(false) | None) => Transport::Plain,
         };
         let parameters = if server >= PARAMETERS_MIN { GIVEN_PARAMETERS } else { "" };
+        let gives = if server >= MEMBERSHIP_OPTIONS_MIN { "m.inherit_option OR m.set_option OR m.admin_option" } else { "true" };
+        let closure = CLOSURE.replace("{gives}", gives);
         let mut complete = true;
-        let grants = self.list(&format!("{CLOSURE}{GIVEN}{parameters}{GRANTS}"), &[], grant, &mut complete).await?;
+        let grants = self.list(&format!("{closure}{GIVEN}{parameters}{GRANTS}"), &[], grant, &mut complete).await?;
         Ok(DatabaseFacts {
             server,
             transport,
@@ -269,12 +275,12 @@ impl Session {
             row_security_wanted: self.settings.row_security_wanted(),
             beneath: self.beneath(&found, &mut complete).await?,
             relation: found.relation,
-            roles: self.list(&format!("{CLOSURE} {ROLES}"), &[], attributes, &mut complete).await?,
-            memberships: sorted(self.list(&format!("{CLOSURE} {MEMBERSHIPS}"), &[], membership, &mut complete).await?),
-            owned: sorted(self.list(&format!("{CLOSURE} {OWNED}"), &[], owned, &mut complete).await?),
+            roles: self.list(&format!("{closure} {ROLES}"), &[], attributes, &mut complete).await?,
+            memberships: sorted(self.list(&format!("{closure} {MEMBERSHIPS}"), &[], membership, &mut complete).await?),
+            owned: sorted(self.list(&format!("{closure} {OWNED}"), &[], owned, &mut complete).await?),
             grants: sorted(grants),
-            defaults: sorted(self.list(&format!("{CLOSURE} {DEFAULTS}"), &[], default_grant, &mut complete).await?),
-            mappings: sorted(self.list(&format!("{CLOSURE} {MAPPINGS}"), &[], mapping, &mut complete).await?),
+            defaults: sorted(self.list(&format!("{closure} {DEFAULTS}"), &[], default_grant, &mut complete).await?),
+            mappings: sorted(self.list(&format!("{closure} {MAPPINGS}"), &[], mapping, &mut complete).await?),
             complete,
         })
     }
@@ -338,7 +344,8 @@ fn grant(row: &Row) -> Result<Option<Grant>, WarehouseError> {
         "relation" => Object::Relation { schema, name },
         "column" => Object::Column { schema, name, column: part },
         "sequence" => Object::Sequence { schema, name },
-        "routine" => Object::Routine { schema, name, arguments: part },
+        "routine" => Object::Routine { schema, name, arguments: part, untrusted: false },
+        "untrusted-routine" => Object::Routine { schema, name, arguments: part, untrusted: true },
         "schema" => Object::Schema { name },
         "database" => Object::Database { name },
         "large-object" => Object::LargeObject { oid: name },

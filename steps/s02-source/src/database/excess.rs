@@ -49,6 +49,8 @@ pub enum ExcessKind {
     Temporary,
     /// It may run a function with another's rights.
     SecurityDefiner,
+    /// It may run a function in a language that can do all that the server's user can.
+    UntrustedLanguage,
     /// It has a right on the server's own objects that the server does not come with.
     Catalogue,
     /// It may read or write a large object.
@@ -235,7 +237,8 @@ fn kind_of(facts: &DatabaseFacts, grant: &Grant) -> Option<ExcessKind> {
         },
         Object::Sequence { .. } => Some(ExcessKind::Sequence),
         Object::Routine { schema, .. } if system(schema) => Some(ExcessKind::Catalogue),
-        Object::Routine { .. } => Some(ExcessKind::SecurityDefiner),
+        Object::Routine { untrusted: true, .. } => Some(ExcessKind::UntrustedLanguage),
+        Object::Routine { untrusted: false, .. } => Some(ExcessKind::SecurityDefiner),
         Object::Schema { .. } => (right != "USAGE").then_some(ExcessKind::SchemaCreate),
         Object::Database { .. } => match right {
             "CONNECT" => None,

@@ -131,7 +131,8 @@ pub enum Object {
         /// Its name.
         name: String,
     },
-    /// A function or procedure that runs with its owner's rights, or one of the server's own beyond what its makers granted.
+    /// A function or procedure that runs with its owner's rights, or in a language without bounds, or one of the server's own beyond what
+    /// its makers granted.
     Routine {
         /// Its schema.
         schema: String,
@@ -139,6 +140,9 @@ pub enum Object {
         name: String,
         /// Its arguments, as the server writes them.
         arguments: String,
+        /// Whether it runs with the caller's rights in the database, in a language that may do all that the server's user may
+        /// (`plpython3u`).
+        untrusted: bool,
     },
     /// A schema.
     Schema {

@@ -129,7 +129,7 @@ fn object_sql(object: &Object) -> String {
             format!("TABLE {}", relation_name(schema, name))
         }
         Object::Sequence { schema, name } => format!("SEQUENCE {}", relation_name(schema, name)),
-        Object::Routine { schema, name, arguments } => format!("ROUTINE {}({arguments})", relation_name(schema, name)),
+        Object::Routine { schema, name, arguments, .. } => format!("ROUTINE {}({arguments})", relation_name(schema, name)),
         Object::Schema { name } => format!("SCHEMA {}", quoted(name)),
         Object::Database { name } => format!("DATABASE {}", quoted(name)),
         Object::LargeObject { oid } => format!("LARGE OBJECT {}", oid.parse::<u32>().unwrap_or(0)),
@@ -146,8 +146,9 @@ fn object_sql(object: &Object) -> String {
 pub(super) fn object_name(object: &Object) -> String {
     match object {
         Object::Column { schema, name, column } => format!("column {} of {}", quoted(column), relation_name(schema, name)),
-        Object::Routine { schema, name, .. } if schema != "pg_catalog" => {
-            format!("{}, which runs with its owner's rights", relation_name(schema, name))
+        Object::Routine { schema, name, untrusted, .. } if schema != "pg_catalog" => {
+            let how = if *untrusted { "in a language without bounds" } else { "with its owner's rights" };
+            format!("{}, which runs {how}", relation_name(schema, name))
         }
         Object::Relation { .. }
         | Object::Sequence { .. }

@@ -118,9 +118,14 @@ fn everything_else_that_a_role_can_be_given_counts() {
     one(&column("email"), "SELECT", ExcessKind::OtherColumn, statement);
     let sequence = Object::Sequence { schema: named("crm"), name: named("ids") };
     one(&sequence, "USAGE", ExcessKind::Sequence, "REVOKE USAGE ON SEQUENCE \"crm\".\"ids\" FROM PUBLIC");
-    let routine = |schema: &str| Object::Routine { schema: named(schema), name: named("f"), arguments: named("a integer") };
+    let routine_in = |schema: &str, untrusted: bool| {
+        let (name, arguments) = (named("f"), named("a integer"));
+        Object::Routine { schema: named(schema), name, arguments, untrusted }
+    };
+    let routine = |schema: &str| routine_in(schema, false);
     let statement = "REVOKE EXECUTE ON ROUTINE \"crm\".\"f\"(a integer) FROM PUBLIC";
     one(&routine("crm"), "EXECUTE", ExcessKind::SecurityDefiner, statement);
+    one(&routine_in("crm", true), "EXECUTE", ExcessKind::UntrustedLanguage, statement);
     one(&routine("pg_catalog"), "EXECUTE", ExcessKind::Catalogue, "");
     one(
         &Object::Schema { name: named("public") },
