@@ -52,7 +52,7 @@ impl Checked {
             (true, 0) => {
                 format!("it may read {} and nothing else", many(count(self.facts.columns_wanted.len()), "column", "columns"))
             }
-            (true, found) => many(count(found), "right is wrong", "rights are wrong"),
+            (true, found) => many(count(found), "finding", "findings"),
         };
         format!(
             "role {} of database {}, table {}.{}, can reach {reach}: {verdict}",
@@ -95,7 +95,7 @@ fn spell(checked: &Checked) -> String {
     };
     let rows: Vec<Vec<String>> = checked.found.iter().flat_map(lines).collect();
     format!(
-        "{sum}\n\n{}\n\nnext:\n  stayward source check --sql | psql ...  (as the database's owner)",
+        "{sum}\n\n{}\n\nnext:\n  stayward source check --sql    # what the database's owner gives to psql",
         table(&["from", "what"], &rows)
     )
 }

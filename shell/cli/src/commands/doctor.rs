@@ -144,7 +144,7 @@ fn data(project: &Project) -> Check {
     let missing: Vec<String> =
         files.map(|path| project.resolve(path)).filter(|path| !path.is_file()).map(|path| path.display().to_string()).collect();
     if missing.is_empty() {
-        fine("data files", "all there")
+        fine("data files", if policy.data.is_empty() && policy.labels.is_empty() { "none are named" } else { "all there" })
     } else {
         bad("data files", format!("not there: {}", missing.join(", ")), "put them back, or change [source] in stayward.toml")
     }

@@ -204,8 +204,8 @@ fn of_grant(facts: &DatabaseFacts, grant: &Grant) -> Option<Excess> {
         (None, true) => ExcessKind::GrantOption,
         (Some(kind), _) => kind,
     };
-    let option = if grant.grantable { " and pass it on" } else { "" };
-    let what = format!("{} may {} {}{option}", who(grant.grantee.as_ref()), grant.right, object_name(&grant.object));
+    let option = if grant.grantable { ", and may pass it on" } else { "" };
+    let what = format!("{} has the right {} on {}{option}", who(grant.grantee.as_ref()), grant.right, object_name(&grant.object));
     let mend = match &grant.grantee {
         Some(role) if *role != facts.role => cut_off(facts, role),
         Some(_) | None => revoked(grant),
