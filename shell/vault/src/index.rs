@@ -10,6 +10,8 @@ use crate::seal::Keys;
 
 /// Bytes of an index file at most; 10,000 secrets of a few versions fit.
 pub(crate) const INDEX_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// States before the current one that an index tells.
+const RECENT_STATES_MAX: usize = 64;
 const FORMAT: &str = "stayward-vault-index-v1";
 const TAG_HEX_BYTES: usize = 64;
 
@@ -60,11 +62,20 @@ pub(crate) struct Index {
     pub(crate) vault_id: String,
     pub(crate) counter: u64,
     pub(crate) secrets: BTreeMap<String, Vec<VersionInfo>>,
+    /// The states before this one, oldest first: who goes on from an older copy has another history than the ledger knows.
+    #[serde(default)]
+    pub(crate) recent: Vec<VaultState>,
 }
 
 impl Index {
     pub(crate) fn empty(vault_id: &str) -> Self {
-        Self { format: FORMAT.to_owned(), vault_id: vault_id.to_owned(), counter: 0, secrets: BTreeMap::new() }
+        Self {
+            format: FORMAT.to_owned(),
+            vault_id: vault_id.to_owned(),
+            counter: 0,
+            secrets: BTreeMap::new(),
+            recent: Vec::new(),
+        }
     }
 
     /// The file's bytes (tag in hex, newline, JSON) and the state they stand for.
@@ -88,6 +99,14 @@ impl Index {
         let index: Self = serde_json::from_slice(json).ok()?;
         let state = state_of(index.counter, json);
         (index.format == FORMAT && index.vault_id == vault_id).then_some((index, state))
+    }
+
+    /// The next state, after `before`.
+    pub(crate) fn step(&mut self, before: VaultState) {
+        self.counter += 1;
+        self.recent.push(before);
+        let spare = self.recent.len().saturating_sub(RECENT_STATES_MAX);
+        self.recent.drain(..spare);
     }
 
     /// Adds a current version; the current one becomes previous, the previous one retired.

@@ -13,15 +13,23 @@
 //! a passphrase when backups of the folder go elsewhere. Rollback of the *whole* folder is seen by comparing with the
 //! [`VaultState`] that the ledger keeps ([`Vault::expect_at_least`]); within one process it is seen without the ledger.
 
+#[cfg(feature = "aws")]
+mod aws;
 mod disk;
 mod embedded;
 mod error;
 mod generate;
+#[cfg(any(feature = "openbao", feature = "aws"))]
+mod http;
 mod index;
 mod master;
+#[cfg(feature = "openbao")]
+mod openbao;
 mod rotation;
 mod seal;
 mod store;
+#[cfg(any(feature = "openbao", feature = "aws"))]
+mod text;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,10 +37,14 @@ use std::sync::{Mutex, PoisonError};
 
 use zeroize::Zeroizing;
 
+#[cfg(feature = "aws")]
+pub use aws::{AwsConfig, AwsLogin, AwsSecrets};
 pub use error::VaultError;
 pub use generate::{RANDOM_BYTES_MAX, generate_ed25519_pkcs8, generate_p256_pkcs8, random_bytes};
 pub use index::{Stage, VaultState, VersionInfo};
 pub use master::{PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN};
+#[cfg(feature = "openbao")]
+pub use openbao::{OpenBao, OpenBaoConfig, OpenBaoLogin};
 pub use rotation::{Replacement, Rotated, Rotator, Step, rotate};
 pub use store::{Secret, SecretStore, StoredVersion, TOKEN_BYTES_MAX, TOKEN_BYTES_MIN, Wanted, fresh_token};
 
@@ -287,7 +299,14 @@ impl Vault {
     /// # Errors
     /// [`VaultError::RolledBack`], [`VaultError::Forked`].
     pub fn expect_at_least(&self, recorded: &VaultState) -> Result<(), VaultError> {
-        refuse_older(&self.state()?, recorded)
+        let (index, state) = self.load_index()?;
+        refuse_older(&state, recorded)?;
+        // A copy that was put back and changed since has a counter as high, and another past.
+        let then = index.recent.iter().find(|then| then.counter == recorded.counter);
+        match then {
+            Some(then) if then.digest != recorded.digest => Err(VaultError::Forked(recorded.counter)),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Seals bytes for another part of the program (for example a second factor's secret in a database) under the vault's
@@ -380,7 +399,7 @@ impl Vault {
         if !edit(self, &mut index)? {
             return Ok(state);
         }
-        index.counter += 1;
+        index.step(state);
         self.store_index(&index)
     }
 
