@@ -28,6 +28,12 @@ pub const POINTS: &[&str] = &[
     "release:logged",
     "deployment:logged",
     "deployment:booked",
+    "secret:create",
+    "secret:set",
+    "secret:test",
+    "secret:finish",
+    "secret:logged",
+    "secret:finished",
 ];
 
 /// Ends the process here if the test asks for it: no handler runs, no buffer is written.

@@ -11,7 +11,7 @@ use store::log::{Log, LogReader, LogWriter, OpenOptions};
 use store::objects::Objects;
 use vault::Vault;
 
-use crate::{PipelineError, Project, keys, office};
+use crate::{PipelineError, Project, keys, office, vault_state};
 
 /// The vault's name of the P-256 key that signs statements and models.
 pub const STATEMENT_KEY: &str = "evidence-p256";
@@ -79,6 +79,19 @@ impl Desk {
 
     /// Opens a project. Fails while another process writes its log.
     pub async fn open(root: &Path) -> Result<Self, PipelineError> {
+        let desk = Self::open_any(root).await?;
+        vault_state::keep(&desk, vault_state::Older::Refuse).await?;
+        Ok(desk)
+    }
+
+    /// Takes a vault that is older than the ledger's, which came from a backup, and records that; who may is the caller's to see.
+    pub async fn accept_older_vault(root: &Path) -> Result<Self, PipelineError> {
+        let desk = Self::open_any(root).await?;
+        vault_state::keep(&desk, vault_state::Older::Accept).await?;
+        Ok(desk)
+    }
+
+    async fn open_any(root: &Path) -> Result<Self, PipelineError> {
         let project = Project::open(root)?;
         let vault = Arc::new(Vault::open(&project.path("vault"))?);
         let signer = P256Signer::from_pkcs8_der(&vault.get(STATEMENT_KEY)?).map_err(PipelineError::internal)?;

@@ -1,23 +1,21 @@
 //! Where the internal customer data is and how it comes in (T1): a file, or a database whose role is proved before a row is read.
 
-use std::io::Read;
-
 use serde::{Deserialize, Serialize};
 use tabular::Contract;
 use tabular::contract::Role;
 use tabular::csv::{Header, Options};
-use vault::{Vault, VaultError};
+use vault::{Secret, Vault, VaultError};
 use warehouse::{Credentials, KEY_BYTES, Pseudonyms, Session, Settings, WarehouseError};
 use zeroize::Zeroizing;
 
 use crate::data::{Loaded, customers_contract, load, load_csv};
-use crate::desk::now;
-use crate::{Office, PipelineError, Project};
+use crate::desk::{Desk, now};
+use crate::{Office, PipelineError, Project, secrets};
 
 pub use s02_source::database::{DatabaseFacts, Excess, excess, script};
 
 /// Secret of the vault that keys the pseudonyms of customers. It is never rotated by itself: another key makes everybody a new customer.
-const PSEUDONYM_KEY: &str = "pseudonym-key";
+pub(crate) const PSEUDONYM_KEY: &str = "pseudonym-key";
 /// Largest file of an authority.
 const AUTHORITY_BYTES_MAX: u64 = 1 << 20;
 
@@ -109,23 +107,27 @@ fn settings(project: &Project) -> Result<&Settings, PipelineError> {
     })
 }
 
-fn credentials(project: &Project, vault: &Vault, settings: &Settings) -> Result<Credentials, PipelineError> {
+/// What the vault says of the password: by a socket the server may know who asks without one.
+fn given(settings: &Settings, found: Option<Secret>) -> Result<Option<Zeroizing<Vec<u8>>>, PipelineError> {
+    if found.is_none() && !settings.host.is_empty() {
+        let name = &settings.secret;
+        let help = format!("put the password there with `stayward vault put {name} --file -`");
+        return Err(PipelineError::wrong(format!("the vault has no secret `{name}`"), help));
+    }
+    Ok(found.map(|secret| secret.bytes))
+}
+
+fn credentials(
+    project: &Project,
+    settings: &Settings,
+    password: Option<Zeroizing<Vec<u8>>>,
+) -> Result<Credentials, PipelineError> {
     let authority = if settings.ca.is_empty() {
         Vec::new()
     } else {
         store::disk::read_limited(&project.resolve(&settings.ca), AUTHORITY_BYTES_MAX).map_err(|error| {
             PipelineError::wrong(error.to_string(), "name the authority's PEM file under `source.postgres.ca`")
         })?
-    };
-    let password = match vault.get(&settings.secret) {
-        Ok(password) => Some(password),
-        // By a socket the server may know who asks.
-        Err(VaultError::NoSecret(_)) if settings.host.is_empty() => None,
-        Err(VaultError::NoSecret(name)) => {
-            let help = format!("put the password there with `stayward vault put {name} --file -`");
-            return Err(PipelineError::wrong(format!("the vault has no secret `{name}`"), help));
-        }
-        Err(error) => return Err(error.into()),
     };
     Ok(Credentials { authority, password })
 }
@@ -135,42 +137,16 @@ fn wanted(contract: &Contract) -> Vec<String> {
     contract.columns.iter().filter(|rule| rule.role != Role::Ignore).map(|rule| rule.name.clone()).collect()
 }
 
-async fn opened(project: &Project, vault: &Vault) -> Result<Session, PipelineError> {
-    let settings = settings(project)?;
-    Session::open(settings, &credentials(project, vault, settings)?).await.map_err(failed)
+async fn opened(project: &Project, settings: &Settings, found: Option<Secret>) -> Result<Session, PipelineError> {
+    Session::open(settings, &credentials(project, settings, given(settings, found)?)?).await.map_err(failed)
 }
 
 /// What the catalogue says of the role that reads the customers; reads no row of theirs.
 pub async fn database_facts(office: &Office) -> Result<DatabaseFacts, PipelineError> {
-    let session = opened(&office.project, &office.vault).await?;
+    let settings = settings(&office.project)?;
+    let found = secrets::find(&office.project, &office.vault, &settings.secret)?;
+    let session = opened(&office.project, settings, found).await?;
     session.facts(&wanted(&customers_contract(&office.project))).await.map_err(failed)
-}
-
-/// Puts a password into the vault that stayward.toml names, or a new version of it; a line end at its end does not count.
-pub fn put_password(office: &Office, name: &str, from: &mut dyn Read) -> Result<(), PipelineError> {
-    let named = office.project.policy.source.postgres.as_ref().map(|settings| settings.secret.as_str());
-    if named != Some(name) {
-        let help = match named {
-            Some(named) => format!("it names `{named}`"),
-            None => "it names none; a database's is `source.postgres.secret`".to_owned(),
-        };
-        return Err(PipelineError::wrong(format!("stayward.toml names no secret `{name}`"), help));
-    }
-    let most = u64::try_from(vault::SECRET_BYTES_MAX).unwrap_or(u64::MAX);
-    // Room for all of it and a line end, so that no half of a password stays behind in memory when the buffer grows.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(vault::SECRET_BYTES_MAX + 2));
-    from.take(most + 2).read_to_end(&mut bytes).map_err(|error| PipelineError::wrong(error.to_string(), "check the path"))?;
-    let secret = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-    let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
-    if secret.is_empty() {
-        return Err(PipelineError::wrong("the secret is empty", "give it in the file, or on standard input"));
-    }
-    match office.vault.versions(name) {
-        Ok(_) => office.vault.rotate(name, secret, now())?,
-        Err(VaultError::NoSecret(_)) => office.vault.put(name, secret, now())?,
-        Err(error) => return Err(error.into()),
-    };
-    Ok(())
 }
 
 /// The customers as they came, and what a database says of the role that read them.
@@ -182,12 +158,15 @@ pub(crate) enum Customers {
 }
 
 /// Reads the customers by the connector of the policy. Proof and rows are of one snapshot.
-pub(crate) async fn customers(project: &Project, vault: &Vault) -> Result<Customers, PipelineError> {
+pub(crate) async fn customers(desk: &Desk) -> Result<Customers, PipelineError> {
+    let (project, vault) = (&desk.project, &desk.vault);
     match project.policy.source.connector {
         Connector::File => Ok(Customers::Came(load(&project.resolve(&project.policy.source.data))?, None)),
         Connector::Postgres => {
             let contract = customers_contract(project);
-            let session = opened(project, vault).await?;
+            let settings = settings(project)?;
+            let found = secrets::find_on_record(desk, &settings.secret, "connector postgres")?;
+            let session = opened(project, settings, found).await?;
             let facts = session.facts(&wanted(&contract)).await.map_err(failed)?;
             if !facts.complete || !excess(&facts).is_empty() {
                 return Ok(Customers::Unread(facts));

@@ -26,10 +26,12 @@ pub mod progress;
 mod project;
 pub mod redteam;
 pub mod run;
+pub mod secrets;
 pub mod serving;
 mod settings;
 pub mod setup;
 pub mod validate;
+mod vault_state;
 pub mod view;
 
 pub use desk::Desk;

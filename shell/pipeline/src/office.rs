@@ -7,10 +7,10 @@ use identity::{Action, CustomerScope, Denial, Identity, Right, Role, Session, ma
 use store::control::Control;
 use vault::Vault;
 
-use crate::desk::{SESSION_SECRET, now};
+use crate::desk::{SESSION_SECRET, now, published};
 use crate::policy::SecretPolicy;
 use crate::setup::{self, IssuedKey};
-use crate::{PipelineError, Project};
+use crate::{PipelineError, Project, vault_state};
 
 /// A project as its administration sees it.
 pub struct Office {
@@ -27,6 +27,16 @@ pub struct Office {
 impl Office {
     /// Opens a project without its log, so it works while a server runs.
     pub async fn open(root: &Path) -> Result<Self, PipelineError> {
+        let office = Self::open_with_any_vault(root).await?;
+        // A log that cannot be read tells nothing; who reads it says so.
+        if let Ok(log) = published(&office.project) {
+            vault_state::look(&office.vault, &log, &office.control).await?;
+        }
+        Ok(office)
+    }
+
+    /// The same with a vault that may be older than the ledger knows it, for the one command that takes such a vault.
+    pub async fn open_with_any_vault(root: &Path) -> Result<Self, PipelineError> {
         let project = Project::open(root)?;
         let vault = Arc::new(Vault::open(&project.path("vault"))?);
         let database = project.path("control.db");

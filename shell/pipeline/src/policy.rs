@@ -7,6 +7,7 @@ use tabular::contract::Outsider;
 
 use crate::internal::SourcePolicy;
 use crate::people::IdentityPolicy;
+use crate::secrets::VaultPolicy;
 use crate::settings::Base;
 
 /// The whole policy. Unknown keys are refused, so that a typing error does not switch a control off.
@@ -52,6 +53,9 @@ pub struct Policy {
     /// Keys and secrets.
     #[serde(default)]
     pub secrets: SecretPolicy,
+    /// Where users' secrets lie.
+    #[serde(default)]
+    pub vault: VaultPolicy,
     /// Monitoring.
     #[serde(default)]
     pub monitor: MonitorPolicy,
@@ -377,6 +381,7 @@ impl Policy {
         let policy: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         policy.train.check().map_err(|error| error.to_string())?;
         policy.identity.check()?;
+        policy.vault.check()?;
         let ranges = policy.shares().into_iter().chain(policy.counts());
         for (key, value, least, most) in ranges {
             // What is not a number is in no range.
@@ -476,13 +481,6 @@ const FOLDS_MAX: f64 = 20.0;
 const DAYS_MAX: f64 = 3_650.0;
 /// Four gibibytes: the largest file that is read.
 const FEED_BYTES_MAX: f64 = 4_294_967_296.0;
-
-impl SecretPolicy {
-    /// When a session that began then ends by this policy; no session lives longer than the program's own maximum.
-    pub(crate) fn session_ends(&self, session: &identity::Session) -> i64 {
-        session.expires.min(session.auth_time.saturating_add(self.session_hours.saturating_mul(3600)))
-    }
-}
 
 /// The commented file that `init` writes.
 pub fn template(name: &str, data: &str, labels: &str, one_person: bool, auc_min: f64) -> String {

@@ -19,6 +19,7 @@ mod disk;
 mod embedded;
 mod error;
 mod generate;
+mod handout;
 #[cfg(any(feature = "openbao", feature = "aws"))]
 mod http;
 mod index;
@@ -41,6 +42,7 @@ use zeroize::Zeroizing;
 pub use aws::{AwsConfig, AwsLogin, AwsSecrets};
 pub use error::VaultError;
 pub use generate::{RANDOM_BYTES_MAX, generate_ed25519_pkcs8, generate_p256_pkcs8, random_bytes};
+pub use handout::{CREDENTIALS_VARIABLE, HANDOUT_SECRETS_MAX, Handout};
 pub use index::{Stage, VaultState, VersionInfo};
 pub use master::{PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN};
 #[cfg(feature = "openbao")]

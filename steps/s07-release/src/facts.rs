@@ -25,6 +25,27 @@ pub struct Component {
     pub needed: Vec<String>,
 }
 
+/// What a credential is: it says how it is made new.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CredentialKind {
+    /// A key that signs evidence, models or the log's head.
+    #[default]
+    Signing,
+    /// A password or token that users keep in the vault.
+    Secret,
+    /// A version that a rotation put and never finished.
+    Pending,
+    /// A token of a component.
+    Component,
+    /// A key of a caller of the API.
+    Api,
+    /// A supplier's key that feeds are believed by.
+    Supplier,
+    /// A store of secrets that does not say what it holds.
+    Unknown,
+}
+
 /// A key or password with its age.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
@@ -34,6 +55,9 @@ pub struct Credential {
     pub age_days: i64,
     /// Days after which it must be new.
     pub age_days_max: i64,
+    /// What it is; archives from before there were several say nothing.
+    #[serde(default)]
+    pub kind: CredentialKind,
 }
 
 /// Facts of a release.
@@ -59,7 +83,12 @@ impl Facts {
         Self {
             proofs: vec![proof("s05-training"), proof("s06-dependencies")],
             components: vec![Component { name: "trainer".into(), granted: vec!["train".into()], needed: vec!["train".into()] }],
-            credentials: vec![Credential { name: "evidence-signing".into(), age_days: 3, age_days_max: 90 }],
+            credentials: vec![Credential {
+                name: "evidence-signing".into(),
+                age_days: 3,
+                age_days_max: 90,
+                kind: CredentialKind::Signing,
+            }],
             vault_sealed: true,
             secrets_outside: Vec::new(),
         }

@@ -7,7 +7,7 @@ mod gates;
 use artifact::ReleaseStep;
 use gate::Gate;
 
-pub use facts::{Component, Credential, Facts, Proof};
+pub use facts::{Component, Credential, CredentialKind, Facts, Proof};
 
 /// The gates, in order.
 pub static GATES: &[&dyn Gate<ReleaseStep, Facts>] = &[

@@ -25,3 +25,5 @@ mod segments;
 mod source;
 #[cfg(test)]
 mod tamper;
+#[cfg(test)]
+mod vault;

@@ -37,23 +37,28 @@ pub(crate) struct LoginArgs {
     credentials: Option<PathBuf>,
 }
 
+/// A session of both factors, not kept yet.
+pub(crate) async fn prove(args: &LoginArgs, office: &Office, out: &Output) -> Result<Session, PipelineError> {
+    match &args.credentials {
+        _ if args.oidc => by_provider(office, args.port, out).await,
+        Some(path) => setup::log_in_to(&office.identity, &account(path, &args.name)?).await,
+        None => {
+            let password = ask(out, &format!("password of {}: ", args.name))?;
+            let code = match &args.code {
+                Some(code) => code.clone(),
+                None => ask(out, "one-time code: ")?,
+            };
+            Ok(office.identity.verify_password_and_code(&args.name, &password, &code, now()).await?)
+        }
+    }
+}
+
 pub(crate) async fn run(args: LoginArgs, root: &Path, out: &Output) -> Ended {
     let office = Office::open(root).await?;
     if args.again {
         return again(&args, &office, out).await;
     }
-    let session = match &args.credentials {
-        _ if args.oidc => by_provider(&office, args.port, out).await?,
-        Some(path) => setup::log_in_to(&office.identity, &account(path, &args.name)?).await?,
-        None => {
-            let password = ask(out, &format!("password of {}: ", args.name))?;
-            let code = match args.code {
-                Some(code) => code,
-                None => ask(out, "one-time code: ")?,
-            };
-            office.identity.verify_password_and_code(&args.name, &password, &code, now()).await?
-        }
-    };
+    let session = prove(&args, &office, out).await?;
     office.keep_session(&session)?;
     // As long as the policy says: shorter than the login's own session.
     let session = office.session().await?;

@@ -6,11 +6,10 @@ use gate::{Digest, Receipt, RulingOutcome, Subject, Witness};
 use identity::{Action, Component, matrix};
 use s07_release::{Component as Granted, Credential, Facts, Proof};
 
-use crate::desk::{CHECKPOINT_KEY, Desk, STATEMENT_KEY, now};
+use crate::desk::{Desk, STATEMENT_KEY};
 use crate::evidence::LogWitness;
 use crate::{PipelineError, Project};
 
-const DAY_SECONDS: u64 = 86_400;
 /// Files of the project that are looked into for secrets.
 const FILES_MAX: usize = 2_000;
 /// Bytes of a file that are looked into.
@@ -50,8 +49,8 @@ impl<'a> Claim<'a> {
     }
 }
 
-/// Gathers the facts.
-pub(crate) fn gather(desk: &Desk, claims: &[Claim<'_>]) -> Result<Facts, PipelineError> {
+/// Gathers the facts; the credentials come with their ages from `secrets::due`.
+pub(crate) fn gather(desk: &Desk, claims: &[Claim<'_>], credentials: Vec<Credential>) -> Result<Facts, PipelineError> {
     let keys = desk.statement_keys();
     let witness = LogWitness { reader: &desk.reader, keys: &keys };
     let proof = |claim: &Claim<'_>| {
@@ -67,12 +66,6 @@ pub(crate) fn gather(desk: &Desk, claims: &[Claim<'_>]) -> Result<Facts, Pipelin
             needed: needed(*component).iter().map(|action| action.as_str().to_owned()).collect(),
         }
     });
-    let age_days_max = desk.project.policy.secrets.age_days_max;
-    let mut credentials = Vec::new();
-    for name in [STATEMENT_KEY, CHECKPOINT_KEY] {
-        let age_days = i64::try_from(desk.vault.age(name, now())? / DAY_SECONDS).unwrap_or(i64::MAX);
-        credentials.push(Credential { name: name.to_owned(), age_days, age_days_max });
-    }
     Ok(Facts {
         proofs: claims.iter().map(proof).collect(),
         components: components.collect(),

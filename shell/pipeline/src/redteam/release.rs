@@ -14,6 +14,7 @@ use crate::evidence::{LogWitness, proof};
 use crate::gather::s07::Claim;
 use crate::gather::{s06, s07};
 use crate::run::environment;
+use crate::secrets::due;
 
 /// The file that staging reads requirements from.
 const REQUIREMENTS: &str = "requirements.txt";
@@ -126,7 +127,9 @@ impl Field {
         if *offer != Offer::UncheckedParts {
             claims.push(Claim::of("s06-dependencies", parts, &receipts.1));
         }
-        let mut facts = s07::gather(self.desk()?, &claims).map_err(broken)?;
+        let desk = self.desk()?;
+        let credentials = due::of_vault(&desk.project, &desk.vault).map_err(broken)?;
+        let mut facts = s07::gather(desk, &claims, credentials).map_err(broken)?;
         drop(planted);
         match offer {
             Offer::RightTooMany { component, right } => {

@@ -10,6 +10,7 @@ use super::{Rows, Run};
 use crate::evidence::{Artefact, Links};
 use crate::gather::s07::Claim;
 use crate::gather::{s06, s07};
+use crate::secrets::due;
 use crate::{PipelineError, crash, run::training::model_folder};
 
 impl Run<'_> {
@@ -36,7 +37,8 @@ impl Run<'_> {
             Claim::of("s05-training", &trained.candidate, &trained.receipt),
             Claim::of("s06-dependencies", staged.cleared.subject(), staged.cleared.receipt()),
         ];
-        let facts = s07::gather(self.desk, &claims)?;
+        let credentials = due::of_all(&self.desk.project, &self.desk.vault, &self.desk.identity).await?;
+        let facts = s07::gather(self.desk, &claims, credentials)?;
         let below = model_folder(release.model());
         let mut artefacts: Vec<Artefact> = release
             .files

@@ -29,7 +29,7 @@ impl Run<'_> {
         let project = &self.desk.project;
         self.progress.begin("s02-source", CUSTOMERS);
         let began = Instant::now();
-        let (loaded, database) = match internal::customers(project, &self.desk.vault).await? {
+        let (loaded, database) = match internal::customers(self.desk).await? {
             Customers::Came(loaded, database) => (loaded, database),
             Customers::Unread(facts) => return Err(self.unread(facts, began).await),
         };

@@ -17,7 +17,7 @@ use crate::run::{Pointer, Settled};
 use crate::{PipelineError, data};
 
 /// Secret of the vault that keys the hashes of customers in the accounts of applications.
-const ACCOUNT_KEY: &str = "account-hash-key";
+pub(crate) const ACCOUNT_KEY: &str = "account-hash-key";
 
 /// The customers of the data source, at the version that was settled.
 pub(super) struct Customers {

@@ -2,7 +2,7 @@
 
 mod call;
 mod limits;
-mod lookup;
+pub(crate) mod lookup;
 mod rolling;
 mod service;
 #[cfg(test)]
