@@ -2,15 +2,17 @@
 //! role here. The client's secret is named, never written: it lies in the vault.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use identity::Role;
 use identity::access_token::TokenKeys;
 use identity::oidc::{OidcRules, Provider, SecondFactorRule};
 use serde::{Deserialize, Serialize};
+use vault::Wanted;
 use zeroize::Zeroizing;
 
 use crate::desk::now;
-use crate::{PipelineError, Project};
+use crate::{PipelineError, Project, secrets};
 
 /// Where the provider sends people back to, below the console's address.
 pub const CALLBACK_PATH: &str = "/console/login/oidc/callback";
@@ -136,13 +138,13 @@ impl IdentityPolicy {
 }
 
 /// The provider that the project names, with its client's secret from the vault; none where it names none.
-pub fn provider(project: &Project, vault: &vault::Vault) -> Result<Option<Provider>, PipelineError> {
+pub fn provider(project: &Project, vault: &Arc<vault::Vault>) -> Result<Option<Provider>, PipelineError> {
     let Some(oidc) = &project.policy.identity.oidc else { return Ok(None) };
     let client_secret = match oidc.secret.as_str() {
         "" => None,
         name => {
-            let bytes = vault.get(name)?;
-            let text = std::str::from_utf8(&bytes).map_err(|_| {
+            let secret = secrets::store(project, vault)?.get(name, Wanted::Current)?;
+            let text = std::str::from_utf8(&secret.bytes).map_err(|_| {
                 PipelineError::wrong(format!("the secret `{name}` is no text"), "put the client's secret into the vault again")
             })?;
             Some(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))

@@ -126,6 +126,9 @@ fn weakness(clause: Clause, policy: &Policy) -> Option<String> {
     if is(Clause::CredentialRotation) && policy.secrets.age_days_max > 365 {
         return Some(format!("secrets.age_days_max = {}: keys may be older than a year", policy.secrets.age_days_max));
     }
+    if is(Clause::CredentialRotation) && policy.vault.days_max > 365 {
+        return Some(format!("vault.days_max = {}: secrets may be older than a year", policy.vault.days_max));
+    }
     if is(Clause::Throttling) && policy.api.per_minute >= identity::PER_MINUTE_MAX {
         return Some(format!("api.per_minute = {}: that is the program's own ceiling", policy.api.per_minute));
     }
@@ -226,6 +229,7 @@ mod tests {
         check(|_| {}, Clause::LimitedGranularity, Kept::Working);
         check(|policy| policy.api.granularity = artifact::Granularity::Decile, Clause::LimitedGranularity, Kept::Weak);
         check(|policy| policy.secrets.age_days_max = 400, Clause::CredentialRotation, Kept::Weak);
+        check(|policy| policy.vault.days_max = 400, Clause::CredentialRotation, Kept::Weak);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::record::ArchiveFile;
 use super::statement::{Artefact, StaywardPart};
 use crate::desk::{Published, published};
 use crate::houses::Houses;
+use crate::vault_state::STATE_KIND;
 use crate::{PipelineError, Project};
 
 /// Most entries that one walk visits.
@@ -143,7 +144,9 @@ impl Walk<'_> {
         for index in 0..size {
             self.visit(index, 0);
         }
-        (size == 0).then(|| "the log has no entries: nothing was looked at".to_owned())
+        // A new project has one entry, which says nothing of data or people.
+        let nothing = self.links.iter().all(|link| link.kind == STATE_KIND && link.state == LinkState::Holds);
+        nothing.then(|| "the log has no entries of a run: nothing was looked at".to_owned())
     }
 
     fn index_of(&self, statement: &Digest) -> Option<u64> {

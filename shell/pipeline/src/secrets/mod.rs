@@ -16,6 +16,7 @@ use vault::{Rotator, SEALING_KEY_NAME, Secret, SecretStore, Step, Vault, VaultEr
 
 use crate::desk::{CHECKPOINT_KEY, Desk, SESSION_SECRET, STATEMENT_KEY, now};
 use crate::evidence::Links;
+use crate::internal::PSEUDONYM_KEY;
 use crate::serving::lookup::ACCOUNT_KEY;
 use crate::vault_state::{self, Older};
 use crate::{Office, PipelineError, Project, crash};
@@ -26,7 +27,7 @@ pub use program::RotationProgram;
 /// The kind of entry.
 const SECRET_KIND: &str = "secret";
 /// Secrets of the program itself, in the embedded vault.
-const OWN: [&str; 5] = [STATEMENT_KEY, CHECKPOINT_KEY, SESSION_SECRET, SEALING_KEY_NAME, ACCOUNT_KEY];
+const OWN: [&str; 6] = [STATEMENT_KEY, CHECKPOINT_KEY, SESSION_SECRET, SEALING_KEY_NAME, ACCOUNT_KEY, PSEUDONYM_KEY];
 /// What the names of the public halves of earlier keys end with.
 const EARLIER: &str = "-earlier";
 
@@ -152,6 +153,24 @@ fn record(
 /// What the store says, or that the entry cannot be written.
 pub fn read(desk: &Desk, name: &str, needed_for: &str) -> Result<Secret, PipelineError> {
     read_version(desk, name, Wanted::Current, needed_for).map(|(secret, _)| secret)
+}
+
+/// The current value of a secret that need not be there, and no entry of it: for those who may not write the log.
+pub(crate) fn find(project: &Project, vault: &Arc<Vault>, name: &str) -> Result<Option<Secret>, PipelineError> {
+    match store(project, vault)?.get(name, Wanted::Current) {
+        Ok(secret) => Ok(Some(secret)),
+        Err(VaultError::NoSecret(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The same with an entry, where there is such a secret.
+pub(crate) fn find_on_record(desk: &Desk, name: &str, needed_for: &str) -> Result<Option<Secret>, PipelineError> {
+    let found = find(&desk.project, &desk.vault, name)?;
+    if let Some(secret) = &found {
+        record(desk, &*store(&desk.project, &desk.vault)?, "read", name, &secret.version, needed_for)?;
+    }
+    Ok(found)
 }
 
 fn read_version(desk: &Desk, name: &str, wanted: Wanted<'_>, needed_for: &str) -> Result<(Secret, Done), PipelineError> {

@@ -18,6 +18,7 @@ use crate::desk::{Desk, now, random_hex};
 use crate::evidence::{LogWitness, proof};
 use crate::houses::Houses;
 use crate::run::Deployed;
+use crate::vault_state::{self, Older};
 use crate::{PipelineError, Project};
 
 /// Digits of the evidence id that a refused caller is told.
@@ -156,8 +157,9 @@ impl Service {
         self.inner.desk.control.forget_customers_before(today).await.map_err(PipelineError::internal)
     }
 
-    /// Judges a window of events (s11).
+    /// Judges a window of events (s11), and holds the vault against the log's: so the next start has few entries to look through.
     pub async fn watch(&self) -> Result<(), PipelineError> {
+        vault_state::keep(&self.inner.desk, Older::Refuse).await?;
         self.alarms().await.map(drop)
     }
 
