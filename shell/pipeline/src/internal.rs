@@ -174,7 +174,7 @@ pub(crate) async fn customers(desk: &Desk) -> Result<Customers, PipelineError> {
             let export = session.export(&contract, pseudonyms(project, vault)?.as_ref()).await.map_err(failed)?;
             if export.rows == 0 {
                 return Err(PipelineError::wrong(
-                    format!("`{}` shows role `{}` no rows", settings(project)?.table, facts.role),
+                    format!("`{}` shows role `{}` no rows", settings.table, facts.role),
                     "check the table, the policies of row-level security, and `source.postgres.tenant`",
                 ));
             }

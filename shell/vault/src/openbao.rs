@@ -28,6 +28,8 @@ use crate::{SECRET_BYTES_MAX, SECRETS_MAX, Stage, check_name};
 const LOGIN_BYTES_MAX: usize = 8 * 1024;
 /// A token that was given for a time is used for this part of it.
 const LEASE_SHARE: f64 = 0.5;
+/// How long a token is taken to live that has no end, so that it is asked for anew at times.
+const ENDLESS_SECONDS: u32 = 600;
 /// Where versions lie that wait. Names of secrets have no dot, so no secret has this one.
 const PENDING_FOLDER: &str = ".pending";
 /// What the engine says when a check-and-set finds another version than was named.
@@ -195,7 +197,12 @@ impl OpenBao {
                 // A secret id may be good for a number of logins: none is spent on an attempt that nobody asked for.
                 let call = Call { method: "POST", path: &path, headers: &self.headers(None), body: &body, repeat: Repeat::Never };
                 let logged_in: LoggedIn = self.parse(&self.good(self.http.send(&call)?, "log in")?)?;
-                let lease = Duration::from_secs(logged_in.auth.lease_duration.into()).mul_f64(LEASE_SHARE);
+                // A token without an end says 0.
+                let seconds = match logged_in.auth.lease_duration {
+                    0 => ENDLESS_SECONDS,
+                    seconds => seconds,
+                };
+                let lease = Duration::from_secs(seconds.into()).mul_f64(LEASE_SHARE);
                 let token = Zeroizing::new(logged_in.auth.client_token.0.clone());
                 *given = Some((token.clone(), Instant::now() + lease));
                 Ok(token)

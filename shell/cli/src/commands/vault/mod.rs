@@ -37,7 +37,8 @@ enum What {
     /// Say what is due: keys, secrets, tokens and rotations that nobody finished. Exit code 1 if a release would be refused for it.
     Check,
     /// Put a new secret, which others gave you: a password, a token. Its value comes from a file or standard input, never as an
-    /// argument, which every user of the machine could read.
+    /// argument, which every user of the machine could read. Needs the project for itself, as `get`, `rotate` and `exec` do: each
+    /// leaves an entry of evidence.
     Put {
         /// The secret's name.
         name: String,
