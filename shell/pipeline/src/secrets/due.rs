@@ -3,10 +3,10 @@
 
 use identity::Identity;
 use s07_release::{Credential, CredentialKind};
-use vault::{SecretStore, Stage, StoredVersion, Vault};
+use vault::{SecretStore, Stage, StoredVersion, Vault, VaultError};
 
-use super::{is_own, store};
-use crate::desk::{CHECKPOINT_KEY, STATEMENT_KEY, now};
+use super::{SIGNING, is_own, store};
+use crate::desk::now;
 use crate::{PipelineError, Project};
 
 const DAY_SECONDS: i64 = 86_400;
@@ -26,8 +26,12 @@ fn credential(kind: CredentialKind, name: &str, created_at: i64, age_days_max: i
 pub fn of_vault(project: &Project, vault: &std::sync::Arc<Vault>) -> Result<Vec<Credential>, PipelineError> {
     let mut found = Vec::new();
     let age_days_max = project.policy.secrets.age_days_max;
-    for name in [STATEMENT_KEY, CHECKPOINT_KEY] {
-        let versions = SecretStore::versions(&**vault, name)?;
+    for name in SIGNING {
+        let versions = match SecretStore::versions(&**vault, name) {
+            // The key of components' tokens is made at first use.
+            Err(VaultError::NoSecret(_)) => continue,
+            versions => versions?,
+        };
         found.extend(
             current(&versions).map(|version| credential(CredentialKind::Signing, name, version.created_at, age_days_max)),
         );

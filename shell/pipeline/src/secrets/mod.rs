@@ -12,11 +12,12 @@ use gate::{Digest, Receipt};
 use identity::Action;
 use serde::Serialize;
 use serde_json::json;
-use vault::{Rotator, SEALING_KEY_NAME, Secret, SecretStore, Step, Vault, VaultError, Wanted, fresh_token};
+use vault::{Replacement, Rotator, SEALING_KEY_NAME, Secret, SecretStore, Step, Vault, VaultError, Wanted, fresh_token};
 
 use crate::desk::{CHECKPOINT_KEY, Desk, SESSION_SECRET, STATEMENT_KEY, now};
 use crate::evidence::Links;
 use crate::internal::PSEUDONYM_KEY;
+use crate::people::TOKEN_KEY;
 use crate::serving::lookup::ACCOUNT_KEY;
 use crate::vault_state::{self, Older};
 use crate::{Office, PipelineError, Project, crash};
@@ -27,7 +28,9 @@ pub use program::RotationProgram;
 /// The kind of entry.
 const SECRET_KIND: &str = "secret";
 /// Secrets of the program itself, in the embedded vault.
-const OWN: [&str; 6] = [STATEMENT_KEY, CHECKPOINT_KEY, SESSION_SECRET, SEALING_KEY_NAME, ACCOUNT_KEY, PSEUDONYM_KEY];
+const OWN: [&str; 7] = [STATEMENT_KEY, CHECKPOINT_KEY, SESSION_SECRET, SEALING_KEY_NAME, ACCOUNT_KEY, PSEUDONYM_KEY, TOKEN_KEY];
+/// Keys of the program that sign; they are made new in time.
+pub const SIGNING: [&str; 3] = [STATEMENT_KEY, CHECKPOINT_KEY, TOKEN_KEY];
 /// What the names of the public halves of earlier keys end with.
 const EARLIER: &str = "-earlier";
 
@@ -234,6 +237,25 @@ pub async fn rotate(root: &Path, name: &str, token: Option<&str>, how: &dyn Rota
     refuse_own(name)?;
     let desk = managed(root).await?;
     let store = store(&desk.project, &desk.vault)?;
+    rotate_in(&desk, &*store, name, token, how).await
+}
+
+/// Gives the key that signs components' tokens a successor; tokens of the one before live on until they end.
+pub async fn rotate_token_key(root: &Path) -> Result<RotatedSecret, PipelineError> {
+    let desk = managed(root).await?;
+    // What an earlier attempt left is a key that nobody has used.
+    desk.vault.discard_pending(TOKEN_KEY)?;
+    let how = Replacement::by(vault::generate_p256_pkcs8()?);
+    rotate_in(&desk, &*desk.vault, TOKEN_KEY, None, &how).await
+}
+
+async fn rotate_in(
+    desk: &Desk,
+    store: &dyn SecretStore,
+    name: &str,
+    token: Option<&str>,
+    how: &dyn Rotator,
+) -> Result<RotatedSecret, PipelineError> {
     let mut evidence = String::new();
     let mut failed = None;
     let mut before = |step: Step, token: &str| {
@@ -244,7 +266,7 @@ pub async fn rotate(root: &Path, name: &str, token: Option<&str>, how: &dyn Rota
             Step::Finish => "secret:finish",
         });
         if step == Step::Finish {
-            let recorded = record(&desk, &*store, "rotate", name, token, "");
+            let recorded = record(desk, store, "rotate", name, token, "");
             evidence = recorded.map(|receipt| receipt.id).map_err(|error| {
                 let why = error.to_string();
                 failed = Some(error);
@@ -254,13 +276,13 @@ pub async fn rotate(root: &Path, name: &str, token: Option<&str>, how: &dyn Rota
         }
         Ok(())
     };
-    let rotated = vault::rotate(&*store, name, token, how, now(), &mut before);
+    let rotated = vault::rotate(store, name, token, how, now(), &mut before);
     if let Some(error) = failed {
         return Err(error);
     }
     let rotated = rotated?;
     crash::point("secret:finished");
-    vault_state::keep(&desk, Older::Refuse).await?;
+    vault_state::keep(desk, Older::Refuse).await?;
     let done = Done { name: name.to_owned(), version: rotated.token, store: store.place(), evidence };
     Ok(RotatedSecret { done, from: rotated.from.map_or("nothing", Step::as_str) })
 }

@@ -58,8 +58,8 @@ enum What {
         stage: At,
     },
     /// Make a secret new, in four steps: create, set, test, finish. A rotation that was interrupted goes on where it was. The signing
-    /// keys are `evidence-p256` (statements and models) and `checkpoint-ed25519` (the log's head); what they signed before stays
-    /// verifiable. Needs the project for itself: stop `stayward serve` first.
+    /// keys are `evidence-p256` (statements and models), `checkpoint-ed25519` (the log's head) and `access-token-p256` (components'
+    /// tokens); what they signed before stays verifiable. Needs the project for itself: stop `stayward serve` first.
     Rotate(RotateArgs),
     /// Start a program that reads secrets as files in the folder `CREDENTIALS_DIRECTORY`, in memory; arguments and environment hold
     /// none. The files go when it ends.
@@ -198,7 +198,7 @@ async fn list(root: &Path, out: &Output) -> Ended {
     let mut all = Vec::new();
     let embedded = SecretStore::place(&*office.vault);
     for name in office.vault.names()?.into_iter().filter(|name| secrets::is_own(name)) {
-        let signing = [STATEMENT_KEY, CHECKPOINT_KEY].contains(&name.as_str());
+        let signing = secrets::SIGNING.contains(&name.as_str());
         let versions = SecretStore::versions(&*office.vault, &name)?;
         all.push(listed(name, &embedded, &versions, signing.then_some(policy.secrets.age_days_max)));
     }
@@ -245,11 +245,18 @@ async fn check(root: &Path, out: &Output) -> Ended {
 
 async fn rotate(args: &RotateArgs, root: &Path, out: &Output) -> Ended {
     let name = args.name.as_str();
-    if [STATEMENT_KEY, CHECKPOINT_KEY].contains(&name) {
+    if secrets::SIGNING.contains(&name) {
         if args.file.is_some() || args.program.is_some() || args.token.is_some() || args.discard || args.back {
             return Err(wrong(format!("`{name}` is made by the program alone"), format!("run `stayward vault rotate {name}`")));
         }
-        return rotate_key(name, root, out).await;
+        if [STATEMENT_KEY, CHECKPOINT_KEY].contains(&name) {
+            return rotate_key(name, root, out).await;
+        }
+        let rotated = secrets::rotate_token_key(root).await?;
+        out.result(&rotated, || {
+            format!("{name} has a new key; tokens of the one before live on until they end\nevidence {}", rotated.done.evidence)
+        });
+        return Ok(0);
     }
     if args.discard || args.back {
         let done = if args.discard { secrets::discard(root, name).await? } else { secrets::roll_back(root, name).await? };
