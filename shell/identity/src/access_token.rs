@@ -147,7 +147,7 @@ impl Identity {
             jti: id.clone(),
         };
         let text = signed(&keys.current, &claims)?;
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         sqlx::query("INSERT INTO component_tokens (id, component, token_hash, created_at, expires_at) VALUES (?, ?, ?, ?, ?)")
             .bind(&id)
             .bind(component.as_str())
@@ -191,7 +191,7 @@ impl Identity {
     /// # Errors
     /// [`IdentityError::Missing`].
     pub async fn revoke_component_token(&self, id: &str, now: i64) -> Result<Component, IdentityError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         let row =
             sqlx::query("UPDATE component_tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL RETURNING component")
                 .bind(now)

@@ -171,7 +171,7 @@ impl Identity {
     pub async fn create_app(&self, name: &str, owner: &str, now: i64) -> Result<(), IdentityError> {
         check_name(name)?;
         check_text("owner", owner)?;
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         let insert = sqlx::query("INSERT INTO apps (name, owner, created_at) VALUES (?, ?, ?)").bind(name).bind(owner).bind(now);
         let inserted = insert.execute(&mut *transaction).await;
         if inserted.as_ref().is_err_and(is_duplicate) {
@@ -188,7 +188,7 @@ impl Identity {
     /// # Errors
     /// [`IdentityError::Missing`].
     pub async fn disable_app(&self, name: &str, now: i64) -> Result<(), IdentityError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         let update = sqlx::query("UPDATE apps SET disabled_at = ? WHERE name = ? AND disabled_at IS NULL").bind(now).bind(name);
         if update.execute(&mut *transaction).await?.rows_affected() == 0 {
             return Err(missing_app(name));
@@ -247,7 +247,7 @@ impl Identity {
     ) -> Result<NewKey, IdentityError> {
         check_limits(rights, limits, lifetime_seconds)?;
         scope.check()?;
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         let grant = KeyGrant {
             key_id: String::new(),
             app: app.to_owned(),
@@ -282,7 +282,7 @@ impl Identity {
         if !(0..=GRACE_SECONDS_MAX).contains(&grace_seconds) {
             return Err(IdentityError::Range { what: "grace period in seconds", min: 0, max: GRACE_SECONDS_MAX });
         }
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         let row = sqlx::query(KEY_BY_ID).bind(id).fetch_optional(&mut *transaction).await?.ok_or_else(|| missing_key(id))?;
         let old = kept_key(&row)?.info;
         if old.revoked_at.is_some() || old.replaced_by.is_some() || old.grant.expires_at <= now {
@@ -308,7 +308,7 @@ impl Identity {
     /// # Errors
     /// [`IdentityError::Missing`] for an unknown or revoked key.
     pub async fn revoke_key(&self, id: &str, now: i64) -> Result<(), IdentityError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         let row = sqlx::query("UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL RETURNING app")
             .bind(now)
             .bind(id)

@@ -42,7 +42,7 @@ impl Identity {
             return Err(IdentityError::Range { what, min: 1, max: COMPONENT_TOKEN_SECONDS_MAX });
         }
         let token = fresh_token(TokenKind::Component)?;
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         sqlx::query("INSERT INTO component_tokens (id, component, token_hash, created_at, expires_at) VALUES (?, ?, ?, ?, ?)")
             .bind(&token.id)
             .bind(component.as_str())
@@ -81,7 +81,7 @@ impl Identity {
     /// # Errors
     /// A database error.
     pub async fn revoke_component_tokens(&self, component: Component, now: i64) -> Result<u64, IdentityError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         let update = sqlx::query(
             "UPDATE component_tokens SET revoked_at = ?1 WHERE component = ?2 AND revoked_at IS NULL AND expires_at > ?1",
         );

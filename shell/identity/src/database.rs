@@ -6,11 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use crate::error::IdentityError;
 use crate::password::Passwords;
+use crate::roster::Witness;
 use crate::second_factor::Sealer;
 use crate::token::hash;
 
@@ -25,7 +26,7 @@ pub const NAME_BYTES_MAX: usize = 64;
 pub const TEXT_BYTES_MAX: usize = 128;
 
 /// Schema steps in order; each is applied once, in one transaction, and its text may never change afterwards.
-const SCHEMAS: &[&str] = &[
+pub(crate) const SCHEMAS: &[&str] = &[
     include_str!("schema-1.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
@@ -39,6 +40,7 @@ pub struct Identity {
     pub(crate) pool: SqlitePool,
     pub(crate) sealer: Arc<dyn Sealer>,
     pub(crate) passwords: Passwords,
+    pub(crate) witness: Option<Arc<dyn Witness>>,
 }
 
 impl std::fmt::Debug for Identity {
@@ -62,6 +64,18 @@ pub struct Event {
     pub detail: String,
 }
 
+impl Event {
+    pub(crate) fn of(row: &SqliteRow) -> Result<Self, IdentityError> {
+        Ok(Self {
+            seq: row.try_get("seq")?,
+            at: row.try_get("at")?,
+            subject: row.try_get("subject")?,
+            event: row.try_get("event")?,
+            detail: row.try_get("detail")?,
+        })
+    }
+}
+
 impl Identity {
     /// Opens or makes the database at `path` (mode 0600). `sealer` keeps the second factors' secrets, see [`Sealer`].
     ///
@@ -80,7 +94,7 @@ impl Identity {
             .pragma("trusted_schema", "OFF")
             .pragma("secure_delete", "ON");
         let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_with(options).await?;
-        let identity = Self { pool, sealer, passwords: Passwords::new().await? };
+        let identity = Self { pool, sealer, passwords: Passwords::new().await?, witness: None };
         identity.apply_schemas().await?;
         Ok(identity)
     }
@@ -90,7 +104,7 @@ impl Identity {
         self.pool.close().await;
     }
 
-    /// Entries of the log after `seq`, oldest first, at most `limit`: the shell copies them into the ledger.
+    /// Entries of the log after `seq`, oldest first, at most `limit`.
     ///
     /// # Errors
     /// A database error.
@@ -100,17 +114,7 @@ impl Identity {
             .bind(limit.clamp(0, LIST_ROWS_MAX))
             .fetch_all(&self.pool)
             .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Event {
-                    seq: row.try_get("seq")?,
-                    at: row.try_get("at")?,
-                    subject: row.try_get("subject")?,
-                    event: row.try_get("event")?,
-                    detail: row.try_get("detail")?,
-                })
-            })
-            .collect()
+        rows.iter().map(Event::of).collect()
     }
 
     /// A transaction that holds the write lock from its start: what it reads stays true until it commits.

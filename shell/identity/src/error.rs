@@ -123,6 +123,9 @@ pub enum IdentityError {
     /// The action is not allowed.
     #[error(transparent)]
     Denied(#[from] Denial),
+    /// Who is who differs from what the last signed change left, or a change could not be written down.
+    #[error("{0}")]
+    Roster(String),
     /// The key is not a P-256 public key.
     #[error("the supplier's key is not a P-256 public key in PEM")]
     PublicKey,
@@ -174,6 +177,10 @@ impl IdentityError {
             Self::Passkey(_) => "load the page again and repeat, in a browser on the console's own address",
             Self::NotFresh { .. } => "confirm with a fresh code of your second factor: `stayward login --again`",
             Self::Denied(denial) => return denial.help(),
+            Self::Roster(_) => {
+                "see all with `stayward evidence verify`, find out who wrote to the file, and put it right (`stayward user`, or a \
+                 backup); an admin whose own rows are untouched then closes it with `stayward user reconcile`"
+            }
             Self::PublicKey => "give `-----BEGIN PUBLIC KEY-----` as written by `openssl ec -pubout` for prime256v1",
             Self::SignerKey(_) => {
                 "give minisign's key file, one line of an SSH key (Ed25519 or ECDSA P-256), or an armoured OpenPGP certificate, and the right `--scheme`"

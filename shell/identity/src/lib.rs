@@ -9,7 +9,7 @@
 //! ```
 //!
 //! All times are Unix seconds and come from the caller. Every change is in the same database transaction as its line in the log
-//! ([`Identity::events_after`]), which the shell copies into the ledger.
+//! ([`Identity::events_after`]), and a change of who is who is told to a [`Witness`] before it is committed.
 
 pub mod access_token;
 mod apps;
@@ -25,6 +25,7 @@ pub mod passkey;
 mod password;
 mod people;
 mod role;
+mod roster;
 mod scope;
 mod second_factor;
 mod session;
@@ -45,6 +46,7 @@ pub use matrix::Denial;
 pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 pub use people::{Enrolment, NewPerson, Person};
 pub use role::{Action, Component, Role};
+pub use roster::{Roster, RosterChange, Witness, read_roster};
 pub use scope::{CustomerScope, SCOPE_ENTRIES_MAX};
 pub use second_factor::{RECOVERY_CODES, Sealer, TOTP_STEP_SECONDS, code_at, otpauth_url};
 pub use session::{Factor, LOGIN_LINK_SECONDS, SESSION_SECONDS, Session};

@@ -76,7 +76,7 @@ impl Identity {
         let phc = self.passwords.hash(person.password).await?;
         let secret = random::<TOTP_SECRET_BYTES>()?;
         let secrets = NewSecrets { phc, sealed: self.seal_totp(person.name, secret.as_slice(), now)? };
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         insert_person(&mut transaction, (person.name, person.display_name, person.team), &secrets, now).await?;
         write_roles(&mut transaction, person.name, &person.roles).await?;
         let recovery_codes = write_recovery_codes(&mut transaction, person.name).await?;
@@ -91,7 +91,7 @@ impl Identity {
     /// [`IdentityError::RolesConflict`], [`IdentityError::MachineRole`], [`IdentityError::LastAdmin`], [`IdentityError::Missing`].
     pub async fn set_roles(&self, name: &str, roles: &BTreeSet<Role>, now: i64) -> Result<(), IdentityError> {
         check_roles(roles)?;
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         must_be_active(&mut transaction, name).await?;
         let admins_before = active_admins(&mut transaction).await?;
         write_roles(&mut transaction, name, roles).await?;
@@ -106,7 +106,7 @@ impl Identity {
     /// # Errors
     /// [`IdentityError::LastAdmin`], [`IdentityError::Missing`].
     pub async fn disable_person(&self, name: &str, now: i64) -> Result<(), IdentityError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         must_be_active(&mut transaction, name).await?;
         let admins_before = active_admins(&mut transaction).await?;
         sqlx::query("UPDATE people SET disabled_at = ? WHERE name = ?").bind(now).bind(name).execute(&mut *transaction).await?;
@@ -124,7 +124,7 @@ impl Identity {
     pub async fn set_password(&self, name: &str, password: &str, now: i64) -> Result<(), IdentityError> {
         check_strength(name, password)?;
         let phc = self.passwords.hash(password).await?;
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         must_be_active(&mut transaction, name).await?;
         sqlx::query("UPDATE people SET password_phc = ? WHERE name = ?").bind(phc).bind(name).execute(&mut *transaction).await?;
         end_sessions(&mut transaction, name, now).await?;
@@ -140,7 +140,7 @@ impl Identity {
     pub async fn reset_second_factor(&self, name: &str, now: i64) -> Result<Enrolment, IdentityError> {
         let secret = random::<TOTP_SECRET_BYTES>()?;
         let sealed = self.seal_totp(name, secret.as_slice(), now)?;
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         must_be_active(&mut transaction, name).await?;
         sqlx::query("UPDATE people SET totp_sealed = ? WHERE name = ?")
             .bind(sealed)
@@ -163,7 +163,7 @@ impl Identity {
         let session = self.session(session_id, now).await?;
         session.fresh(now)?;
         let name = session.person.as_str();
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         must_be_active(&mut transaction, name).await?;
         sqlx::query("DELETE FROM recovery_codes WHERE person = ?").bind(name).execute(&mut *transaction).await?;
         let codes = write_recovery_codes(&mut transaction, name).await?;

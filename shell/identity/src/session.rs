@@ -128,6 +128,9 @@ impl Identity {
         let phc = known.as_ref().filter(|_| fits).map(|secrets| secrets.password_phc.as_str());
         let password_right = self.passwords.verify(if fits { password } else { "" }, phc).await?;
         let Some(secrets) = known else { return Err(IdentityError::LoginRefused) };
+        if password_right {
+            self.vouched(name).await?;
+        }
         let mut transaction = self.begin().await?;
         let factor = if password_right { self.spend_code(&mut transaction, name, &secrets, code, now).await? } else { None };
         let Some(factor) = factor else { return Err(IdentityError::LoginRefused) };
@@ -141,7 +144,7 @@ impl Identity {
     /// The live session with this id.
     ///
     /// # Errors
-    /// [`IdentityError::NotValid`].
+    /// [`IdentityError::NotValid`]; [`IdentityError::Roster`] if the person is not as the last signed change left her.
     pub async fn session(&self, id: &str, now: i64) -> Result<Session, IdentityError> {
         let invalid = || IdentityError::NotValid("session");
         if id.len() > TOKEN_BYTES_MAX {
@@ -158,6 +161,7 @@ impl Identity {
         .fetch_optional(&self.pool)
         .await?
         .ok_or_else(invalid)?;
+        self.vouched(row.try_get("person")?).await?;
         Ok(Session {
             id: SecretText::new(id.to_owned()),
             person: row.try_get("person")?,

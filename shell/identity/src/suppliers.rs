@@ -5,7 +5,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ParsedPublicKey};
 use data_encoding::{BASE64, HEXLOWER};
 use provenance::{PublicKey, Scheme};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::{Row, SqliteConnection};
 
 use crate::database::{Identity, LIST_ROWS_MAX, check_name, is_duplicate, log};
 use crate::error::IdentityError;
@@ -80,7 +80,7 @@ impl Identity {
     /// [`IdentityError::Name`], [`IdentityError::Exists`].
     pub async fn create_supplier(&self, name: &str, now: i64) -> Result<(), IdentityError> {
         check_name(name)?;
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         let insert = sqlx::query("INSERT INTO suppliers (name, created_at) VALUES (?, ?)").bind(name).bind(now);
         let inserted = insert.execute(&mut *transaction).await;
         if inserted.as_ref().is_err_and(is_duplicate) {
@@ -97,7 +97,7 @@ impl Identity {
     /// # Errors
     /// [`IdentityError::Missing`].
     pub async fn disable_supplier(&self, name: &str, now: i64) -> Result<(), IdentityError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         let update =
             sqlx::query("UPDATE suppliers SET disabled_at = ? WHERE name = ? AND disabled_at IS NULL").bind(now).bind(name);
         if update.execute(&mut *transaction).await?.rows_affected() == 0 {
@@ -122,7 +122,7 @@ impl Identity {
     ) -> Result<String, IdentityError> {
         let id = key_id(&parse_p256_pem(public_key_pem)?);
         let key = Registered { id, supplier, scheme: None, text: public_key_pem, not_before, expires_at };
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         key.insert(&mut transaction, now).await?;
         transaction.commit().await?;
         Ok(key.id)
@@ -149,7 +149,7 @@ impl Identity {
         let fingerprint = PublicKey::parse(scheme, text).map_err(IdentityError::SignerKey)?.fingerprint();
         let id = key_id(format!("{scheme} {fingerprint}").as_bytes());
         let key = Registered { id, supplier, scheme: Some(scheme), text, not_before, expires_at };
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         if !key.renew(&mut transaction, now).await? {
             key.insert(&mut transaction, now).await?;
         }
@@ -162,7 +162,7 @@ impl Identity {
     /// # Errors
     /// [`IdentityError::Missing`].
     pub async fn revoke_supplier_key(&self, id: &str, now: i64) -> Result<(), IdentityError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         let row = sqlx::query("UPDATE supplier_keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL RETURNING supplier")
             .bind(now)
             .bind(id)
@@ -266,8 +266,8 @@ struct Registered<'a> {
 }
 
 impl Registered<'_> {
-    async fn insert(&self, transaction: &mut Transaction<'static, Sqlite>, now: i64) -> Result<(), IdentityError> {
-        self.check(transaction).await?;
+    async fn insert(&self, transaction: &mut SqliteConnection, now: i64) -> Result<(), IdentityError> {
+        self.check(&mut *transaction).await?;
         let insert = sqlx::query(
             "INSERT INTO supplier_keys (id, supplier, public_key_pem, not_before, expires_at, scheme) VALUES (?, ?, ?, ?, ?, ?)",
         )
@@ -277,7 +277,7 @@ impl Registered<'_> {
         .bind(self.not_before)
         .bind(self.expires_at)
         .bind(self.scheme.map(Scheme::name));
-        let inserted = insert.execute(&mut **transaction).await;
+        let inserted = insert.execute(&mut *transaction).await;
         if inserted.as_ref().is_err_and(is_duplicate) {
             return Err(IdentityError::Exists { what: "supplier key", name: self.id.clone() });
         }
@@ -286,8 +286,8 @@ impl Registered<'_> {
     }
 
     /// Replaces the text and the time of a key that this supplier has already; whether there was one.
-    async fn renew(&self, transaction: &mut Transaction<'static, Sqlite>, now: i64) -> Result<bool, IdentityError> {
-        self.check(transaction).await?;
+    async fn renew(&self, transaction: &mut SqliteConnection, now: i64) -> Result<bool, IdentityError> {
+        self.check(&mut *transaction).await?;
         let update = sqlx::query(
             "UPDATE supplier_keys SET public_key_pem = ?, not_before = ?, expires_at = ? \
              WHERE id = ? AND supplier = ? AND revoked_at IS NULL",
@@ -297,20 +297,20 @@ impl Registered<'_> {
         .bind(self.expires_at)
         .bind(&self.id)
         .bind(self.supplier);
-        let renewed = update.execute(&mut **transaction).await?.rows_affected() > 0;
+        let renewed = update.execute(&mut *transaction).await?.rows_affected() > 0;
         if renewed {
             log(transaction, now, self.supplier, "supplier-key-renewed", &self.id).await?;
         }
         Ok(renewed)
     }
 
-    async fn check(&self, transaction: &mut Transaction<'static, Sqlite>) -> Result<(), IdentityError> {
+    async fn check(&self, transaction: &mut SqliteConnection) -> Result<(), IdentityError> {
         let life = self.expires_at.saturating_sub(self.not_before);
         if !(1..=SUPPLIER_KEY_SECONDS_MAX).contains(&life) {
             return Err(IdentityError::Range { what: "life of the key in seconds", min: 1, max: SUPPLIER_KEY_SECONDS_MAX });
         }
         let active = sqlx::query("SELECT 1 FROM suppliers WHERE name = ? AND disabled_at IS NULL").bind(self.supplier);
-        if active.fetch_optional(&mut **transaction).await?.is_none() {
+        if active.fetch_optional(&mut *transaction).await?.is_none() {
             return Err(missing("supplier", self.supplier));
         }
         Ok(())

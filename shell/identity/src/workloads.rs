@@ -28,7 +28,7 @@ impl Identity {
     pub async fn keep_workload(&self, serial: &str, name: &str, expires_at: i64, now: i64) -> Result<(), IdentityError> {
         check_text("serial number", serial)?;
         check_text("name of a machine", name)?;
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         sqlx::query("INSERT INTO workload_certificates (serial, name, issued_at, expires_at) VALUES (?, ?, ?, ?)")
             .bind(serial)
             .bind(name)
@@ -62,7 +62,7 @@ impl Identity {
     /// # Errors
     /// A database error.
     pub async fn end_workload(&self, serial_or_name: &str, now: i64) -> Result<u64, IdentityError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         let rows = sqlx::query(
             "UPDATE workload_certificates SET revoked_at = ?1 \
              WHERE (serial = ?2 OR name = ?2) AND revoked_at IS NULL AND expires_at > ?1 RETURNING serial, name",

@@ -7,6 +7,8 @@ const CRASH_AT: &str = "STAYWARD_CRASH_AT";
 
 /// Every point, so that a test can try them all.
 pub const POINTS: &[&str] = &[
+    "roster:signed",
+    "roster:written",
     "feeds:door-logged",
     "feeds:content-logged",
     "feeds:source-logged",

@@ -11,6 +11,7 @@ use store::log::{Log, LogReader, LogWriter, OpenOptions};
 use store::objects::Objects;
 use vault::Vault;
 
+use crate::evidence::Journal;
 use crate::{PipelineError, Project, keys, office, vault_state};
 
 /// The vault's name of the P-256 key that signs statements and models.
@@ -38,6 +39,7 @@ pub struct Desk {
     pub control: Control,
     /// People, keys, suppliers.
     pub identity: Identity,
+    pub(crate) journal: Arc<Journal>,
     pub(crate) signer: P256Signer,
     statement_keys: Vec<P256Verifier>,
 }
@@ -115,10 +117,13 @@ impl Desk {
         let reader = LogReader::open(&folder, &origin, vec![verifier])?;
         let objects = Objects::open(&project.path("objects"))?;
         let database = project.path("control.db");
-        let identity = Identity::open(&database, vault.clone()).await?;
+        let journal = Journal::open(&project, &vault)?;
+        let identity = Identity::open(&database, vault.clone()).await?.witnessed(journal.clone());
         let control = Control::open(&database).await.map_err(PipelineError::internal)?;
         control.recover_runs(now_ms()).await.map_err(PipelineError::internal)?;
-        Ok(Self { project, vault, log, reader, objects, control, identity, signer, statement_keys })
+        let desk = Self { project, vault, log, reader, objects, control, identity, journal, signer, statement_keys };
+        desk.witness_roster().await?;
+        Ok(desk)
     }
 
     /// Keys that statements of this project may be signed with: the current one, then earlier ones.

@@ -168,7 +168,7 @@ impl From<identity::IdentityError> for PipelineError {
                 Self::NotAllowed { why, help }
             }
             E::Database(_) | E::Disk { .. } | E::Sealer(_) | E::Crypto(_) => Self::Internal(why),
-            E::Corrupt(_) => Self::Broken { why, help },
+            E::Corrupt(_) | E::Roster(_) => Self::Broken { why, help },
             E::OpenToOthers { .. }
             | E::Schema { .. }
             | E::Name(_)

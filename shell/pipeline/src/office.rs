@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use identity::{Action, CustomerScope, Denial, Identity, Right, Role, Session, matrix};
+use identity::{Action, CustomerScope, Denial, Identity, IdentityError, Right, Role, Session, matrix};
 use store::control::Control;
 use vault::Vault;
 
-use crate::desk::{SESSION_SECRET, now, published};
+use crate::desk::{Desk, SESSION_SECRET, now, published};
+use crate::evidence::Journal;
 use crate::policy::SecretPolicy;
 use crate::setup::{self, IssuedKey};
 use crate::{PipelineError, Project, vault_state};
@@ -22,6 +23,7 @@ pub struct Office {
     pub identity: Identity,
     /// Runs, deliveries, use.
     pub control: Control,
+    journal: Arc<Journal>,
 }
 
 impl Office {
@@ -40,9 +42,10 @@ impl Office {
         let project = Project::open(root)?;
         let vault = Arc::new(Vault::open(&project.path("vault"))?);
         let database = project.path("control.db");
-        let identity = Identity::open(&database, vault.clone()).await?;
+        let journal = Journal::open(&project, &vault)?;
+        let identity = Identity::open(&database, vault.clone()).await?.witnessed(journal.clone());
         let control = Control::open(&database).await.map_err(PipelineError::internal)?;
-        Ok(Self { project, vault, identity, control })
+        Ok(Self { project, vault, identity, control, journal })
     }
 
     /// The session that `login` left in the project.
@@ -54,6 +57,7 @@ impl Office {
     pub async fn authorised(&self, action: Action) -> Result<Session, PipelineError> {
         let session = self.session().await?;
         allow(&self.identity, &session, action).await?;
+        self.journal.in_the_name_of(&session.person);
         Ok(session)
     }
 
@@ -62,6 +66,18 @@ impl Office {
         let session = self.session().await?;
         self.identity.step_up(session.id.reveal(), code, now()).await?;
         self.session().await
+    }
+
+    /// Puts the newest signed change of who is who into the log, unless a server holds it: then the server does, within seconds.
+    pub async fn put_on_record(&self) -> Result<(), PipelineError> {
+        if is_held(&self.project)? {
+            return Ok(());
+        }
+        match Desk::open(self.project.root()).await {
+            Ok(_) => Ok(()),
+            Err(_) if is_held(&self.project)? => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Keeps a session for the commands that follow, sealed in the vault.
@@ -105,7 +121,10 @@ pub(crate) async fn session(vault: &Vault, identity: &Identity, policy: &SecretP
         |why: &str| PipelineError::NotAllowed { why: why.to_owned(), help: "log in with `stayward login`".to_owned() };
     let token = vault.get(SESSION_SECRET).map_err(|_| not_allowed("nobody is logged in"))?;
     let token = String::from_utf8_lossy(&token).into_owned();
-    let session = identity.session(&token, now()).await.map_err(|_| not_allowed("the session has ended"))?;
+    let session = identity.session(&token, now()).await.map_err(|error| match error {
+        IdentityError::Roster(_) => error.into(),
+        _ => not_allowed("the session has ended"),
+    })?;
     within(policy, session, now()).ok_or_else(|| not_allowed("the session has ended"))
 }
 

@@ -18,6 +18,7 @@ mod labels;
 #[cfg(test)]
 mod proof;
 #[cfg(test)]
+mod rogue;
 mod rows;
 #[cfg(test)]
 mod segments;

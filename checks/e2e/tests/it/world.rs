@@ -156,7 +156,7 @@ impl Demo {
     }
 
     /// A code is good once, so somebody who just logged in waits for the next.
-    fn log_in(&self, name: &str) {
+    pub(crate) fn log_in(&self, name: &str) {
         let began = std::time::Instant::now();
         loop {
             let login = self.stayward(&["login", name, "--credentials", "churn-project-credentials.json"]);

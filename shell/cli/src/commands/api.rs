@@ -105,6 +105,7 @@ pub(crate) async fn run(args: ApiArgs, root: &Path, out: &Output) -> Ended {
         What::Key { what: KeyWhat::Revoke { id } } => {
             office.authorised(Action::ManageKeys).await?;
             office.identity.revoke_key(&id, now()).await?;
+            office.put_on_record().await?;
             out.result(&serde_json::json!({ "revoked": id }), || {
                 format!("key {id} is revoked; a running server stops taking it within seconds")
             });
@@ -120,6 +121,7 @@ async fn make(args: CreateArgs, office: &Office, out: &Output) -> Ended {
     let rights: Vec<Right> = args.rights.iter().map(|right| right.0).collect();
     let owner = args.owner.as_deref().unwrap_or(&session.person);
     let key = office.issue_key(&args.app, owner, &rights, &scope).await?;
+    office.put_on_record().await?;
     out.result(&key, || key.key.clone());
     out.say(&format!("key {} of `{}`, valid until {}; it is shown this once", key.id, key.application, key.expires));
     Ok(0)
@@ -145,6 +147,7 @@ fn scope(args: &CreateArgs) -> Result<CustomerScope, PipelineError> {
 async fn rotate(id: &str, grace_hours: i64, office: &Office, out: &Output) -> Ended {
     office.authorised(Action::ManageKeys).await?;
     let key = office.identity.rotate_key(id, grace_hours.saturating_mul(3600), now()).await?;
+    office.put_on_record().await?;
     let (text, expires) = (key.text.reveal().to_owned(), rfc3339(key.expires_at));
     let value = serde_json::json!({ "id": key.id, "key": text, "expires": expires, "replaces": id, "grace_hours": grace_hours });
     out.result(&value, || text.clone());

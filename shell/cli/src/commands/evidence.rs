@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use gate::{Decision, RulingOutcome};
 use ledger::IdPrefix;
 use pipeline::desk::published;
-use pipeline::evidence::{Chain, Link, LinkState, replay_all, verify};
+use pipeline::evidence::{Chain, Link, LinkState, RegisterState, RosterState, check_register, check_roster, replay_all, verify};
 use serde::Serialize;
 
 use super::{Ended, wrong};
@@ -31,7 +31,8 @@ enum What {
         #[arg(long)]
         file: Option<PathBuf>,
     },
-    /// Walk from an entry to the feeds and check every link; without an id, check the whole log.
+    /// Walk from an entry to the feeds and check every link; without an id, check the whole log, and that the control database
+    /// (labels, signatures, deliveries, deployments, people, keys) says what was logged and signed.
     Verify {
         /// Evidence id, or its first digits.
         id: Option<String>,
@@ -55,10 +56,10 @@ enum What {
     },
 }
 
-pub(crate) fn run(args: EvidenceArgs, root: &Path, out: &Output) -> Ended {
+pub(crate) async fn run(args: EvidenceArgs, root: &Path, out: &Output) -> Ended {
     match args.what {
         What::Show { id, statement, file } => show(&id, statement, file.as_deref(), root, out),
-        What::Verify { id, replay } => check(id.as_deref(), replay, root, out),
+        What::Verify { id, replay } => check(id.as_deref(), replay, root, out).await,
         What::Log { number } => log(number, root, out),
         What::Prove { id, file } => prove(&id, file.as_deref(), root, out),
     }
@@ -193,15 +194,33 @@ struct Verified<'a> {
     chain: &'a Chain,
     broken: Vec<String>,
     replay: Option<pipeline::evidence::Replay>,
+    #[serde(flatten)]
+    beside: Option<Beside>,
 }
 
-fn check(id: Option<&str>, replay: bool, root: &Path, out: &Output) -> Ended {
+/// What stands beside the log.
+#[derive(Serialize)]
+struct Beside {
+    roster: RosterState,
+    register: RegisterState,
+}
+
+async fn check(id: Option<&str>, replay: bool, root: &Path, out: &Output) -> Ended {
     let project = super::open(root)?;
     let chain = verify(&project, id)?;
     let replayed = if replay { Some(replay_all(&project, &chain)?) } else { None };
     let mut broken = chain.broken();
+    // What stands beside the log is looked at with the whole log only: an entry's own walk says nothing of it.
+    let beside = match id {
+        None => {
+            let (roster, register) = (check_roster(&project, &chain).await?, check_register(&project).await?);
+            broken.extend(roster.broken.iter().chain(&register.broken).cloned());
+            Some(Beside { roster, register })
+        }
+        Some(_) => None,
+    };
     broken.extend(replayed.iter().flat_map(|replay| replay.different.iter().cloned()));
-    let verified = Verified { chain: &chain, broken, replay: replayed };
+    let verified = Verified { chain: &chain, broken, replay: replayed, beside };
     out.result(&verified, || spell(&verified, id.is_some()));
     Ok(match (&verified.chain.unfinished, verified.broken.is_empty()) {
         (_, false) => 5,
@@ -252,6 +271,14 @@ fn spell(verified: &Verified<'_>, walk: bool) -> String {
             many(replay.same, "ruling was", "rulings were"),
             replay.different.len()
         ));
+    }
+    if let Some(Beside { roster, register }) = &verified.beside {
+        lines.push(format!("who is who: {}", many(roster.changes, "signed change", "signed changes")));
+        if roster.unlogged > 0 {
+            lines.push(format!("not in the log yet, its next writer does: {}", many(roster.unlogged, "change", "changes")));
+        }
+        lines.extend(roster.reconciled.iter().map(|what| format!("  looked at and taken for right: {what}")));
+        lines.extend(register.unbooked.iter().map(|what| format!("not booked yet, `stayward run` does: {what}")));
     }
     if verified.broken.is_empty() {
         let all =

@@ -239,6 +239,7 @@ async fn trust((key, scheme): (&Path, Option<SchemeName>), supplier: &str, days:
         None => office.identity.add_supplier_key(supplier, &text, now(), until, now()).await?,
         Some(scheme) => office.identity.add_signer_key(supplier, (scheme.scheme(), &text), now(), until, now()).await?,
     };
+    office.put_on_record().await?;
     let value = serde_json::json!({ "id": id, "supplier": supplier, "until": rfc3339(until) });
     out.result(&value, || format!("key {id} of `{supplier}` counts until {}", rfc3339(until)));
     Ok(0)
@@ -248,6 +249,7 @@ async fn revoke(id: &str, root: &Path, out: &Output) -> Ended {
     let office = Office::open(root).await?;
     office.authorised(Action::ManageSuppliers).await?;
     office.identity.revoke_supplier_key(id, now()).await?;
+    office.put_on_record().await?;
     out.result(&serde_json::json!({ "revoked": id }), || {
         format!("key {id} counts no more; what it signed before stays in the log")
     });

@@ -58,7 +58,7 @@ pub(crate) async fn run(args: Args, out: &Output) -> u8 {
         Command::Model(model) => model::run(model, &found(project), out).await,
         Command::Deploy => deploy::deploy(&found(project), out).await,
         Command::Rollback(rollback) => deploy::rollback(rollback, &found(project), out).await,
-        Command::Evidence(evidence) => evidence::run(evidence, &found(project), out),
+        Command::Evidence(evidence) => evidence::run(evidence, &found(project), out).await,
         Command::Login(login) => login::run(login, &found(project), out).await,
         Command::Logout => user::logout(&found(project), out).await,
         Command::User(user) => user::run(user, &found(project), out).await,

@@ -76,6 +76,9 @@ enum What {
         /// Login name.
         name: String,
     },
+    /// Admin: take the people, roles and keys in the database for right, though no signed change says so: after a machine died in the
+    /// middle of a change, or after you have looked into what `stayward evidence verify` named. Your name stands with it for good.
+    Reconcile,
     /// Make a link that logs a person into the console once, within 15 minutes; it gives no second factor. For yourself, or, as an
     /// admin, for others.
     Link {
@@ -119,10 +122,19 @@ pub(crate) async fn run(args: UserArgs, root: &Path, out: &Output) -> Ended {
         return Ok(0);
     }
     let office = Office::open(root).await?;
-    match args.what {
+    let reads = matches!(args.what, What::Ls | What::Link { .. } | What::Roles { name: None, .. });
+    let ended = carry_out(args.what, &office, out).await?;
+    if !reads {
+        office.put_on_record().await?;
+    }
+    Ok(ended)
+}
+
+async fn carry_out(what: What, office: &Office, out: &Output) -> Ended {
+    match what {
         What::Code { .. } => Ok(0),
-        What::Ls => list(&office, out).await,
-        What::Link { name, url } => link(&office, &name, &url, out).await,
+        What::Ls => list(office, out).await,
+        What::Link { name, url } => link(office, &name, &url, out).await,
         What::Add { name, roles, team, display_name } => {
             let roles = parse_roles(&roles)?;
             office.authorised(Action::ManagePeople).await?;
@@ -137,6 +149,15 @@ pub(crate) async fn run(args: UserArgs, root: &Path, out: &Output) -> Ended {
                     account.otpauth_url,
                     account.recovery_codes.join(" ")
                 )
+            });
+            Ok(0)
+        }
+        What::Reconcile => {
+            let session = office.authorised(Action::ManagePeople).await?;
+            let differences = office.identity.reconcile(&session.person).await?;
+            out.result(&serde_json::json!({ "differences": differences }), || match differences.as_slice() {
+                [] => "nothing differed".to_owned(),
+                some => format!("taken for right by {}:\n  {}", session.person, some.join("\n  ")),
             });
             Ok(0)
         }

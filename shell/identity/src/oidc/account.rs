@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::{Row, SqliteConnection};
 
 use super::{OidcRules, Proven, refused};
 use crate::database::{Identity, check_name, log};
@@ -48,7 +48,7 @@ impl Identity {
     /// # Errors
     /// [`IdentityError::Missing`], [`IdentityError::Exists`] where either has a partner.
     pub async fn bind_to_provider(&self, name: &str, issuer: &str, subject: &str, now: i64) -> Result<(), IdentityError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         crate::people::must_be_active(&mut transaction, name).await?;
         bind(&mut transaction, (issuer, subject), name, now).await?;
         transaction.commit().await?;
@@ -67,7 +67,7 @@ impl Identity {
             None if roles.is_empty() => return Err(refused("no group of somebody who is new gives a role here")),
             None => self.create(rules, proven, now).await?,
         };
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         let row = sqlx::query(
             "SELECT disabled_at IS NULL AS active, (SELECT group_concat(role, ' ') FROM person_roles WHERE person = name) AS roles \
              FROM people WHERE name = ?",
@@ -105,7 +105,7 @@ impl Identity {
         let name = proven.name.as_deref().unwrap_or_default().to_ascii_lowercase();
         check_name(&name).map_err(|_| refused(format!("the claim `{}` is no name here", rules.name_claim)))?;
         let secrets = NewSecrets::unknown_to_anybody(self, &name, now).await?;
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         match insert_person(&mut transaction, (&name, &name, TEAM), &secrets, now).await {
             // Whoever is called so at the provider is not therefore the one who is called so here.
             Err(IdentityError::Exists { .. }) => {
@@ -136,7 +136,7 @@ impl Identity {
 }
 
 async fn bind(
-    transaction: &mut Transaction<'static, Sqlite>,
+    transaction: &mut SqliteConnection,
     (issuer, subject): (&str, &str),
     name: &str,
     now: i64,
@@ -146,7 +146,7 @@ async fn bind(
         .bind(subject)
         .bind(name)
         .bind(now)
-        .execute(&mut **transaction)
+        .execute(&mut *transaction)
         .await;
     if inserted.as_ref().is_err_and(crate::database::is_duplicate) {
         return Err(IdentityError::Exists { what: "binding to the provider of", name: name.to_owned() });

@@ -73,7 +73,7 @@ impl Identity {
         check_text("passkey's name", &sent.label)?;
         let name = session.person.as_str();
         let made = ceremony::register(party, challenges, name, sent, now).map_err(IdentityError::Passkey)?;
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         let row = sqlx::query("SELECT count(*) AS held FROM passkeys WHERE person = ?").bind(name);
         let held: i64 = row.fetch_one(&mut *transaction).await?.try_get("held")?;
         let most = i64::try_from(PASSKEYS_MAX).unwrap_or(i64::MAX);
@@ -116,6 +116,11 @@ impl Identity {
         sent: &Assertion,
         now: i64,
     ) -> Result<Session, IdentityError> {
+        // Whose it is said to be; only with the write lock is it read for good.
+        let said = sqlx::query("SELECT person FROM passkeys WHERE credential_id = ?").bind(&sent.id);
+        if let Some(row) = said.fetch_optional(&self.pool).await? {
+            self.vouched(row.try_get("person")?).await?;
+        }
         let mut transaction = self.begin().await?;
         let found = sqlx::query(
             "SELECT passkeys.person, public_key, sign_count, backup_eligible, backed_up, handle, disabled_at FROM passkeys \
@@ -199,7 +204,7 @@ impl Identity {
     pub async fn remove_passkey(&self, person: &str, id: &str, now: i64) -> Result<(), IdentityError> {
         let missing = || IdentityError::Missing { what: "passkey", name: id.to_owned() };
         let credential = BASE64URL_NOPAD.decode(id.as_bytes()).map_err(|_| missing())?;
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         let removed = sqlx::query("DELETE FROM passkeys WHERE person = ? AND credential_id = ?").bind(person).bind(credential);
         if removed.execute(&mut *transaction).await?.rows_affected() == 0 {
             return Err(missing());
@@ -213,7 +218,7 @@ impl Identity {
     /// The person's handle; made at the first passkey, and never told from the name.
     async fn handle_of(&self, person: &str) -> Result<Vec<u8>, IdentityError> {
         let fresh = random::<HANDLE_BYTES>()?;
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.change().await?;
         sqlx::query("INSERT INTO passkey_handles (person, handle) VALUES (?, ?) ON CONFLICT (person) DO NOTHING")
             .bind(person)
             .bind(fresh.as_slice())

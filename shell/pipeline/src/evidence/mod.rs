@@ -3,11 +3,15 @@
 pub(crate) mod deed;
 pub(crate) mod proof;
 mod record;
+mod register;
+mod roster;
 mod statement;
 #[cfg(test)]
 mod tests;
 mod walk;
 
 pub use record::{Answered, Recorder};
+pub use register::{RegisterState, check_register};
+pub use roster::{Journal, RosterState, check_roster};
 pub use statement::{Artefact, Links, STATEMENT_TYPES, StaywardPart};
 pub use walk::{Chain, Link, LinkState, LogWitness, Replay, replay_all, verify};

@@ -32,6 +32,11 @@ impl Entry {
         serde_json::from_slice(&bytes).map_err(|error| format!("the archive of evidence {id}: {error}"))
     }
 
+    /// Whether it is of this kind and about these bytes.
+    pub(crate) fn is_about(&self, kind: &str, digest: Digest) -> bool {
+        self.part.kind == kind && self.statement.subject.first().is_some_and(|subject| subject.digest == digest)
+    }
+
     /// Subject and facts that a step judged last.
     fn judged<S: DeserializeOwned, F: DeserializeOwned>(&self, desk: &Desk) -> Result<(S, F), String> {
         let file: ArchiveFile = self.archive(desk)?;

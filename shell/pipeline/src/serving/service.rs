@@ -141,8 +141,9 @@ impl Service {
         &self.inner.houses
     }
 
-    /// Takes keys that were made or revoked since.
+    /// Takes keys that were made or revoked since, and puts signed changes of who is who into the log.
     pub async fn refresh_keys(&self) -> Result<bool, PipelineError> {
+        self.inner.desk.witness_roster().await?;
         Ok(self.inner.keys.reload_if_changed(&self.inner.desk.identity).await?)
     }
 

@@ -137,6 +137,22 @@ impl Control {
         all(&query.bind(feed).bind(LIST_ROWS_MAX).fetch_all(&self.pool).await?)
     }
 
+    /// Every delivery of every feed, oldest first.
+    ///
+    /// # Errors
+    /// A database error.
+    pub async fn all_deliveries(&self) -> Result<Vec<Delivery>, ControlError> {
+        all(&sqlx::query("SELECT * FROM deliveries ORDER BY seq").fetch_all(&self.pool).await?)
+    }
+
+    /// Every acceptance, oldest first.
+    ///
+    /// # Errors
+    /// A database error.
+    pub async fn all_acceptances(&self) -> Result<Vec<Acceptance>, ControlError> {
+        all(&sqlx::query("SELECT * FROM acceptances ORDER BY seq").fetch_all(&self.pool).await?)
+    }
+
     /// Writes down that a person accepts a delivery that was held.
     ///
     /// # Errors

@@ -168,6 +168,14 @@ impl Control {
         Approval::from_row(&row)
     }
 
+    /// Every signature, oldest first.
+    ///
+    /// # Errors
+    /// A database error.
+    pub async fn all_approvals(&self) -> Result<Vec<Approval>, ControlError> {
+        all(&sqlx::query("SELECT * FROM approvals ORDER BY seq").fetch_all(&self.pool).await?)
+    }
+
     /// Who signed some content off, oldest first.
     ///
     /// # Errors

@@ -1,0 +1,148 @@
+//! Somebody who can write to the database file (T6): whatever is edited, put in or taken away is named by `evidence verify`, nobody
+//! gets in by it, and no change is made on top of it. The triggers do not stop this person: they are dropped first.
+
+use std::path::Path;
+use std::process::Output;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{AssertSqlSafe, Row};
+
+use crate::world::{Demo, copy, text};
+
+const CUSTOMERS: u64 = 400;
+
+/// What is done to the file, and what is said of it.
+const EDITS: &[(&str, &str)] = &[
+    ("UPDATE label_versions SET positives = positives + 1 WHERE version = 1", "labels v1"),
+    ("UPDATE label_versions SET author = 'nobody' WHERE version = 1", "labels v1"),
+    ("DELETE FROM label_versions WHERE version = 1", "`label_versions` does not have them"),
+    ("UPDATE approvals SET person = 'admin' WHERE seq = 1", "signature 1 of `admin`"),
+    ("UPDATE approvals SET team = 'another' WHERE seq = 1", "signature 1 of"),
+    ("DELETE FROM approvals WHERE seq = 1", "`approvals` does not have it"),
+    (
+        "INSERT INTO approvals SELECT 99, content, 'eve', team, amr, evidence, at_ms FROM approvals WHERE seq = 1",
+        "signature 99 of `eve`",
+    ),
+    ("UPDATE deliveries SET outcome = 'cleared' WHERE outcome = 'refused'", "cleared (`deliveries`), is not what the log has"),
+    ("UPDATE deliveries SET rows_held = 0 WHERE outcome = 'cleared'", ""),
+    ("DELETE FROM deliveries WHERE seq = 1", "`deliveries` does not have it"),
+    (
+        "INSERT INTO acceptances SELECT 1, feed, content, 'ada', 'abcdef', at_ms FROM deliveries WHERE seq = 1",
+        "by `ada` (`acceptances`)",
+    ),
+    ("DELETE FROM deployments", "`deployments` does not have it"),
+    ("INSERT INTO person_roles VALUES ('tom', 'label-approver')", "`role tom label-approver` was added"),
+    ("DELETE FROM person_roles WHERE person = 'admin'", "`role admin admin` is gone"),
+    ("UPDATE people SET disabled_at = NULL, password_phc = 'x' WHERE name = 'ada'", "`person ada` was changed"),
+    ("UPDATE people SET team = 'another' WHERE name = 'ada'", "`person ada` was changed"),
+    ("DELETE FROM person_roles; DELETE FROM sessions; DELETE FROM recovery_codes; DELETE FROM people", "`person admin` is gone"),
+    ("UPDATE api_keys SET per_minute = 100000", "was changed"),
+    ("UPDATE supplier_keys SET expires_at = expires_at + 1", "was changed"),
+];
+
+fn edit(project: &Path, statements: &str) -> u64 {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let options = SqliteConnectOptions::new().filename(project.join("control.db")).foreign_keys(false);
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+        for row in sqlx::query("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetch_all(&pool).await.unwrap() {
+            let drop = format!("DROP TRIGGER {}", row.get::<String, _>("name"));
+            sqlx::query(AssertSqlSafe(drop)).execute(&pool).await.unwrap();
+        }
+        let changed = sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(&pool).await.unwrap().rows_affected();
+        pool.close().await;
+        changed
+    })
+}
+
+fn verify(demo: &Demo, project: &Path) -> Output {
+    demo.stayward(&["evidence", "verify", "--project", &project.display().to_string()])
+}
+
+#[test]
+fn whoever_edits_the_database_is_found_out() {
+    let demo = Demo::new(CUSTOMERS);
+    let sound = verify(&demo, &demo.project());
+    assert_eq!(sound.status.code(), Some(0), "{}", text(&sound));
+    for (at, (statements, said)) in EDITS.iter().enumerate() {
+        let project = demo.project().with_file_name(format!("edited-{at}"));
+        copy(&demo.project(), &project);
+        assert!(edit(&project, statements) > 0, "nothing to edit: {statements}");
+        let verified = verify(&demo, &project);
+        assert_eq!(verified.status.code(), Some(5), "not found out: {statements}: {}", text(&verified));
+        assert!(text(&verified).contains(said), "{statements}: {}", text(&verified));
+        std::fs::remove_dir_all(&project).unwrap();
+    }
+}
+
+#[test]
+fn forged_rights_open_nothing_until_an_admin_has_looked() {
+    let demo = Demo::new(CUSTOMERS);
+    // ada is logged in; she is no trainer, and makes herself one.
+    edit(&demo.project(), "INSERT INTO person_roles VALUES ('ada', 'auditor')");
+    let refused = demo.stayward(&["label", "ls"]);
+    let tried = demo.stayward(&["run", "--to", "data-validation"]);
+    assert_eq!(tried.status.code(), Some(5), "{} {}", text(&tried), text(&refused));
+    assert!(text(&tried).contains("`role ada auditor` was added"), "{}", text(&tried));
+    demo.log_in("admin");
+    let change = demo.stayward(&["user", "roles", "tom", "--roles", "trainer"]);
+    assert_eq!(change.status.code(), Some(5), "a change on top of a forged one: {}", text(&change));
+    // The admin takes it back in the same way as it came, or takes it for right; both are seen.
+    let closed = demo.stayward(&["user", "reconcile"]);
+    assert!(closed.status.success(), "{}", text(&closed));
+    let verified = verify(&demo, &demo.project());
+    assert_eq!(verified.status.code(), Some(0), "{}", text(&verified));
+    assert!(text(&verified).contains("`admin`: `role ada auditor` was added"), "{}", text(&verified));
+}
+
+#[test]
+fn records_of_who_is_who_cannot_be_taken_away_or_edited() {
+    let demo = Demo::new(CUSTOMERS);
+    let records = demo.project().join("evidence/roster");
+    let mut names: Vec<_> = std::fs::read_dir(&records).unwrap().flatten().map(|entry| entry.path()).collect();
+    names.sort();
+    assert!(names.len() > 4, "{names:?}");
+    let cases: [(&str, &dyn Fn(&Path)); 3] = [
+        ("the last is gone", &|folder| std::fs::remove_file(folder.join(names.last().unwrap().file_name().unwrap())).unwrap()),
+        ("all are gone", &|folder| std::fs::remove_dir_all(folder).unwrap()),
+        ("one is edited", &|folder| {
+            let path = folder.join(names[1].file_name().unwrap());
+            let edited = std::fs::read_to_string(&path).unwrap().replacen('A', "B", 1);
+            std::fs::remove_file(&path).unwrap();
+            std::fs::write(&path, edited).unwrap();
+        }),
+    ];
+    for (at, (what, damage)) in cases.iter().enumerate() {
+        let project = demo.project().with_file_name(format!("damaged-{at}"));
+        copy(&demo.project(), &project);
+        damage(&project.join("evidence/roster"));
+        let verified = verify(&demo, &project);
+        assert_eq!(verified.status.code(), Some(5), "{what}: {}", text(&verified));
+        assert!(
+            text(&verified).contains("who is who, and") || text(&verified).contains("record 2"),
+            "{what}: {}",
+            text(&verified)
+        );
+    }
+}
+
+#[test]
+fn a_kill_in_the_middle_of_a_change_is_seen_and_closed() {
+    let demo = Demo::new(CUSTOMERS);
+    demo.log_in("admin");
+    let change = ["user", "roles", "tom", "--roles", "trainer,data-steward"];
+    let killed = demo.command(&change).env("STAYWARD_CRASH_AT", "roster:signed").output().unwrap();
+    assert!(!killed.status.success());
+    let verified = verify(&demo, &demo.project());
+    assert_eq!(verified.status.code(), Some(0), "before the record nothing happened: {}", text(&verified));
+    let killed = demo.command(&change).env("STAYWARD_CRASH_AT", "roster:written").output().unwrap();
+    assert!(!killed.status.success());
+    let verified = verify(&demo, &demo.project());
+    assert_eq!(verified.status.code(), Some(5), "{}", text(&verified));
+    assert!(text(&verified).contains("set back, or killed"), "{}", text(&verified));
+    let closed = demo.stayward(&["user", "reconcile"]);
+    assert!(closed.status.success(), "{}", text(&closed));
+    let again = demo.stayward(&change);
+    assert!(again.status.success(), "{}", text(&again));
+    assert_eq!(verify(&demo, &demo.project()).status.code(), Some(0));
+}

@@ -1,0 +1,276 @@
+//! Whether the control database says what the log says (T6): whoever can write to the file can take a signature, a verdict or a version
+//! of the labels away, or put one in. Both ways are compared: each row with the entry that it names, each entry with its row.
+//!
+//! The log comes first, so a kill can leave its last entry without a row; the next run books it. Only that, and only while the last run
+//! has not ended well, is told apart and not called broken.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gate::{Digest, Receipt, RulingOutcome};
+use ledger::EvidenceId;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use store::control::{Control, DeliveryOutcome, RunState};
+use store::objects::Objects;
+
+use super::deed::{Deed, DeedKind};
+use super::record::ArchiveFile;
+use super::statement::StaywardPart;
+use crate::desk::{Published, published};
+use crate::{PipelineError, Project};
+
+/// What the log says of the things that the register keeps.
+struct Logged {
+    /// Deeds by evidence id.
+    deeds: BTreeMap<String, Deed>,
+    /// Last ruling of an entry: its step, what came out and the subject; by evidence id.
+    rulings: BTreeMap<String, Judged>,
+    /// Models that were deployed, in order, with the entry's index.
+    deployed: Vec<(u64, Digest)>,
+    /// The entry that a kill may have left without a row.
+    last: Option<u64>,
+}
+
+/// What the control database says otherwise than the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RegisterState {
+    /// Rows and entries that contradict each other.
+    pub broken: Vec<String>,
+    /// What an interrupted run logged and did not book; the next run does.
+    pub unbooked: Vec<String>,
+}
+
+impl RegisterState {
+    /// An entry without its row.
+    fn lost(&mut self, logged: &Logged, index: u64, what: String) {
+        if logged.last == Some(index) { self.unbooked.push(what) } else { self.broken.push(what) }
+    }
+}
+
+struct Judged {
+    index: u64,
+    step: String,
+    outcome: RulingOutcome,
+    subject: Value,
+    parents: Vec<Digest>,
+}
+
+impl Judged {
+    fn text(&self, member: &str) -> &str {
+        self.subject.get(member).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn number(&self, member: &str) -> Option<u64> {
+        self.subject.get(member).and_then(Value::as_u64)
+    }
+
+    fn content(&self) -> Option<Digest> {
+        serde_json::from_value(self.subject.get("content")?.clone()).ok()
+    }
+}
+
+/// Everything in which the control database and the log differ; empty where they agree. The log itself is checked elsewhere
+/// ([`super::verify`]): what cannot be read of it is passed over here, and named there.
+///
+/// # Errors
+/// A database that cannot be read.
+pub async fn check_register(project: &Project) -> Result<RegisterState, PipelineError> {
+    let mut logged = read(project, &published(project)?)?;
+    let control = Control::open(&project.path("control.db")).await.map_err(PipelineError::internal)?;
+    let runs = control.list_runs(1).await.map_err(PipelineError::internal)?;
+    if !runs.first().is_some_and(|run| matches!(run.state, RunState::Running | RunState::Interrupted)) {
+        logged.last = None;
+    }
+    let mut state = RegisterState::default();
+    labels(&control, &logged, &mut state).await?;
+    signatures(&control, &logged, &mut state).await?;
+    deliveries(project, &control, &logged, &mut state).await?;
+    acceptances(&control, &logged, &mut state).await?;
+    deployments(&control, &logged, &mut state).await?;
+    control.close().await;
+    Ok(state)
+}
+
+fn read(project: &Project, evidence: &Published) -> Result<Logged, PipelineError> {
+    let objects = Objects::open(&project.path("objects"))?;
+    let mut logged = Logged { deeds: BTreeMap::new(), rulings: BTreeMap::new(), deployed: Vec::new(), last: None };
+    for index in 0..evidence.reader.head()?.size {
+        let Ok(bundle) = evidence.reader.bundle(index) else { continue };
+        let Ok(statement) = bundle.verify(&evidence.statements) else { continue };
+        let Some(part) = StaywardPart::of(&statement) else { continue };
+        let id = EvidenceId::of(&bundle.digest()).to_string();
+        if part.kind != super::roster::KIND {
+            logged.last = Some(index);
+        }
+        if part.kind == "deployment" {
+            logged.deployed.extend(statement.subject.first().map(|subject| (index, subject.digest)));
+        } else if [DeedKind::Approval, DeedKind::Acceptance].iter().any(|kind| kind.as_str() == part.kind) {
+            if let Some(deed) = archived(&objects, &part) {
+                logged.deeds.insert(id, deed);
+            }
+        } else if part.kind == "ruling"
+            && let Some(ruling) = part.rulings.last()
+            && ["s01-door", "s01-content", "s02-source", "s03-labels"].contains(&ruling.step.as_str())
+            && let Some(archive) = archived::<ArchiveFile>(&objects, &part)
+            && let Some((subject, _)) = archive.judged.into_iter().next_back()
+        {
+            let (step, outcome) = (ruling.step.clone(), ruling.outcome);
+            logged.rulings.insert(id, Judged { index, step, outcome, subject, parents: part.parents });
+        }
+    }
+    Ok(logged)
+}
+
+fn archived<T: DeserializeOwned>(objects: &Objects, part: &StaywardPart) -> Option<T> {
+    serde_json::from_slice(&objects.get(&part.archive?).ok()?).ok()
+}
+
+fn evidence_of(receipt: Option<&Value>) -> String {
+    let receipt = receipt.and_then(|value| serde_json::from_value::<Receipt>(value.clone()).ok());
+    receipt.map(|receipt| receipt.id).unwrap_or_default()
+}
+
+async fn labels(control: &Control, logged: &Logged, state: &mut RegisterState) -> Result<(), PipelineError> {
+    let mut kept = BTreeSet::new();
+    for version in control.label_versions().await.map_err(PipelineError::internal)? {
+        let (number, what) = (version.version, &version.what);
+        let judged = logged.rulings.get(&evidence_of(Some(&what.receipt)));
+        let same = judged.is_some_and(|judged| {
+            judged.step == "s03-labels"
+                && judged.outcome == RulingOutcome::Cleared
+                && judged.content() == Some(what.content)
+                && judged.number("version") == Some(number)
+                && judged.text("author") == what.author
+                && judged.number("rows") == Some(what.rows)
+                && judged.number("positives") == Some(what.positives)
+        });
+        if !same {
+            state.broken.push(format!("labels v{number} (`label_versions`) is not what the log cleared"));
+        }
+        kept.insert(what.content);
+    }
+    let cleared = logged.rulings.values().filter(|one| one.step == "s03-labels" && one.outcome == RulingOutcome::Cleared);
+    for (content, index) in by_content(cleared).into_iter().filter(|(content, _)| !kept.contains(content)) {
+        let what = format!("labels {} were cleared, and `label_versions` does not have them", content.short());
+        state.lost(logged, index, what);
+    }
+    Ok(())
+}
+
+async fn signatures(control: &Control, logged: &Logged, state: &mut RegisterState) -> Result<(), PipelineError> {
+    let mut signed = BTreeSet::new();
+    for approval in control.all_approvals().await.map_err(PipelineError::internal)? {
+        let (seq, what) = (approval.seq, &approval.what);
+        let deed = logged.deeds.get(&what.evidence).filter(|deed| deed.kind == DeedKind::Approval);
+        let same = deed.is_some_and(|deed| {
+            deed.content == what.content && deed.person == what.person && deed.team == what.team && deed.amr == what.amr
+        });
+        if !same {
+            state.broken.push(format!("signature {seq} of `{}` (`approvals`) is not what the log has", what.person));
+        }
+        signed.insert((what.content, what.person.clone()));
+    }
+    let deeds = logged.deeds.values().filter(|deed| deed.kind == DeedKind::Approval);
+    for deed in deeds.filter(|deed| !signed.contains(&(deed.content, deed.person.clone()))) {
+        let content = deed.content.short();
+        state.broken.push(format!("`{}` signed labels {content}, and `approvals` does not have it", deed.person));
+    }
+    Ok(())
+}
+
+async fn deliveries(
+    project: &Project,
+    control: &Control,
+    logged: &Logged,
+    state: &mut RegisterState,
+) -> Result<(), PipelineError> {
+    let mut kept = BTreeSet::new();
+    for delivery in control.all_deliveries().await.map_err(PipelineError::internal)? {
+        let (seq, what) = (delivery.seq, &delivery.what);
+        let judged = logged.rulings.get(&evidence_of(what.receipt.as_ref()));
+        let (outcome, word) = match what.outcome {
+            DeliveryOutcome::Cleared => (RulingOutcome::Cleared, "cleared"),
+            DeliveryOutcome::Held => (RulingOutcome::Held, "held"),
+            DeliveryOutcome::Refused => (RulingOutcome::Refused, "refused"),
+        };
+        let same = judged.is_some_and(|judged| {
+            judged.outcome == outcome
+                && judged.content() == Some(what.content)
+                && counts(judged, what.rows, what.rows_held, logged)
+        });
+        if !same {
+            state.broken.push(format!("delivery {seq} of `{}`, {word} (`deliveries`), is not what the log has", what.feed));
+        }
+        kept.insert(what.content);
+    }
+    let feeds: BTreeSet<&str> = project.policy.feeds.iter().map(|feed| feed.name.as_str()).collect();
+    // Other tables of the source are no deliveries; what the gates of s01 cleared leads on to s02.
+    let judged = logged.rulings.values().filter(|judged| match judged.step.as_str() {
+        "s01-door" | "s01-content" => judged.outcome != RulingOutcome::Cleared,
+        "s02-source" => judged.outcome == RulingOutcome::Cleared && feeds.contains(judged.text("table")),
+        _ => false,
+    });
+    for (content, index) in by_content(judged).into_iter().filter(|(content, _)| !kept.contains(content)) {
+        let what = format!("delivery {} was judged, and `deliveries` does not have it", content.short());
+        state.lost(logged, index, what);
+    }
+    Ok(())
+}
+
+async fn acceptances(control: &Control, logged: &Logged, state: &mut RegisterState) -> Result<(), PipelineError> {
+    let mut accepted = BTreeSet::new();
+    for one in control.all_acceptances().await.map_err(PipelineError::internal)? {
+        let deed = logged.deeds.get(&one.evidence).filter(|deed| deed.kind == DeedKind::Acceptance);
+        if !deed.is_some_and(|deed| deed.content == one.content && deed.person == one.person) {
+            let content = one.content.short();
+            state.broken.push(format!("the acceptance of {content} by `{}` (`acceptances`) is not what the log has", one.person));
+        }
+        accepted.insert((one.content, one.person));
+    }
+    let deeds = logged.deeds.values().filter(|deed| deed.kind == DeedKind::Acceptance);
+    for deed in deeds.filter(|deed| !accepted.contains(&(deed.content, deed.person.clone()))) {
+        let content = deed.content.short();
+        state.broken.push(format!("`{}` accepted delivery {content}, and `acceptances` does not have it", deed.person));
+    }
+    Ok(())
+}
+
+/// What was judged, each with its last entry.
+fn by_content<'a>(judged: impl Iterator<Item = &'a Judged>) -> BTreeMap<Digest, u64> {
+    let mut last = BTreeMap::new();
+    for one in judged {
+        if let Some(content) = one.content() {
+            let index = last.entry(content).or_insert(one.index);
+            *index = one.index.max(*index);
+        }
+    }
+    last
+}
+
+/// Rows of a cleared delivery, in all and held, as the gates of the content left them; others are booked without.
+fn counts(judged: &Judged, rows: u64, held: u64, logged: &Logged) -> bool {
+    if judged.outcome != RulingOutcome::Cleared {
+        return rows == 0 && held == 0;
+    }
+    let content = judged.parents.first().and_then(|parent| logged.rulings.get(&EvidenceId::of(parent).to_string()));
+    content.is_some_and(|content| {
+        let kept_back = content.number("rows").map(|all| all.saturating_sub(judged.number("rows").unwrap_or(0)));
+        content.step == "s01-content" && content.number("rows") == Some(rows) && kept_back == Some(held)
+    })
+}
+
+async fn deployments(control: &Control, logged: &Logged, state: &mut RegisterState) -> Result<(), PipelineError> {
+    let mut rows = control.deployments().await.map_err(PipelineError::internal)?;
+    rows.sort_by_key(|deployment| deployment.seq);
+    let booked: Vec<Digest> = rows.iter().map(|deployment| deployment.what.model).collect();
+    // In the log's order; a kill between the two leaves an entry more, and the same model is then deployed once again.
+    let mut waiting = logged.deployed.iter();
+    if let Some(model) = booked.iter().find(|model| !waiting.any(|(_, logged)| logged == *model)) {
+        state.broken.push(format!("the deployment of {} (`deployments`) is not in the log", model.short()));
+    }
+    for (index, model) in logged.deployed.iter().filter(|(_, model)| !booked.contains(model)) {
+        state.lost(logged, *index, format!("model {} was deployed, and `deployments` does not have it", model.short()));
+    }
+    Ok(())
+}
