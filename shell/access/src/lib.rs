@@ -21,7 +21,7 @@ mod rules;
 
 pub use access::{Access, Decision, Explanation, Ground};
 pub use error::AccessError;
-pub use proof::{Counterexample, Outcome, Proof, ProofReport, Properties, SolverInfo, Verdict};
+pub use proof::{Counterexample, Outcome, Proof, ProofReport, Properties, SolverInfo, Verdict, proved_with_the_program};
 #[cfg(feature = "prove")]
 pub use proof::{Solver, prove, prove_change};
 pub use request::{Principal, Request, Resource, SECOND_FACTOR_NEVER};

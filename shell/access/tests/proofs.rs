@@ -72,6 +72,26 @@ fn the_shipped_rules_keep_every_property() {
     assert_eq!(report.policies, access.digest());
 }
 
+/// What the program may say without a solver is what a solver said of exactly these rules and properties.
+#[test]
+fn what_is_said_to_be_proved_is() {
+    let Some(solver) = solver() else { return };
+    let mut table = String::new();
+    for own_labels in [OwnLabels::Forbidden, OwnLabels::Allowed] {
+        let report = report(&rules(None, own_labels), &solver);
+        assert_eq!(report.unproved(), [""; 0]);
+        let broken = if report.broken().is_empty() { "-".to_owned() } else { report.broken().join(" ") };
+        table += &format!("{} {} {broken}\n", report.policies.hex(), report.properties.hex());
+        let known = access::proved_with_the_program(&report.policies, &report.properties);
+        if std::env::var_os("STAYWARD_BLESS").is_none() {
+            assert_eq!(known, Some(report.broken()), "run this test with STAYWARD_BLESS=1, and have the file reviewed");
+        }
+    }
+    if std::env::var_os("STAYWARD_BLESS").is_some() {
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/proved.golden"), &table).unwrap();
+    }
+}
+
 #[test]
 fn a_careless_writer_of_the_source_is_caught() {
     check(

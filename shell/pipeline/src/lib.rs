@@ -8,6 +8,7 @@
 //! What the console shows of both is [`view`]. Every arrow is a gatehouse ([`houses`]), every verdict an entry of the log ([`evidence`]). What a step needs to know of the world is
 //! gathered in `gather/`; nothing there decides.
 
+pub mod access;
 mod beside;
 pub mod crash;
 pub mod data;

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use identity::{Action, CustomerScope, Denial, Identity, IdentityError, Right, Role, Session, matrix};
+use identity::{Action, CustomerScope, Identity, IdentityError, Right, Session};
 use store::control::Control;
 use vault::Vault;
 
+use crate::access::allow;
 use crate::desk::{Desk, SESSION_SECRET, now, published};
 use crate::evidence::Journal;
 use crate::policy::SecretPolicy;
@@ -56,7 +57,7 @@ impl Office {
     /// The current session, if it may do this now; else an error that names the login that may.
     pub async fn authorised(&self, action: Action) -> Result<Session, PipelineError> {
         let session = self.session().await?;
-        allow(&self.identity, &session, action).await?;
+        allow(&self.project, &self.identity, &session, action).await?;
         self.journal.in_the_name_of(&session.person);
         Ok(session)
     }
@@ -142,30 +143,4 @@ pub(crate) fn keep_session(vault: &Vault, session: &Session) -> Result<(), Pipel
         vault.put(SESSION_SECRET, bytes, now())?;
     }
     Ok(())
-}
-
-/// Lets a session through that may do this now; the error names the command that logs in somebody who may.
-pub async fn allow(identity: &Identity, session: &Session, action: Action) -> Result<(), PipelineError> {
-    let Err(denial) = session.authorise(action, now()) else { return Ok(()) };
-    let help = match &denial {
-        Denial::SecondFactorMissing { .. } | Denial::SecondFactorTooOld { .. } => {
-            "confirm with a fresh one-time code: `stayward login --again`".to_owned()
-        }
-        Denial::NoRole { .. } => {
-            let people = identity.people().await?;
-            let able = |roles: &std::collections::BTreeSet<Role>| matrix::any_allowed(roles, action);
-            let names: Vec<String> = people
-                .iter()
-                .filter(|one| one.disabled_at.is_none() && able(&one.roles))
-                .map(|one| format!("`stayward login {}`", one.name))
-                .collect();
-            if names.is_empty() {
-                denial.help()
-            } else {
-                format!("`{}` may not; log in as somebody who may: {}", session.person, names.join(" or "))
-            }
-        }
-        Denial::Component { .. } => denial.help(),
-    };
-    Err(PipelineError::NotAllowed { why: denial.to_string(), help })
 }

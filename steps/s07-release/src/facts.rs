@@ -60,6 +60,34 @@ pub struct Credential {
     pub kind: CredentialKind,
 }
 
+/// What a solver said of rules of access.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessProof {
+    /// Digest of the rules that were judged.
+    pub policies: Digest,
+    /// Digest of the properties that they were held to.
+    pub properties: Digest,
+    /// Properties that some request breaks.
+    pub broken: Vec<String>,
+    /// Properties of which nothing is known.
+    pub unproved: Vec<String>,
+    /// Who judged: the solver with its version.
+    pub by: String,
+}
+
+/// The rules of access in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessFacts {
+    /// Digest of the rules.
+    pub policies: Digest,
+    /// Digest of the properties that they must keep.
+    pub properties: Digest,
+    /// Whether the project says in the open that authors may sign their own labels.
+    pub own_labels: bool,
+    /// What was proved; absent where nothing is on record.
+    pub proof: Option<AccessProof>,
+}
+
 /// Facts of a release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
@@ -67,6 +95,9 @@ pub struct Facts {
     pub proofs: Vec<Proof>,
     /// Components with their rights.
     pub components: Vec<Component>,
+    /// Rules of access; absent in archives from before they were judged.
+    #[serde(default)]
+    pub access: Option<AccessFacts>,
     /// Credentials with their ages.
     pub credentials: Vec<Credential>,
     /// Whether the vault opened, with its files readable for this user alone.
@@ -83,6 +114,18 @@ impl Facts {
         Self {
             proofs: vec![proof("s05-training"), proof("s06-dependencies")],
             components: vec![Component { name: "trainer".into(), granted: vec!["train".into()], needed: vec!["train".into()] }],
+            access: Some(AccessFacts {
+                policies: digest,
+                properties: digest,
+                own_labels: false,
+                proof: Some(AccessProof {
+                    policies: digest,
+                    properties: digest,
+                    broken: Vec::new(),
+                    unproved: Vec::new(),
+                    by: "cvc5".into(),
+                }),
+            }),
             credentials: vec![Credential {
                 name: "evidence-signing".into(),
                 age_days: 3,

@@ -7,12 +7,13 @@ mod gates;
 use artifact::ReleaseStep;
 use gate::Gate;
 
-pub use facts::{Component, Credential, CredentialKind, Facts, Proof};
+pub use facts::{AccessFacts, AccessProof, Component, Credential, CredentialKind, Facts, Proof};
 
 /// The gates, in order.
 pub static GATES: &[&dyn Gate<ReleaseStep, Facts>] = &[
     &gates::checks_complete::ChecksComplete,
     &gates::least_privilege::LeastPrivilege,
+    &gates::access_proved::AccessProved,
     &gates::rotation::Rotation,
     &gates::key_vault::KeyVault,
 ];
@@ -27,6 +28,7 @@ mod tests {
         let hostile = Facts {
             proofs: Vec::new(),
             components: Vec::new(),
+            access: None,
             credentials: Vec::new(),
             vault_sealed: false,
             ..Facts::ordinary()

@@ -107,7 +107,37 @@ pub struct ProofReport {
     pub proofs: Vec<Proof>,
 }
 
+/// What was proved of the shipped rules when the program was built: rules, properties, and the properties that do not hold of them.
+const SHIPPED: &str = include_str!("../proved.golden");
+
+/// The properties that rules of this digest break, where that was proved with the program; none where nothing is known of them.
+#[must_use]
+pub fn proved_with_the_program(policies: &Digest, properties: &Digest) -> Option<Vec<String>> {
+    let (policies, properties) = (policies.hex(), properties.hex());
+    SHIPPED.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        let same = words.next() == Some(&policies) && words.next() == Some(&properties);
+        same.then(|| words.filter(|word| *word != "-").map(str::to_owned).collect())
+    })
+}
+
 impl ProofReport {
+    /// Names of the properties that have a counterexample.
+    #[must_use]
+    pub fn broken(&self) -> Vec<String> {
+        self.names(|outcome| matches!(outcome, Outcome::Counterexamples(_)))
+    }
+
+    /// Names of the properties of which nothing is known.
+    #[must_use]
+    pub fn unproved(&self) -> Vec<String> {
+        self.names(|outcome| matches!(outcome, Outcome::NotProved { .. }))
+    }
+
+    fn names(&self, wanted: fn(&Outcome) -> bool) -> Vec<String> {
+        self.proofs.iter().filter(|proof| wanted(&proof.outcome)).map(|proof| proof.property.clone()).collect()
+    }
+
     /// All together. A report without a property proves nothing.
     #[must_use]
     pub fn verdict(&self) -> Verdict {

@@ -3,16 +3,14 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use ::access::{ACCESS_BYTES_MAX, Access, AccessError, OwnLabels, Principal, Properties, Request, Solver, Verdict};
+use ::access::{ACCESS_BYTES_MAX, Access, OwnLabels, Principal, ProofReport, Properties, Request, Solver, Verdict};
 use clap::{Args, Subcommand};
 use identity::Action;
-use pipeline::{Office, PipelineError, Project};
+use pipeline::access::{PROJECT_FILE, allow, refused};
+use pipeline::{Desk, Office, PipelineError, Project};
 
 use super::{Ended, wrong};
 use crate::output::Output;
-
-/// A project's own rules.
-const PROJECT_FILE: &str = "access.cedar";
 
 #[derive(Debug, Args)]
 pub(crate) struct AccessArgs {
@@ -41,7 +39,8 @@ enum What {
         #[arg(long)]
         policy: Option<PathBuf>,
     },
-    /// Prove that no request breaks what must hold, or show the request that does. Needs the solver cvc5.
+    /// Prove that no request breaks what must hold, or show the request that does. Needs the solver cvc5. Of a project's rules it
+    /// becomes evidence, if somebody is logged in who may stage: a release wants it.
     Prove {
         /// Rules of a project; else its access.cedar, if there is one.
         #[arg(long)]
@@ -71,7 +70,10 @@ pub(crate) async fn run(args: AccessArgs, root: &Path, out: &Output) -> Ended {
             let solver = Solver::find().await;
             let report = ::access::prove(&rules, &properties, solver.as_ref().map_err(Clone::clone)).await;
             out.result(&report, || report.to_string());
-            if lets_authors_sign(root)? {
+            if policy.is_none() && is_project(root) {
+                record(&report, root, out).await?;
+            }
+            if own_labels(root)? == OwnLabels::Allowed {
                 out.say("this project lets an author sign his own labels (`labels.author_may_approve`): `nobody-signs-own-labels` is broken by that");
             }
             if solver.is_err() {
@@ -106,20 +108,36 @@ fn is_project(root: &Path) -> bool {
     root.join("stayward.toml").is_file()
 }
 
-fn lets_authors_sign(root: &Path) -> Result<bool, PipelineError> {
-    Ok(is_project(root) && Project::open(root)?.policy.labels.author_may_approve)
+fn own_labels(root: &Path) -> Result<OwnLabels, PipelineError> {
+    if is_project(root) { Ok(pipeline::access::own_labels(&Project::open(root)?)) } else { Ok(OwnLabels::Forbidden) }
 }
 
-/// The program's rules with those of the project, or of a file that is named.
+/// The program's rules with those of a file that is named, else with those of the project.
 fn rules(root: &Path, named: Option<&Path>) -> Result<Access, PipelineError> {
-    let own_labels = match lets_authors_sign(root)? {
-        true => OwnLabels::Allowed,
-        false => OwnLabels::Forbidden,
+    match named {
+        None if is_project(root) => pipeline::access::rules(&Project::open(root)?),
+        _ => {
+            let own = root.join(PROJECT_FILE);
+            let file = named.or_else(|| own.is_file().then_some(own.as_path()));
+            let text = file.map(read).transpose()?;
+            Access::load(text.as_deref(), own_labels(root)?).map_err(refused)
+        }
+    }
+}
+
+/// Puts a proof of the project's rules into the log, where somebody is logged in who may; says so, or why not.
+async fn record(report: &ProofReport, root: &Path, out: &Output) -> Result<(), PipelineError> {
+    let recorded = async {
+        let desk = Desk::open(root).await?;
+        let session = desk.session().await?;
+        allow(&desk.project, &desk.identity, &session, Action::Stage).await?;
+        desk.record_access_proof(report).await
     };
-    let own = root.join(PROJECT_FILE);
-    let file = named.or_else(|| own.is_file().then_some(own.as_path()));
-    let text = file.map(read).transpose()?;
-    Access::load(text.as_deref(), own_labels).map_err(refused)
+    match recorded.await {
+        Ok(id) => out.say(&format!("evidence {id}; releases rest on it as long as these rules are in force")),
+        Err(error) => out.say(&format!("not recorded, so releases do not rest on it: {error}; {}", error.help())),
+    }
+    Ok(())
 }
 
 /// Reads no more than a little beyond what rules may have.
@@ -129,8 +147,4 @@ fn read(path: &Path) -> Result<String, PipelineError> {
     let limit = u64::try_from(ACCESS_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
     std::fs::File::open(path).map_err(failed)?.take(limit).read_to_string(&mut text).map_err(failed)?;
     Ok(text)
-}
-
-fn refused(error: AccessError) -> PipelineError {
-    wrong(error.to_string(), error.help())
 }

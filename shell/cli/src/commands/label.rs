@@ -4,8 +4,8 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 use identity::Action;
+use pipeline::access::allow;
 use pipeline::desk::rfc3339;
-use pipeline::office::allow;
 use pipeline::run::{LabelPattern, Suspect, approve_labels, label_proposal, propose_labels, recount_labels, review_labels};
 use pipeline::{Desk, Office, PipelineError};
 use serde::Serialize;
@@ -78,7 +78,7 @@ async fn propose(root: &Path, out: &Output) -> Ended {
 async fn approve(root: &Path, out: &Output) -> Ended {
     let desk = Desk::open(root).await?;
     let session = desk.session().await?;
-    allow(&desk.identity, &session, Action::ApproveLabels).await?;
+    allow(&desk.project, &desk.identity, &session, Action::ApproveLabels).await?;
     let waiting = label_proposal(&desk.control).await?;
     if let Some(waiting) = waiting {
         let signed = desk.control.approvals(&waiting.content).await.map_err(internal)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use identity::Action;
 use pipeline::Desk;
-use pipeline::office::allow;
+use pipeline::access::allow;
 use pipeline::view::{self, Blame, RowChange, SourceDiff, TableVersion};
 
 use super::{Ended, database};
@@ -58,7 +58,7 @@ pub(crate) async fn run(args: SourceArgs, root: &Path, out: &Output) -> Ended {
     let desk = Desk::open(root).await?;
     // Rows and people are for those who may read the data source.
     let session = desk.session().await?;
-    allow(&desk.identity, &session, Action::ReadSource).await?;
+    allow(&desk.project, &desk.identity, &session, Action::ReadSource).await?;
     match args.what {
         What::Check(_) => {}
         What::Log { table: only } => {

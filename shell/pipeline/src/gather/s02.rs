@@ -3,14 +3,15 @@
 use arrow_array::RecordBatch;
 use artifact::Content;
 use gate::{Cleared, RulingOutcome, Subject, Witness};
-use identity::{Action, Component, matrix};
+use identity::{Action, Component};
 use s02_source::{Facts, Writer};
 use store::table::{AppendInfo, Table, Version};
 
-use crate::PipelineError;
+use crate::access::component_may;
 use crate::desk::now;
 use crate::evidence::LogWitness;
 use crate::run::Run;
+use crate::{PipelineError, access};
 
 impl Run<'_> {
     /// `content` is what s01 let through, for third-party rows.
@@ -21,10 +22,11 @@ impl Run<'_> {
         content: Option<&Cleared<Content>>,
     ) -> Result<Facts, PipelineError> {
         let component = Component::SourceWriter;
+        let rules = access::rules(&self.desk.project)?;
         let session = &self.session;
         let writer = Writer {
             component: component.as_str().to_owned(),
-            may_write: matrix::component_allowed(component, Action::WriteSource),
+            may_write: component_may(&rules, component, Action::WriteSource, session.second_factor_at),
             person: session.person.clone(),
             amr: session.amr.iter().map(|factor| factor.as_str().to_owned()).collect(),
             authenticated_at: session.second_factor_at.unwrap_or(session.auth_time),

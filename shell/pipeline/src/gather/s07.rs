@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use gate::{Digest, Receipt, RulingOutcome, Subject, Witness};
-use identity::{Action, Component, matrix};
+use identity::{Action, Component};
 use s07_release::{Component as Granted, Credential, Facts, Proof};
 
-use crate::desk::{Desk, STATEMENT_KEY};
+use crate::access::component_may;
+use crate::desk::{Desk, STATEMENT_KEY, now};
 use crate::evidence::LogWitness;
-use crate::{PipelineError, Project};
+use crate::{PipelineError, Project, access};
 
 /// Files of the project that are looked into for secrets.
 const FILES_MAX: usize = 2_000;
@@ -50,7 +51,7 @@ impl<'a> Claim<'a> {
 }
 
 /// Gathers the facts; the credentials come with their ages from `secrets::due`.
-pub(crate) fn gather(desk: &Desk, claims: &[Claim<'_>], credentials: Vec<Credential>) -> Result<Facts, PipelineError> {
+pub(crate) async fn gather(desk: &Desk, claims: &[Claim<'_>], credentials: Vec<Credential>) -> Result<Facts, PipelineError> {
     let keys = desk.statement_keys();
     let witness = LogWitness { reader: &desk.reader, keys: &keys };
     let proof = |claim: &Claim<'_>| {
@@ -58,8 +59,9 @@ pub(crate) fn gather(desk: &Desk, claims: &[Claim<'_>], credentials: Vec<Credent
         let ruling = ruling.filter(|ruling| ruling.outcome == RulingOutcome::Cleared && ruling.step == claim.step);
         Proof { step: claim.step.to_owned(), expected: claim.subject, cleared: ruling.and_then(|ruling| ruling.cleared) }
     };
+    let rules = access::rules(&desk.project)?;
     let components = Component::ALL.iter().map(|component| {
-        let granted = Action::ALL.iter().filter(|action| matrix::component_allowed(*component, **action));
+        let granted = Action::ALL.iter().filter(|action| component_may(&rules, *component, **action, Some(now())));
         Granted {
             name: component.as_str().to_owned(),
             granted: granted.map(|action| action.as_str().to_owned()).collect(),
@@ -69,6 +71,7 @@ pub(crate) fn gather(desk: &Desk, claims: &[Claim<'_>], credentials: Vec<Credent
     Ok(Facts {
         proofs: claims.iter().map(proof).collect(),
         components: components.collect(),
+        access: Some(desk.access_facts().await?),
         credentials,
         // `Vault::open` refuses a vault whose key others can read, and `get` one whose files do not open.
         vault_sealed: desk.vault.get(STATEMENT_KEY).is_ok(),

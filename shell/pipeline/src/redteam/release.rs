@@ -129,7 +129,7 @@ impl Field {
         }
         let desk = self.desk()?;
         let credentials = due::of_vault(&desk.project, &desk.vault).map_err(broken)?;
-        let mut facts = s07::gather(desk, &claims, credentials).map_err(broken)?;
+        let mut facts = self.handle.block_on(s07::gather(desk, &claims, credentials)).map_err(broken)?;
         drop(planted);
         match offer {
             Offer::RightTooMany { component, right } => {

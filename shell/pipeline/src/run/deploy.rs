@@ -6,10 +6,10 @@ use store::control::{Deployment, DeploymentKind, NewDeployment};
 
 use super::Run;
 use super::state::{Deployed, Released};
+use crate::access::allow;
 use crate::desk::{Desk, now, now_ms};
 use crate::evidence::{Artefact, Links, LogWitness};
 use crate::houses::Houses;
-use crate::office::allow;
 use crate::progress::StepState;
 use crate::{PipelineError, crash, run::training::model_folder};
 
@@ -36,7 +36,7 @@ async fn deploy(
         DeploymentKind::Rollback => (Action::Rollback, "rollback"),
     };
     let then = if kind == DeploymentKind::Deploy { "; then `stayward deploy`" } else { "; then the rollback again" };
-    allow(&desk.identity, session, action).await.map_err(|error| error.in_need("", then))?;
+    allow(&desk.project, &desk.identity, session, action).await.map_err(|error| error.in_need("", then))?;
     let keys = desk.statement_keys();
     let witness = LogWitness { reader: &desk.reader, keys: &keys };
     // Only what the log proves to have been cleared can be deployed.

@@ -16,12 +16,12 @@ use tabular::Contract;
 
 use super::source::proved_commit;
 use super::{Rows, Run};
+use crate::access::allow;
 use crate::beside::{Beside, is_sidecar};
 use crate::desk::{now, now_ms};
 use crate::evidence::deed::DeedKind;
 use crate::evidence::{Artefact, Links, proof};
 use crate::gather::s01::{self, Delivered};
-use crate::office::allow;
 use crate::policy::{FeedKind, FeedPolicy};
 use crate::progress::{StepReport, StepState};
 use crate::{PipelineError, crash, data};
@@ -384,7 +384,7 @@ impl Run<'_> {
 
     /// Lets a data steward accept a delivery that is held: it is judged again with that as a fact.
     pub async fn accept_delivery(&mut self, feed: &str, content: &str) -> Result<(), PipelineError> {
-        allow(&self.desk.identity, &self.session, Action::ReviewQuarantine).await?;
+        allow(&self.desk.project, &self.desk.identity, &self.session, Action::ReviewQuarantine).await?;
         let mut deliveries = self.desk.control.deliveries(feed).await.map_err(PipelineError::internal)?;
         deliveries.sort_by_key(|delivery| delivery.seq);
         // What was held and came through later waits no more.

@@ -13,11 +13,11 @@ use tabular::contract::Role;
 
 use super::Run;
 use super::source::proved_commit;
+use crate::access::allow;
 use crate::desk::Desk;
 use crate::evidence::deed::DeedKind;
 use crate::evidence::{Artefact, Links, proof};
 use crate::gather::s01::rows::Accepted;
-use crate::office::allow;
 use crate::policy::{FeedKind, FeedPolicy};
 use crate::{PipelineError, data};
 
@@ -77,7 +77,7 @@ pub async fn adopt_golden(
     feed: &str,
     path: &std::path::Path,
 ) -> Result<(Digest, u64, String), PipelineError> {
-    allow(&desk.identity, session, Action::ReviewQuarantine).await?;
+    allow(&desk.project, &desk.identity, session, Action::ReviewQuarantine).await?;
     let contract = crate::validate::feed_contract(&desk.project, feed)?;
     if desk.project.policy.feeds.iter().any(|known| known.name == feed && known.kind != FeedKind::Rows) {
         return Err(PipelineError::wrong(

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use access::Resource;
 use artifact::LabelSet;
 use gate::{Digest, Receipt};
 use identity::{Action, Session};
@@ -16,13 +17,13 @@ use warehouse::Pseudonyms;
 
 use super::state::{LabelsState, Pointer, Settled};
 use super::{Rows, Run, load};
+use crate::access::{allow, allow_over};
 use crate::desk::{Desk, now, now_ms};
 use crate::evidence::deed::{Deed, DeedKind};
 use crate::evidence::{Artefact, Links, proof};
 use crate::gather::s03::qa::Known;
 use crate::gather::s03::recount;
 use crate::internal::{self, Connector};
-use crate::office::allow;
 use crate::{Office, PipelineError, Project, crash, data};
 
 /// First line of a label set's bytes.
@@ -188,7 +189,7 @@ fn labellers(loaded: &data::Loaded, name: &str) -> Result<ColumnRule, PipelineEr
 pub async fn propose_labels(desk: &Desk, session: &Session) -> Result<Digest, PipelineError> {
     // In a one-person project who brings the data may also propose; the policy says so in the open.
     let action = if desk.project.policy.labels.author_may_approve { Action::BringData } else { Action::ProposeLabels };
-    allow(&desk.identity, session, action).await?;
+    allow(&desk.project, &desk.identity, session, action).await?;
     let rows = read_labels(&desk.project, &came(&desk.project, &desk.vault, &desk.control).await?)?;
     propose(desk, session, &rows.to_bytes()).await
 }
@@ -222,11 +223,12 @@ pub(crate) async fn proposed(desk: &Desk, content: Digest) -> Result<Option<(Rec
 
 /// Signs the proposed labels in a session; the signature is for exactly their digest, and for who proposed them.
 pub async fn approve_labels(desk: &Desk, session: &Session) -> Result<Digest, PipelineError> {
-    allow(&desk.identity, session, Action::ApproveLabels).await?;
     let waits = || PipelineError::wrong("no labels wait for a signature", "propose some with `stayward label propose`");
     let content = label_proposal(&desk.control).await?.ok_or_else(waits)?.content;
     desk.objects.get(&content)?;
-    let (proposal, _) = proposed(desk, content).await?.ok_or_else(waits)?;
+    let (proposal, deed) = proposed(desk, content).await?.ok_or_else(waits)?;
+    let labels = Resource::Labels { name: content.hex(), author: deed.person, team: deed.team };
+    allow_over(&desk.project, &desk.identity, session, Action::ApproveLabels, Some(labels)).await?;
     let receipt = desk.record_deed(DeedKind::Approval, session, ("labels", content), Some(&proposal)).await?;
     let team = desk.identity.person(&session.person).await?.team;
     let amr = session.amr.iter().map(|factor| factor.as_str().to_owned()).collect();

@@ -24,11 +24,11 @@ use serde::Serialize;
 use store::control::{NewRunStep, RunState, StepState as Booked};
 
 use crate::PipelineError;
+use crate::access::allow;
 pub(crate) use crate::data::load;
 use crate::desk::{Desk, now, now_ms, random_hex};
 use crate::evidence::{Links, Recorder};
 use crate::houses::Houses;
-use crate::office::allow;
 use crate::progress::{GateReport, Progress, StepReport, StepState};
 
 pub use explain::{CustomerExplained, ModelExplained, Part, Sure, Worth, explain_customer, explain_model};
@@ -126,7 +126,7 @@ impl<'a> Run<'a> {
         match self.session.authorise(self.needed(action), now()) {
             // The factor is asked for when it comes to that: a run may take longer than a code is fresh.
             Err(Denial::SecondFactorTooOld { .. }) if action == Action::Release => Ok(()),
-            _ => allow(&self.desk.identity, &self.session, self.needed(action)).await,
+            _ => allow(&self.desk.project, &self.desk.identity, &self.session, self.needed(action)).await,
         }
     }
 

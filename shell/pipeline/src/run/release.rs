@@ -38,7 +38,7 @@ impl Run<'_> {
             Claim::of("s06-dependencies", staged.cleared.subject(), staged.cleared.receipt()),
         ];
         let credentials = due::of_all(&self.desk.project, &self.desk.vault, &self.desk.identity).await?;
-        let facts = s07::gather(self.desk, &claims, credentials)?;
+        let facts = s07::gather(self.desk, &claims, credentials).await?;
         let below = model_folder(release.model());
         let mut artefacts: Vec<Artefact> = release
             .files

@@ -13,7 +13,7 @@ impl Gate<ReleaseStep, Facts> for LeastPrivilege {
         const CARD: Card = Card {
             id: "component-least-privilege",
             clauses: &[Clause::LeastPrivilege],
-            about: "refuses a release while the role matrix grants a pipeline component any right that its step does not need",
+            about: "refuses a release while the rules of access grant a pipeline component any right that its step does not need",
             maturity: Maturity::Working,
         };
         &CARD
