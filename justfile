@@ -35,6 +35,10 @@ fuzz seconds="10" *targets:
 bench:
     checks/bench/run.sh
 
+# the check of deliveries: schema and ranges beside pandera and Great Expectations, and the whole content check
+bench-intake:
+    checks/bench/run.sh intake
+
 # The same for ten million rows, with peaks of memory; half an hour
 bench-large:
     checks/bench/run.sh large

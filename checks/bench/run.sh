@@ -1,6 +1,7 @@
 #!/bin/sh
 # CPU seconds of our training and prediction beside XGBoost's and scikit-learn's: the same rows, one thread, one after the other.
-# Appends to bench/results. usage: checks/bench/run.sh [large]     large: ten million rows, with peaks of memory
+# Appends to bench/results. usage: checks/bench/run.sh [large | intake | intake-large]     large: ten million rows, with peaks of memory
+# intake: the check of deliveries beside pandera and Great Expectations; intake-large: as many rows as one delivery may have
 # PROFILE=dev measures the build of the tests instead of a release
 set -eu
 cd "$(dirname "$0")/../.."
@@ -10,6 +11,21 @@ target="${CARGO_TARGET_DIR:-$PWD/target}"
 cp Cargo.lock checks/bench/Cargo.lock
 CARGO_TARGET_DIR="$target" cargo build --quiet --profile "$profile" --manifest-path checks/bench/Cargo.toml
 [ "$profile" != dev ] || profile=debug
+case "${1:-}" in
+intake)
+    mkdir -p "$PWD/target/bench"
+    "$target/$profile/bench" "$PWD/target/bench" intake
+    venv="$PWD/target/bench/venv"
+    if ! cmp -s checks/bench/intake-requirements.txt "$venv/intake-requirements.txt"; then
+        rm -rf "$venv"
+        python3 -m venv "$venv"
+        "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement checks/bench/intake-requirements.txt
+        cp checks/bench/intake-requirements.txt "$venv/"
+    fi
+    exec "$venv/bin/python" checks/bench/intake_peer.py "$PWD/target/bench"
+    ;;
+intake-large) exec "$target/$profile/bench" "$PWD/target/bench" intake-large ;;
+esac
 venv="$PWD/$(checks/peers/run.sh --environment)"
 out="$PWD/target/bench"
 export RAYON_NUM_THREADS=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1

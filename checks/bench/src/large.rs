@@ -59,7 +59,7 @@ fn line(lines: &mut Vec<String>, name: &str, seconds: f64, quality: f64) -> Outc
 }
 
 /// GiB.
-fn peak() -> Outcome<f64> {
+pub(crate) fn peak() -> Outcome<f64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("/proc/self/status has another form")?;
     let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;

@@ -1,10 +1,11 @@
 //! What our training and prediction cost in CPU seconds: one half of a comparison with XGBoost and scikit-learn, whose half is
 //! `peer.py`. A model that is too slow to be trained again is not trained again after an attack (T5).
 //!
-//! usage: bench FOLDER [large]. Writes for each size of [`SIZES`] the rows (`rows-SIZE.f32`: 32-bit numbers, row after row, the label
+//! usage: bench FOLDER [large | intake | intake-large]. Writes for each size of [`SIZES`] the rows (`rows-SIZE.f32`: 32-bit numbers, row after row, the label
 //! last; rows to train on, then rows to test on) and, all in one, `ours.json`: for each size and task `[CPU seconds, quality]`.
-//! The quality is the ROC AUC on the rows to test, or for K-Means the sum of squared distances. `large`: see [`large`].
+//! The quality is the ROC AUC on the rows to test, or for K-Means the sum of squared distances. The others: see [`large`], [`intake`].
 
+mod intake;
 mod large;
 mod rows;
 
@@ -40,8 +41,11 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 fn main() -> Outcome<()> {
     let folder = PathBuf::from(std::env::args().nth(1).ok_or("usage: bench FOLDER")?);
     std::fs::create_dir_all(&folder)?;
-    if std::env::args().nth(2).as_deref() == Some("large") {
-        return large::run(&folder);
+    match std::env::args().nth(2).as_deref() {
+        Some("large") => return large::run(&folder),
+        Some("intake") => return intake::run(&folder),
+        Some("intake-large") => return intake::large(),
+        _ => {}
     }
     let mut parts = Vec::new();
     for (train, test) in SIZES {

@@ -139,7 +139,8 @@ impl Roster {
     #[must_use]
     pub fn of_person(&self, name: &str) -> Self {
         let own = format!("person {name}");
-        let further = ["role", "recovery-code", "provider-account", "passkey-handle", "passkey"].map(|table| format!("{table} {name} "));
+        let further =
+            ["role", "recovery-code", "provider-account", "passkey-handle", "passkey"].map(|table| format!("{table} {name} "));
         let belongs = |key: &str| key == own || further.iter().any(|prefix| key.starts_with(prefix));
         Self { rows: self.rows.iter().filter(|(key, _)| belongs(key)).map(|(key, digest)| (key.clone(), *digest)).collect() }
     }

@@ -1,0 +1,144 @@
+//! What the check of a delivery costs, where data comes in from outside (T1): one half of a comparison with pandera and Great
+//! Expectations, whose half is `intake_peer.py`.
+//!
+//! usage: bench FOLDER intake | intake-large. The first writes the rows of the first task (`intake.f64`, numbers column after column;
+//! `intake.u8`, codes of categories likewise) and `intake.json`: schema and ranges of a million rows (CPU seconds, findings), and the
+//! whole content check of two million (CPU seconds, seconds on the clock, rows a second on it). `intake-large` screens as many rows as
+//! one delivery may have, made on the way, and prints the peak of memory.
+
+use std::path::Path;
+use std::time::Instant;
+
+use frame::{Categories, Column, Frame};
+use learn::rng::Rng;
+use screen::{Golden, Profile, ProfileSpec, ROWS_MAX, Screen, State};
+use tabular::contract::{ColumnRule, Contract, Decimal, Duplicates, Kind, Role};
+
+use crate::{Outcome, SEED, timed};
+
+/// Rows and columns of the check of schema and ranges; each column has a kind with its range or levels, and may not miss: 40 checks.
+const SCHEMA_ROWS: usize = 1_000_000;
+const SCHEMA_NUMBERS: usize = 12;
+const SCHEMA_CATEGORIES: usize = 8;
+/// Columns of the content check.
+const NUMBERS: usize = 19;
+const CATEGORIES: usize = 6;
+const LEVELS: [&str; 4] = ["north", "east", "south", "west"];
+/// Trusted rows that the profile learns from.
+const TRUSTED: usize = 20_000;
+/// Rows of a delivery, and of each part that is handed over.
+const CONTENT_ROWS: usize = 2_000_000;
+const PART: usize = 250_000;
+/// Numbers lie within.
+const RANGE: f64 = 6.0;
+
+pub(crate) fn run(folder: &Path) -> Outcome<()> {
+    let mut rng = Rng::new(SEED);
+    let frame = drawn(SCHEMA_ROWS, (SCHEMA_NUMBERS, SCHEMA_CATEGORIES), &mut rng)?;
+    write(folder, &frame)?;
+    let batch = tabular::bridge::of_frame(&frame)?;
+    let contract = contract(&frame);
+    let (table, schema) = timed(|| tabular::typed::read(&contract, std::slice::from_ref(&batch)))?;
+    let findings = table?.violations_count();
+    println!("schema and ranges of {SCHEMA_ROWS} rows: {schema:.2} s, {findings} findings");
+
+    let trusted = drawn(TRUSTED, (NUMBERS, CATEGORIES), &mut rng)?;
+    let profile = Profile::learn(&Golden { frame: &trusted }, &ProfileSpec::default())?;
+    let parts: Vec<Frame> =
+        (0..CONTENT_ROWS / PART).map(|_| drawn(PART, (NUMBERS, CATEGORIES), &mut rng)).collect::<Result<_, _>>()?;
+    let (state, clock) = (State::default(), Instant::now());
+    let (screened, content) = timed(|| {
+        let mut screen = Screen::new(&profile, &state, None);
+        parts.iter().try_for_each(|part| screen.push(part)).map(|()| screen.finish())
+    })?;
+    let clock = clock.elapsed().as_secs_f64();
+    let suggestion = format!("{:?}", screened?.suggestion);
+    let rate = CONTENT_ROWS as f64 / clock;
+    println!("content of {CONTENT_ROWS} rows: {content:.2} CPU s, {clock:.2} s, {rate:.0} rows/s; {suggestion}");
+    let text = format!(
+        "{{\"schema\": [{schema}, {findings}], \"content\": [{content}, {clock}, {rate}], \"rows\": [{SCHEMA_ROWS}, {CONTENT_ROWS}]}}\n"
+    );
+    Ok(std::fs::write(folder.join("intake.json"), text)?)
+}
+
+/// One delivery of [`ROWS_MAX`] rows.
+pub(crate) fn large() -> Outcome<()> {
+    let mut rng = Rng::new(SEED);
+    let trusted = drawn(TRUSTED, (NUMBERS, CATEGORIES), &mut rng)?;
+    let profile = Profile::learn(&Golden { frame: &trusted }, &ProfileSpec::default())?;
+    let state = State::default();
+    let mut screen = Screen::new(&profile, &state, None);
+    let (mut rows, mut busy) = (0, 0.0);
+    while rows + PART <= ROWS_MAX {
+        let part = drawn(PART, (NUMBERS, CATEGORIES), &mut rng)?;
+        let clock = Instant::now();
+        screen.push(&part)?;
+        busy += clock.elapsed().as_secs_f64();
+        rows += PART;
+    }
+    let screening = screen.finish();
+    println!("{rows} rows: {:.0} rows/s, peak {} GiB, {:?}", rows as f64 / busy, crate::large::peak()?, screening.suggestion);
+    Ok(())
+}
+
+/// Customers of which most columns follow a few hidden traits.
+fn drawn(rows: usize, (numbers, categories): (usize, usize), rng: &mut Rng) -> Result<Frame, frame::FrameError> {
+    let mut columns: Vec<Vec<f64>> = (0..numbers).map(|_| Vec::with_capacity(rows)).collect();
+    let mut codes: Vec<Vec<Option<&str>>> = (0..categories).map(|_| Vec::with_capacity(rows)).collect();
+    for _ in 0..rows {
+        let traits: [f64; 3] = std::array::from_fn(|_| rng.unit() * 2.0 - 1.0);
+        for (at, column) in columns.iter_mut().enumerate() {
+            let value = traits[at % 3] * 2.0 + (rng.unit() + rng.unit() - 1.0) * 1.5;
+            column.push(if at % 4 == 3 { (value * 4.0).round() / 4.0 } else { value });
+        }
+        for (at, column) in codes.iter_mut().enumerate() {
+            let place = ((traits[at % 3] + 1.0) * 1.5 + rng.unit()) as usize;
+            column.push(LEVELS.get(place.min(LEVELS.len() - 1)).copied());
+        }
+    }
+    let mut frame = Frame::new(rows);
+    for (at, column) in columns.into_iter().enumerate() {
+        frame.push(&format!("n{at}"), Column::Number(column))?;
+    }
+    for (at, column) in codes.into_iter().enumerate() {
+        frame.push(&format!("c{at}"), Column::Category(Categories::from_texts(column)))?;
+    }
+    Ok(frame)
+}
+
+fn contract(frame: &Frame) -> Contract {
+    let rule = |(name, column): (&str, &Column)| {
+        let kind = match column {
+            Column::Number(_) => Kind::Number { integer: false, min: Some(-RANGE), max: Some(RANGE), unit: None },
+            Column::Category(_) => Kind::Category { levels: LEVELS.iter().map(|level| (*level).to_owned()).collect() },
+        };
+        ColumnRule::new(name, Role::Feature, kind)
+    };
+    Contract {
+        name: "bench".to_owned(),
+        decimal: Decimal::default(),
+        missing_marks: Vec::new(),
+        duplicates: Duplicates::Allow,
+        label: None,
+        columns: frame.iter().map(rule).collect(),
+        outsider_budget: None,
+        relations: Vec::new(),
+    }
+}
+
+fn write(folder: &Path, frame: &Frame) -> Outcome<()> {
+    let (mut numbers, mut codes) = (Vec::new(), Vec::new());
+    for column in frame.columns() {
+        match column {
+            Column::Number(values) => values.iter().for_each(|value| numbers.extend(value.to_le_bytes())),
+            Column::Category(all) => {
+                for row in 0..all.codes.len() {
+                    let place = LEVELS.iter().position(|level| all.text(row) == Some(level)).ok_or("an unknown level")?;
+                    codes.push(u8::try_from(place)?);
+                }
+            }
+        }
+    }
+    std::fs::write(folder.join("intake.f64"), numbers)?;
+    Ok(std::fs::write(folder.join("intake.u8"), codes)?)
+}
