@@ -59,6 +59,11 @@ const TABLES: &[(&str, &'static str)] = &[
          FROM component_tokens LIMIT ?",
     ),
     (
+        "workload_certificates",
+        "SELECT 'certificate ' || name || ' ' || serial AS key, quote(serial) || ',' || quote(name) || ',' || quote(issued_at) || \
+         ',' || quote(expires_at) || ',' || quote(revoked_at) AS value FROM workload_certificates LIMIT ?",
+    ),
+    (
         "apps",
         "SELECT 'application ' || name AS key, quote(name) || ',' || quote(owner) || ',' || quote(created_at) || ',' || \
          quote(disabled_at) AS value FROM apps LIMIT ?",
