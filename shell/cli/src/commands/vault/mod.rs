@@ -307,7 +307,7 @@ async fn rotate_key(name: &str, root: &Path, out: &Output) -> Ended {
 async fn accept_older(login: &LoginArgs, root: &Path, out: &Output) -> Ended {
     let office = Office::open_with_any_vault(root).await?;
     let session = prove(login, &office, out).await?;
-    pipeline::office::allow(&office.identity, &session, Action::RotateSecrets).await?;
+    pipeline::access::allow(&office.project, &office.identity, &session, Action::RotateSecrets).await?;
     drop(office);
     let state = Desk::accept_older_vault(root).await?.vault.state()?;
     out.result(&state, || {
