@@ -12,7 +12,8 @@ use std::time::Instant;
 use frame::{Categories, Column, Frame};
 use learn::rng::Rng;
 use screen::{Golden, Profile, ProfileSpec, ROWS_MAX, Screen, State};
-use tabular::contract::{ColumnRule, Contract, Decimal, Duplicates, Kind, Role};
+use tabular::Decimal;
+use tabular::contract::{ColumnRule, Contract, Duplicates, Kind, Role};
 
 use crate::{Outcome, SEED, timed};
 
@@ -52,7 +53,7 @@ pub(crate) fn run(folder: &Path) -> Outcome<()> {
         parts.iter().try_for_each(|part| screen.push(part)).map(|()| screen.finish())
     })?;
     let clock = clock.elapsed().as_secs_f64();
-    let suggestion = format!("{:?}", screened?.suggestion);
+    let suggestion = format!("{:?}", screened?.verdict);
     let rate = CONTENT_ROWS as f64 / clock;
     println!("content of {CONTENT_ROWS} rows: {content:.2} CPU s, {clock:.2} s, {rate:.0} rows/s; {suggestion}");
     let text = format!(
@@ -77,7 +78,7 @@ pub(crate) fn large() -> Outcome<()> {
         rows += PART;
     }
     let screening = screen.finish();
-    println!("{rows} rows: {:.0} rows/s, peak {} GiB, {:?}", rows as f64 / busy, crate::large::peak()?, screening.suggestion);
+    println!("{rows} rows: {:.0} rows/s, peak {} GiB, {:?}", rows as f64 / busy, crate::large::peak()?, screening.verdict);
     Ok(())
 }
 
