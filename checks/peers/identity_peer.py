@@ -189,8 +189,15 @@ class Bao:
         self.scope('"amr": ["pwd", "mfa"]')
         self.api("identity/oidc/client/stayward", {"key": "k", "redirect_uris": redirects, "assignments": "allow_all", "client_type": "public"})
         self.client = self.api("identity/oidc/client/stayward")["data"]["client_id"]
+        self.secret = None
         self.api("identity/oidc/provider/p", {"issuer": self.url, "allowed_client_ids": "*", "scopes_supported": "groups"})
         self.issuer = f"{self.url}/v1/identity/oidc/provider/p"
+
+    def confidential(self, redirect):
+        """Another client, with a secret."""
+        self.api("identity/oidc/client/console", {"key": "k", "redirect_uris": [redirect], "assignments": "allow_all", "client_type": "confidential"})
+        told = self.api("identity/oidc/client/console")["data"]
+        self.client, self.secret = told["client_id"], told["client_secret"]
 
     def scope(self, more):
         template = '{"groups": {{identity.entity.groups.names}}, "preferred_username": {{identity.entity.name}}, ' + more + "}"
@@ -207,12 +214,14 @@ class Bao:
         return self.api("identity/oidc/provider/p/authorize", query, token=token)
 
     def policy(self, url):
+        secret = 'secret = "oidc-client"' if self.secret else ""
         return f"""
 [identity]
 url = "{url}"
 [identity.oidc]
 issuer = "{self.issuer}"
 client_id = "{self.client}"
+{secret}
 ca = "{self.ca}"
 scopes = ["groups"]
 create = true
@@ -252,7 +261,17 @@ def openbao(ours, people, work):
         assert "stayward login --oidc" in refused["help"], refused
         step("openbao: the command line logs in, group -> role")
 
-        # The console.
+        # The console, by a client with a secret, which lies in the vault. A wrong one lets nobody in.
+        bao.confidential(ours.url + BACK)
+        admin(ours, people)
+        ours.configure(bao.policy(ours.url))
+        for secret, status in (("not-the-secret", 403), (bao.secret, 200)):
+            ours.run("vault", "put", "oidc-client", "--file", "-", input=secret + "\n")
+            ours.serve()
+            ticket, location, _ = ours.begin()
+            answer = bao.authorise(location)
+            assert ours.back(ticket, code=answer["code"], state=answer["state"])[0] == status, status
+            ours.stop()
         ours.serve()
         ticket, location, query = ours.begin()
         answer = bao.authorise(location)
@@ -266,7 +285,7 @@ def openbao(ours, people, work):
         # A code that was issued for another login (another verifier) is no use.
         third, _, third_query = ours.begin()
         assert ours.back(third, code=fresh["code"], state=third_query["state"])[0] == 403
-        step("openbao: the console logs in; a code works once, in its browser, with its verifier")
+        step("openbao: the console logs in, by a client with a secret; a code works once, in its browser, with its verifier")
 
         session = cookies["__Host-stayward"]
         bao.members("stewards", [])

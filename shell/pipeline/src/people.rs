@@ -16,6 +16,8 @@ use crate::{PipelineError, Project, secrets};
 
 /// Where the provider sends people back to, below the console's address.
 pub const CALLBACK_PATH: &str = "/console/login/oidc/callback";
+/// Secrets of providers' clients have names of their own in the vault: no setting can send one of the pipeline's keys to a provider.
+const SECRET_PREFIX: &str = "oidc-";
 /// Groups that may be named.
 const GROUPS_MAX: usize = 1000;
 
@@ -51,7 +53,7 @@ pub struct OidcPolicy {
     pub issuer: String,
     /// This project's client id there.
     pub client_id: String,
-    /// The vault's name of the client's secret; empty for a public client.
+    /// The vault's name of the client's secret, `oidc-...`; empty for a public client.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub secret: String,
     /// A file (PEM) with the authorities that the provider's TLS may chain to, relative to the project; the system's where empty.
@@ -122,6 +124,9 @@ impl IdentityPolicy {
         address("oidc.issuer", &oidc.issuer)?;
         if oidc.client_id.trim().is_empty() {
             return Err("`identity.oidc.client_id` is empty; give it the id that the provider knows".to_owned());
+        }
+        if !oidc.secret.is_empty() && !oidc.secret.starts_with(SECRET_PREFIX) {
+            return Err(format!("`identity.oidc.secret` is `{}`; its name must begin with `{SECRET_PREFIX}`", oidc.secret));
         }
         if oidc.roles.is_empty() || oidc.roles.len() > GROUPS_MAX {
             return Err(format!("`identity.oidc.roles` must name from 1 to {GROUPS_MAX} groups"));
@@ -218,6 +223,7 @@ mod tests {
     fn a_provider_that_lets_nobody_or_anybody_in_is_refused() {
         check("https://id", "http://id", "identity.oidc.issuer");
         check("\"stayward\"", "\" \"", "identity.oidc.client_id");
+        check("mfa_amr", "secret = \"evidence-p256\"\nmfa_amr", "identity.oidc.secret");
         check("stewards = [\"data-steward\"]", "", "identity.oidc.roles");
         check("data-steward", "supplier", "role of machines");
         check("data-steward", "king", "king");
