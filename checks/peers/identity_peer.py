@@ -214,7 +214,7 @@ class Bao:
         return self.api("identity/oidc/provider/p/authorize", query, token=token)
 
     def policy(self, url):
-        secret = 'secret = "oidc-client"' if self.secret else ""
+        secret = f'secret = "{self.secret_name}"' if self.secret else ""
         return f"""
 [identity]
 url = "{url}"
@@ -264,9 +264,10 @@ def openbao(ours, people, work):
         # The console, by a client with a secret, which lies in the vault. A wrong one lets nobody in.
         bao.confidential(ours.url + BACK)
         admin(ours, people)
-        ours.configure(bao.policy(ours.url))
         for secret, status in (("not-the-secret", 403), (bao.secret, 200)):
-            ours.run("vault", "put", "oidc-client", "--file", "-", input=secret + "\n")
+            bao.secret_name = f"oidc-{status}-{os.getpid()}"
+            ours.configure(bao.policy(ours.url))
+            ours.run("vault", "put", bao.secret_name, "--file", "-", input=secret + "\n")
             ours.serve()
             ticket, location, _ = ours.begin()
             answer = bao.authorise(location)
