@@ -20,7 +20,7 @@ use crate::token::hash;
 const ROWS_MAX: i64 = 200_000;
 
 /// One query a table: a key that people can read, and every column that matters as an SQL literal.
-const TABLES: &[(&str, &'static str)] = &[
+const TABLES: &[(&str, &str)] = &[
     (
         "people",
         "SELECT 'person ' || name AS key, quote(name) || ',' || quote(display_name) || ',' || quote(team) || ',' || \
@@ -306,7 +306,10 @@ async fn read(connection: &mut SqliteConnection) -> Result<Roster, IdentityError
     read_tables(connection, TABLES).await
 }
 
-async fn read_tables(connection: &mut SqliteConnection, tables: &[(&str, &'static str)]) -> Result<Roster, IdentityError> {
+async fn read_tables(
+    connection: &mut SqliteConnection,
+    tables: &'static [(&'static str, &'static str)],
+) -> Result<Roster, IdentityError> {
     let mut rows = BTreeMap::new();
     for (_, query) in tables {
         let found = sqlx::query(*query).bind(ROWS_MAX + 1).fetch_all(&mut *connection).await?;

@@ -122,10 +122,10 @@ pub(crate) async fn session(vault: &Vault, identity: &Identity, policy: &SecretP
         |why: &str| PipelineError::NotAllowed { why: why.to_owned(), help: "log in with `stayward login`".to_owned() };
     let token = vault.get(SESSION_SECRET).map_err(|_| not_allowed("nobody is logged in"))?;
     let token = String::from_utf8_lossy(&token).into_owned();
-    let session = identity.session(&token, now()).await.map_err(|error| match error {
-        IdentityError::Roster(_) => error.into(),
-        _ => not_allowed("the session has ended"),
-    })?;
+    let session = match identity.session(&token, now()).await {
+        Err(error) if matches!(error, IdentityError::Roster(_)) => return Err(error.into()),
+        session => session.map_err(|_| not_allowed("the session has ended"))?,
+    };
     within(policy, session, now()).ok_or_else(|| not_allowed("the session has ended"))
 }
 

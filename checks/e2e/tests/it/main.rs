@@ -1,9 +1,6 @@
 //! The program as its users run it: commands in a folder of their own, and what becomes of it under bad luck and bad people.
 
 #[cfg(test)]
-mod world;
-
-#[cfg(test)]
 mod access;
 #[cfg(test)]
 mod candidates;
@@ -21,6 +18,7 @@ mod labels;
 mod proof;
 #[cfg(test)]
 mod rogue;
+#[cfg(test)]
 mod rows;
 #[cfg(test)]
 mod segments;
@@ -30,3 +28,5 @@ mod source;
 mod tamper;
 #[cfg(test)]
 mod vault;
+#[cfg(test)]
+mod world;

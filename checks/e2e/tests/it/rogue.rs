@@ -59,6 +59,9 @@ fn edit(project: &Path, statements: &str) -> u64 {
     })
 }
 
+/// What is done to the folder of records.
+type Damage<'a> = (&'a str, &'a dyn Fn(&Path));
+
 fn verify(demo: &Demo, project: &Path) -> Output {
     demo.stayward(&["evidence", "verify", "--project", &project.display().to_string()])
 }
@@ -105,7 +108,7 @@ fn records_of_who_is_who_stand_against_damage_and_kills() {
     let mut names: Vec<_> = std::fs::read_dir(&records).unwrap().flatten().map(|entry| entry.path()).collect();
     names.sort();
     assert!(names.len() > 4, "{names:?}");
-    let cases: [(&str, &dyn Fn(&Path)); 3] = [
+    let cases: [Damage<'_>; 3] = [
         ("the last is gone", &|folder| std::fs::remove_file(folder.join(names.last().unwrap().file_name().unwrap())).unwrap()),
         ("all are gone", &|folder| std::fs::remove_dir_all(folder).unwrap()),
         ("one is edited", &|folder| {

@@ -75,6 +75,7 @@ pub(crate) async fn run(args: ComponentArgs, root: &Path, out: &Output) -> Ended
                 let keys = people::token_keys(&office.vault)?;
                 office.identity.issue_access_token(&keys, scope, component, seconds, now()).await?
             };
+            office.put_on_record().await?;
             let until = rfc3339(now().saturating_add(seconds.clamp(0, COMPONENT_TOKEN_SECONDS_MAX)));
             let value = serde_json::json!({ "component": component.as_str(), "token": token.reveal(), "expires": until });
             out.result(&value, || token.reveal().to_owned());
@@ -88,6 +89,7 @@ pub(crate) async fn run(args: ComponentArgs, root: &Path, out: &Output) -> Ended
         What::Revoke { what } => {
             office.authorised(Action::ManageKeys).await?;
             let ended = revoke(&office, &what).await?;
+            office.put_on_record().await?;
             out.result(&serde_json::json!({ "revoked": ended }), || format!("ended: {ended}"));
             Ok(0)
         }
@@ -116,6 +118,7 @@ async fn certificate(office: &Office, (name, supplier): (&str, bool), folder: &P
     let life = Duration::from_secs(hours.saturating_mul(3600));
     let issued = authority.issue(&workload, &domain, life, at).map_err(failed)?;
     office.identity.keep_workload(&issued.serial, &workload.to_string(), issued.expires_at, now()).await?;
+    office.put_on_record().await?;
     let (certificate, key) = write_workload(folder, name, &issued).map_err(failed)?;
     let (id, until) = (format!("spiffe://{domain}/{workload}"), rfc3339(issued.expires_at));
     let value =

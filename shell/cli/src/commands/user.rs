@@ -122,7 +122,10 @@ pub(crate) async fn run(args: UserArgs, root: &Path, out: &Output) -> Ended {
         return Ok(0);
     }
     let office = Office::open(root).await?;
-    let reads = matches!(args.what, What::Ls | What::Link { .. } | What::Roles { name: None, .. });
+    let reads = matches!(
+        args.what,
+        What::Ls | What::Link { .. } | What::Roles { name: None, .. } | What::Passkey { what: PasskeyWhat::Ls { .. } }
+    );
     let ended = carry_out(args.what, &office, out).await?;
     if !reads {
         office.put_on_record().await?;
@@ -170,11 +173,11 @@ async fn carry_out(what: What, office: &Office, out: &Output) -> Ended {
             out.result(&serde_json::json!({ "name": name, "roles": words }), || format!("{name} is now: {}", words.join(" ")));
             Ok(0)
         }
-        What::Recovery => recovery(&office, out).await,
-        What::Reset { name } => reset(&office, &name, out).await,
-        What::Passkey { what: PasskeyWhat::Ls { name } } => passkeys(&office, name.as_deref(), out).await,
-        What::Passkey { what: PasskeyWhat::Rm { name, id } } => remove_passkey(&office, &name, &id, out).await,
-        What::Bind { name, subject } => bind(&office, &name, &subject, out).await,
+        What::Recovery => recovery(office, out).await,
+        What::Reset { name } => reset(office, &name, out).await,
+        What::Passkey { what: PasskeyWhat::Ls { name } } => passkeys(office, name.as_deref(), out).await,
+        What::Passkey { what: PasskeyWhat::Rm { name, id } } => remove_passkey(office, &name, &id, out).await,
+        What::Bind { name, subject } => bind(office, &name, &subject, out).await,
         What::Unlock { name } => {
             office.authorised(Action::ManagePeople).await?;
             office.identity.unlock(&name, now()).await?;
