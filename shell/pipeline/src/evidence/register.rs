@@ -22,8 +22,8 @@ use crate::{PipelineError, Project};
 
 /// What the log says of the things that the register keeps.
 struct Logged {
-    /// Deeds by evidence id.
-    deeds: BTreeMap<String, Deed>,
+    /// Deeds by evidence id, with the entry's index.
+    deeds: BTreeMap<String, (u64, Deed)>,
     /// Last ruling of an entry: its step, what came out and the subject; by evidence id.
     rulings: BTreeMap<String, Judged>,
     /// Models that were deployed, in order, with the entry's index.
@@ -45,6 +45,12 @@ impl RegisterState {
     /// An entry without its row.
     fn lost(&mut self, logged: &Logged, index: u64, what: String) {
         if logged.last == Some(index) { self.unbooked.push(what) } else { self.broken.push(what) }
+    }
+}
+
+impl Logged {
+    fn deed(&self, evidence: &str, kind: DeedKind) -> Option<&Deed> {
+        self.deeds.get(evidence).map(|(_, deed)| deed).filter(|deed| deed.kind == kind)
     }
 }
 
@@ -107,7 +113,7 @@ fn read(project: &Project, evidence: &Published) -> Result<Logged, PipelineError
             logged.deployed.extend(statement.subject.first().map(|subject| (index, subject.digest)));
         } else if [DeedKind::Approval, DeedKind::Acceptance].iter().any(|kind| kind.as_str() == part.kind) {
             if let Some(deed) = archived(&objects, &part) {
-                logged.deeds.insert(id, deed);
+                logged.deeds.insert(id, (index, deed));
             }
         } else if part.kind == "ruling"
             && let Some(ruling) = part.rulings.last()
@@ -162,7 +168,7 @@ async fn signatures(control: &Control, logged: &Logged, state: &mut RegisterStat
     let (mut signed, mut seqs) = (BTreeSet::new(), Vec::new());
     for approval in control.all_approvals().await.map_err(PipelineError::internal)? {
         let (seq, what) = (approval.seq, &approval.what);
-        let deed = logged.deeds.get(&what.evidence).filter(|deed| deed.kind == DeedKind::Approval);
+        let deed = logged.deed(&what.evidence, DeedKind::Approval);
         let same = deed.is_some_and(|deed| {
             deed.content == what.content && deed.person == what.person && deed.team == what.team && deed.amr == what.amr
         });
@@ -173,10 +179,10 @@ async fn signatures(control: &Control, logged: &Logged, state: &mut RegisterStat
         seqs.push(seq);
     }
     numbered(&seqs, "approvals", state);
-    let deeds = logged.deeds.values().filter(|deed| deed.kind == DeedKind::Approval);
-    for deed in deeds.filter(|deed| !signed.contains(&(deed.content, deed.person.clone()))) {
+    let deeds = logged.deeds.values().filter(|(_, deed)| deed.kind == DeedKind::Approval);
+    for (index, deed) in deeds.filter(|(_, deed)| !signed.contains(&(deed.content, deed.person.clone()))) {
         let content = deed.content.short();
-        state.broken.push(format!("`{}` signed labels {content}, and `approvals` does not have it", deed.person));
+        state.lost(logged, *index, format!("`{}` signed labels {content}, and `approvals` does not have it", deed.person));
     }
     Ok(())
 }
@@ -241,17 +247,17 @@ fn numbered(seqs: &[u64], table: &str, state: &mut RegisterState) {
 async fn acceptances(control: &Control, logged: &Logged, state: &mut RegisterState) -> Result<(), PipelineError> {
     let mut accepted = BTreeSet::new();
     for one in control.all_acceptances().await.map_err(PipelineError::internal)? {
-        let deed = logged.deeds.get(&one.evidence).filter(|deed| deed.kind == DeedKind::Acceptance);
+        let deed = logged.deed(&one.evidence, DeedKind::Acceptance);
         if !deed.is_some_and(|deed| deed.content == one.content && deed.person == one.person) {
             let content = one.content.short();
             state.broken.push(format!("the acceptance of {content} by `{}` (`acceptances`) is not what the log has", one.person));
         }
         accepted.insert((one.content, one.person));
     }
-    let deeds = logged.deeds.values().filter(|deed| deed.kind == DeedKind::Acceptance);
-    for deed in deeds.filter(|deed| !accepted.contains(&(deed.content, deed.person.clone()))) {
+    let deeds = logged.deeds.values().filter(|(_, deed)| deed.kind == DeedKind::Acceptance);
+    for (index, deed) in deeds.filter(|(_, deed)| !accepted.contains(&(deed.content, deed.person.clone()))) {
         let content = deed.content.short();
-        state.broken.push(format!("`{}` accepted delivery {content}, and `acceptances` does not have it", deed.person));
+        state.lost(logged, *index, format!("`{}` accepted delivery {content}, and `acceptances` does not have it", deed.person));
     }
     Ok(())
 }
