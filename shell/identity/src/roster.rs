@@ -154,8 +154,6 @@ impl Roster {
 /// A change that is about to be committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RosterChange {
-    /// Before.
-    pub before: Roster,
     /// After.
     pub after: Roster,
     /// What the database's own log says of it.
@@ -170,7 +168,7 @@ pub trait Witness: Send + Sync {
     ///
     /// # Errors
     /// Why that is not known, for people; nothing is changed then, and nobody let in.
-    fn known(&self) -> Result<Option<Roster>, String>;
+    fn known(&self) -> Result<Option<Arc<Roster>>, String>;
 
     /// Writes a change down, durably, before it is committed.
     ///
@@ -206,7 +204,7 @@ impl Change {
             let after = read(&mut self.transaction).await?;
             if after != before {
                 let events = events_after(&mut self.transaction, last).await?;
-                witness.changed(&RosterChange { before, after, events, reconciled_by: None }).map_err(IdentityError::Roster)?;
+                witness.changed(&RosterChange { after, events, reconciled_by: None }).map_err(IdentityError::Roster)?;
             }
         }
         Ok(self.transaction.commit().await?)
@@ -268,7 +266,7 @@ impl Identity {
         let before = witness.known().map_err(IdentityError::Roster)?.unwrap_or_default();
         let differences = before.differences_to(&after);
         if !differences.is_empty() {
-            let change = RosterChange { before, after, events: Vec::new(), reconciled_by: Some(person.to_owned()) };
+            let change = RosterChange { after, events: Vec::new(), reconciled_by: Some(person.to_owned()) };
             witness.changed(&change).map_err(IdentityError::Roster)?;
         }
         transaction.commit().await?;

@@ -64,6 +64,21 @@ impl Factor {
             Self::Mfa => "mfa",
         }
     }
+
+    /// The factor of a text in `amr`.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|factor| factor.as_str() == word)
+    }
+
+    /// Whether it proves something that the person has, beside what the person knows: what a session's second factor can be.
+    #[must_use]
+    pub const fn is_second(self) -> bool {
+        match self {
+            Self::Otp | Self::Recovery | Self::Hwk | Self::Swk | Self::Mfa => true,
+            Self::Pwd | Self::Link | Self::Provider | Self::User => false,
+        }
+    }
 }
 
 /// A live session.
@@ -408,6 +423,5 @@ fn amr_text(amr: &[Factor]) -> String {
 }
 
 fn parse_amr(text: &str) -> Result<Vec<Factor>, IdentityError> {
-    let parse = |word: &str| Factor::ALL.into_iter().find(|factor| factor.as_str() == word);
-    text.split_whitespace().map(|word| parse(word).ok_or(IdentityError::Corrupt("an unknown factor"))).collect()
+    text.split_whitespace().map(|word| Factor::parse(word).ok_or(IdentityError::Corrupt("an unknown factor"))).collect()
 }

@@ -1,15 +1,23 @@
 //! Who may do what in a project (T1, T4, T6): the rules of the program and those of the project's `access.cedar` decide, and what was
 //! proved of them is a fact of every release.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use access::{ACCESS_BYTES_MAX, Access, AccessError, OwnLabels, Principal, ProofReport, Properties, Request, Resource};
 use gate::Digest;
 use identity::{Action, Component, Denial, Identity, Role, Session, matrix};
 use s07_release::{AccessFacts, AccessProof};
 use serde_json::json;
+use store::disk::DiskError;
 
 use crate::desk::{Desk, now};
 use crate::evidence::{Artefact, Links, proof};
 use crate::{PipelineError, Project};
+
+/// Rules are read for every request, parsed only when their text is another one.
+static LAST: Mutex<Option<(Source, Arc<Access>)>> = Mutex::new(None);
+/// What rules come from: a project's own text, and whether authors may sign.
+type Source = (Option<String>, OwnLabels);
 
 /// A project's own rules.
 pub const PROJECT_FILE: &str = "access.cedar";
@@ -22,12 +30,27 @@ const WITH_PROGRAM: &str = "the program's own tests";
 ///
 /// # Errors
 /// Rules that cannot be read: nobody may do anything by them.
-pub fn rules(project: &Project) -> Result<Access, PipelineError> {
+pub fn rules(project: &Project) -> Result<Arc<Access>, PipelineError> {
     let own = project.path(PROJECT_FILE);
     let limit = u64::try_from(ACCESS_BYTES_MAX).unwrap_or(u64::MAX);
-    let text = if own.exists() { Some(store::disk::read_limited(&own, limit)?) } else { None };
-    let text = text.as_deref().map(String::from_utf8_lossy);
-    Access::load(text.as_deref(), own_labels(project)).map_err(refused)
+    // Rules that are there and cannot be read are no rules that are not there.
+    let text =
+        match store::disk::read_limited(&own, limit) {
+            Err(DiskError::Missing(_)) => None,
+            text => Some(String::from_utf8(text?).map_err(|error| {
+                PipelineError::wrong(format!("`{PROJECT_FILE}` is no UTF-8: {error}"), "write it as plain text")
+            })?),
+        };
+    let asked = (text, own_labels(project));
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((known, rules)) = last.as_ref()
+        && *known == asked
+    {
+        return Ok(Arc::clone(rules));
+    }
+    let rules = Arc::new(Access::load(asked.0.as_deref(), asked.1).map_err(refused)?);
+    *last = Some((asked, Arc::clone(&rules)));
+    Ok(rules)
 }
 
 /// Whether authors may sign, as the rules say it.
@@ -44,6 +67,12 @@ pub fn refused(error: AccessError) -> PipelineError {
 /// Whether a component may do it in a session with this second factor.
 pub(crate) fn component_may(rules: &Access, component: Component, action: Action, second_factor_at: Option<i64>) -> bool {
     rules.allows(&Request::new(Principal::Component(component), action, second_factor_at, now()))
+}
+
+/// Whether a person's signature under labels counts by the rules as they are now; how fresh the second factor was is the deed's.
+pub(crate) fn may_sign(rules: &Access, person: &identity::Person, labels: Resource) -> bool {
+    let principal = Principal::Person { name: person.name.clone(), roles: person.roles.clone(), team: person.team.clone() };
+    rules.allows(&Request::new(principal, Action::ApproveLabels, Some(now()), now()).over(labels))
 }
 
 /// Lets a session through that may do this now; the error names the command that logs in somebody who may.

@@ -178,13 +178,7 @@ pub(crate) fn put_in_place(temporary: &Path, path: &Path) -> Result<(), DiskErro
 /// # Errors
 /// [`DiskError::Missing`], [`DiskError::NotAFile`], [`DiskError::TooLarge`], [`DiskError::System`].
 pub fn read_limited(path: &Path, bytes_max: u64) -> Result<Vec<u8>, DiskError> {
-    // Looked at before it is opened, because opening a pipe waits for its writer.
-    if !fs::symlink_metadata(path).map_err(failed("look at", path))?.is_file() {
-        return Err(DiskError::NotAFile(path.to_owned()));
-    }
-    let file = File::open(path).map_err(failed("open", path))?;
-    let mut bytes = Vec::new();
-    file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(failed("read", path))?;
+    let bytes = read_beginning(path, bytes_max.saturating_add(1))?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > bytes_max {
         return Err(DiskError::TooLarge { path: path.to_owned(), bytes_max });
     }
@@ -196,6 +190,7 @@ pub fn read_limited(path: &Path, bytes_max: u64) -> Result<Vec<u8>, DiskError> {
 /// # Errors
 /// As [`read_limited`], but no limit.
 pub fn read_beginning(path: &Path, bytes: u64) -> Result<Vec<u8>, DiskError> {
+    // Looked at before it is opened, because opening a pipe waits for its writer.
     if !fs::symlink_metadata(path).map_err(failed("look at", path))?.is_file() {
         return Err(DiskError::NotAFile(path.to_owned()));
     }

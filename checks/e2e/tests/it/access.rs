@@ -21,11 +21,11 @@ fn rules_of_the_project_decide_and_must_be_proved() {
     assert_eq!(unproved.status.code(), Some(3), "{}", text(&unproved));
     assert!(text(&unproved).contains("access-proved"), "{}", text(&unproved));
     assert!(text(&unproved).contains("stayward access prove"), "{}", text(&unproved));
-    let proved = world.stayward(&["access", "prove"]);
-    if proved.status.code() == Some(3) {
-        println!("the rest is skipped: the solver cvc5 is missing: {}", text(&proved));
+    if std::process::Command::new("cvc5").arg("--version").output().is_err() {
+        println!("the rest is skipped: the solver cvc5 is missing");
         return;
     }
+    let proved = world.stayward(&["access", "prove"]);
     // One person's project gives up that nobody signs his own labels, and says so in the open.
     assert_eq!(proved.status.code(), Some(1), "{}", text(&proved));
     assert!(text(&proved).contains("releases rest on it"), "{}", text(&proved));

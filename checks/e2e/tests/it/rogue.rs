@@ -35,6 +35,11 @@ const EDITS: &[(&str, &str)] = &[
     ("DELETE FROM acceptances", "`acceptances` does not have it"),
     ("DELETE FROM deliveries", "`deliveries` does not have it"),
     ("DELETE FROM deployments", "`deployments` does not have it"),
+    ("UPDATE deployments SET kind = 'rollback'", "deployment 1 of"),
+    ("UPDATE deployments SET receipt = json_set(receipt, '$.release.files', json('{}')) WHERE seq = 1", "deployment 1 of"),
+    ("UPDATE deployments SET receipt = json_set(receipt, '$.deployment.id', 'ev1') WHERE seq = 1", "deployment 1 of"),
+    ("UPDATE acceptances SET feed = 'another'", "by `"),
+    ("UPDATE deliveries SET feed = 'another' WHERE seq = 1", "delivery 1 of `another`"),
     ("INSERT INTO person_roles VALUES ('tara', 'label-approver')", "`role tara label-approver` was added"),
     ("DELETE FROM person_roles WHERE person = 'admin'", "`role admin admin` is gone"),
     ("UPDATE people SET disabled_at = NULL, password_phc = 'x' WHERE name = 'ada'", "`person ada` was changed"),
@@ -80,6 +85,26 @@ fn whoever_edits_the_database_is_found_out() {
         assert!(text(&verified).contains(said), "{statements}: {}", text(&verified));
         std::fs::remove_dir_all(&project).unwrap();
     }
+}
+
+#[test]
+fn a_database_that_is_gone_or_none_is_found_out_and_not_made_anew() {
+    let demo = Demo::new(CUSTOMERS);
+    let file = demo.project().join("control.db");
+    for name in ["control.db-wal", "control.db-shm"] {
+        let _ = std::fs::remove_file(demo.project().join(name));
+    }
+    for damage in ["no database", ""] {
+        std::fs::write(&file, damage).unwrap();
+        let verified = verify(&demo, &demo.project());
+        assert_eq!(verified.status.code(), Some(5), "{damage:?}: {}", text(&verified));
+        assert!(text(&verified).contains("`control.db` cannot be read"), "{damage:?}: {}", text(&verified));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), damage);
+    }
+    std::fs::remove_file(&file).unwrap();
+    let verified = verify(&demo, &demo.project());
+    assert_eq!(verified.status.code(), Some(5), "{}", text(&verified));
+    assert!(!file.exists());
 }
 
 #[test]

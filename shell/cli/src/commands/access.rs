@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ::access::{ACCESS_BYTES_MAX, Access, OwnLabels, Principal, ProofReport, Properties, Request, Solver, Verdict};
 use clap::{Args, Subcommand};
@@ -113,14 +114,14 @@ fn own_labels(root: &Path) -> Result<OwnLabels, PipelineError> {
 }
 
 /// The program's rules with those of a file that is named, else with those of the project.
-fn rules(root: &Path, named: Option<&Path>) -> Result<Access, PipelineError> {
+fn rules(root: &Path, named: Option<&Path>) -> Result<Arc<Access>, PipelineError> {
     match named {
         None if is_project(root) => pipeline::access::rules(&Project::open(root)?),
         _ => {
             let own = root.join(PROJECT_FILE);
             let file = named.or_else(|| own.is_file().then_some(own.as_path()));
             let text = file.map(read).transpose()?;
-            Access::load(text.as_deref(), own_labels(root)?).map_err(refused)
+            Access::load(text.as_deref(), own_labels(root)?).map(Arc::new).map_err(refused)
         }
     }
 }

@@ -213,7 +213,7 @@ async fn check(id: Option<&str>, replay: bool, root: &Path, out: &Output) -> End
     // What stands beside the log is looked at with the whole log only: an entry's own walk says nothing of it.
     let beside = match id {
         None => {
-            let (roster, register) = (check_roster(&project, &chain).await?, check_register(&project).await?);
+            let (roster, register) = (check_roster(&project, &chain).await?, check_register(&project, &chain).await?);
             broken.extend(roster.broken.iter().chain(&register.broken).cloned());
             Some(Beside { roster, register })
         }

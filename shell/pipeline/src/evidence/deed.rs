@@ -2,7 +2,7 @@
 //! the control database says of people is an index only: nothing counts but what the log proves.
 
 use gate::{Digest, Receipt};
-use identity::Session;
+use identity::{Factor, Session};
 use serde::{Deserialize, Serialize};
 
 use super::proof;
@@ -55,6 +55,13 @@ pub(crate) struct Deed {
     pub(crate) about: Option<Digest>,
     /// Keeps the archive's digest, which the log has, from telling who it was.
     salt: String,
+}
+
+impl Deed {
+    /// Whether it was done in a session with a second factor.
+    pub(crate) fn second_factor(&self) -> bool {
+        self.amr.iter().filter_map(|word| Factor::parse(word)).any(Factor::is_second)
+    }
 }
 
 impl Desk {

@@ -11,13 +11,13 @@ use ledger::EvidenceId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use store::control::{Control, DeliveryOutcome, RunState};
+use store::control::{Control, ControlError, DeliveryOutcome, DeploymentKind, RunState};
 use store::objects::Objects;
 
 use super::deed::{Deed, DeedKind};
 use super::record::ArchiveFile;
-use super::statement::StaywardPart;
-use crate::desk::{Published, published};
+use super::walk::{Chain, Link};
+use crate::run::Deployed;
 use crate::{PipelineError, Project};
 
 /// What the log says of the things that the register keeps.
@@ -26,8 +26,8 @@ struct Logged {
     deeds: BTreeMap<String, (u64, Deed)>,
     /// Last ruling of an entry: its step, what came out and the subject; by evidence id.
     rulings: BTreeMap<String, Judged>,
-    /// Models that were deployed, in order, with the entry's index.
-    deployed: Vec<(u64, Digest)>,
+    /// Deployments in order.
+    deployed: Vec<LoggedDeployment>,
     /// The entry that a kill may have left without a row.
     last: Option<u64>,
 }
@@ -46,6 +46,16 @@ impl RegisterState {
     fn lost(&mut self, logged: &Logged, index: u64, what: String) {
         if logged.last == Some(index) { self.unbooked.push(what) } else { self.broken.push(what) }
     }
+}
+
+struct LoggedDeployment {
+    index: u64,
+    /// Evidence id.
+    id: String,
+    /// `deploy ...` or `rollback ...`.
+    name: String,
+    model: Digest,
+    parents: Vec<Digest>,
 }
 
 impl Logged {
@@ -67,6 +77,12 @@ impl Judged {
         self.subject.get(member).and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// The feed of a delivery: the door knows it as a name, the gates of rows as a table.
+    fn feed(&self) -> &str {
+        let table = self.text("table");
+        if table.is_empty() { self.text("name") } else { table }
+    }
+
     fn number(&self, member: &str) -> Option<u64> {
         self.subject.get(member).and_then(Value::as_u64)
     }
@@ -77,59 +93,65 @@ impl Judged {
 }
 
 /// Everything in which the control database and the log differ; empty where they agree. The log itself is checked elsewhere
-/// ([`super::verify`]): what cannot be read of it is passed over here, and named there.
+/// ([`super::verify`], whose whole walk this takes): what cannot be read of it is passed over here, and named there.
 ///
 /// # Errors
-/// A database that cannot be read.
-pub async fn check_register(project: &Project) -> Result<RegisterState, PipelineError> {
-    let mut logged = read(project, &published(project)?)?;
-    let control = Control::open(&project.path("control.db")).await.map_err(PipelineError::internal)?;
-    let runs = control.list_runs(1).await.map_err(PipelineError::internal)?;
-    if !runs.first().is_some_and(|run| matches!(run.state, RunState::Running | RunState::Interrupted)) {
-        logged.last = None;
-    }
+/// Archived objects that cannot be opened.
+pub async fn check_register(project: &Project, chain: &Chain) -> Result<RegisterState, PipelineError> {
+    let mut logged = read(project, chain)?;
     let mut state = RegisterState::default();
-    labels(&control, &logged, &mut state).await?;
-    signatures(&control, &logged, &mut state).await?;
-    deliveries(project, &control, &logged, &mut state).await?;
-    acceptances(&control, &logged, &mut state).await?;
-    deployments(&control, &logged, &mut state).await?;
-    control.close().await;
+    // Whatever keeps the database from being read, somebody who hides what it says can bring about.
+    if let Err(error) = compare(project, &mut logged, &mut state).await {
+        state.broken.push(format!("`control.db` cannot be read: {error}"));
+    }
     Ok(state)
 }
 
-fn read(project: &Project, evidence: &Published) -> Result<Logged, PipelineError> {
+async fn compare(project: &Project, logged: &mut Logged, state: &mut RegisterState) -> Result<(), ControlError> {
+    let control = Control::open_read_only(&project.path("control.db")).await?;
+    let runs = control.list_runs(1).await?;
+    if !runs.first().is_some_and(|run| matches!(run.state, RunState::Running | RunState::Interrupted)) {
+        logged.last = None;
+    }
+    labels(&control, logged, state).await?;
+    signatures(&control, logged, state).await?;
+    deliveries(project, &control, logged, state).await?;
+    acceptances(&control, logged, state).await?;
+    deployments(&control, logged, state).await?;
+    control.close().await;
+    Ok(())
+}
+
+fn read(project: &Project, chain: &Chain) -> Result<Logged, PipelineError> {
     let objects = Objects::open(&project.path("objects"))?;
     let mut logged = Logged { deeds: BTreeMap::new(), rulings: BTreeMap::new(), deployed: Vec::new(), last: None };
-    for index in 0..evidence.reader.head()?.size {
-        let Ok(bundle) = evidence.reader.bundle(index) else { continue };
-        let Ok(statement) = bundle.verify(&evidence.statements) else { continue };
-        let Some(part) = StaywardPart::of(&statement) else { continue };
-        let id = EvidenceId::of(&bundle.digest()).to_string();
-        if part.kind != super::roster::KIND {
+    for link in &chain.links {
+        let (id, index, kind) = (link.id.clone(), link.index, link.kind.as_str());
+        if kind != super::roster::KIND {
             logged.last = Some(index);
         }
-        if part.kind == "deployment" {
-            logged.deployed.extend(statement.subject.first().map(|subject| (index, subject.digest)));
-        } else if [DeedKind::Approval, DeedKind::Acceptance].iter().any(|kind| kind.as_str() == part.kind) {
-            if let Some(deed) = archived(&objects, &part) {
+        if kind == "deployment" {
+            let (name, parents) = (link.name.clone(), link.parents.clone());
+            logged.deployed.extend(link.subject.map(|model| LoggedDeployment { index, id, name, model, parents }));
+        } else if [DeedKind::Approval, DeedKind::Acceptance].iter().any(|one| one.as_str() == kind) {
+            if let Some(deed) = archived(&objects, link) {
                 logged.deeds.insert(id, (index, deed));
             }
-        } else if part.kind == "ruling"
-            && let Some(ruling) = part.rulings.last()
+        } else if kind == "ruling"
+            && let Some(ruling) = link.rulings.last()
             && ["s01-door", "s01-content", "s02-source", "s03-labels"].contains(&ruling.step.as_str())
-            && let Some(archive) = archived::<ArchiveFile>(&objects, &part)
+            && let Some(archive) = archived::<ArchiveFile>(&objects, link)
             && let Some((subject, _)) = archive.judged.into_iter().next_back()
         {
             let (step, outcome) = (ruling.step.clone(), ruling.outcome);
-            logged.rulings.insert(id, Judged { index, step, outcome, subject, parents: part.parents });
+            logged.rulings.insert(id, Judged { index, step, outcome, subject, parents: link.parents.clone() });
         }
     }
     Ok(logged)
 }
 
-fn archived<T: DeserializeOwned>(objects: &Objects, part: &StaywardPart) -> Option<T> {
-    serde_json::from_slice(&objects.get(&part.archive?).ok()?).ok()
+fn archived<T: DeserializeOwned>(objects: &Objects, link: &Link) -> Option<T> {
+    serde_json::from_slice(&objects.get(&link.archive?).ok()?).ok()
 }
 
 fn evidence_of(receipt: Option<&Value>) -> String {
@@ -137,9 +159,9 @@ fn evidence_of(receipt: Option<&Value>) -> String {
     receipt.map(|receipt| receipt.id).unwrap_or_default()
 }
 
-async fn labels(control: &Control, logged: &Logged, state: &mut RegisterState) -> Result<(), PipelineError> {
+async fn labels(control: &Control, logged: &Logged, state: &mut RegisterState) -> Result<(), ControlError> {
     let mut kept = BTreeSet::new();
-    for version in control.label_versions().await.map_err(PipelineError::internal)? {
+    for version in control.label_versions().await? {
         let (number, what) = (version.version, &version.what);
         let judged = logged.rulings.get(&evidence_of(Some(&what.receipt)));
         let same = judged.is_some_and(|judged| {
@@ -164,9 +186,9 @@ async fn labels(control: &Control, logged: &Logged, state: &mut RegisterState) -
     Ok(())
 }
 
-async fn signatures(control: &Control, logged: &Logged, state: &mut RegisterState) -> Result<(), PipelineError> {
+async fn signatures(control: &Control, logged: &Logged, state: &mut RegisterState) -> Result<(), ControlError> {
     let (mut signed, mut seqs) = (BTreeSet::new(), Vec::new());
-    for approval in control.all_approvals().await.map_err(PipelineError::internal)? {
+    for approval in control.all_approvals().await? {
         let (seq, what) = (approval.seq, &approval.what);
         let deed = logged.deed(&what.evidence, DeedKind::Approval);
         let same = deed.is_some_and(|deed| {
@@ -192,9 +214,9 @@ async fn deliveries(
     control: &Control,
     logged: &Logged,
     state: &mut RegisterState,
-) -> Result<(), PipelineError> {
+) -> Result<(), ControlError> {
     let (mut booked, mut seqs) = (BTreeSet::new(), Vec::new());
-    for delivery in control.all_deliveries().await.map_err(PipelineError::internal)? {
+    for delivery in control.all_deliveries().await? {
         let (seq, what) = (delivery.seq, &delivery.what);
         let evidence = evidence_of(what.receipt.as_ref());
         let judged = logged.rulings.get(&evidence);
@@ -207,6 +229,7 @@ async fn deliveries(
         let same = judged.is_some_and(|judged| {
             judged.outcome == outcome
                 && judged.content() == Some(what.content)
+                && judged.feed() == what.feed
                 && counts(judged, what.rows, what.rows_held, logged)
         });
         if !same {
@@ -244,11 +267,15 @@ fn numbered(seqs: &[u64], table: &str, state: &mut RegisterState) {
     }
 }
 
-async fn acceptances(control: &Control, logged: &Logged, state: &mut RegisterState) -> Result<(), PipelineError> {
+async fn acceptances(control: &Control, logged: &Logged, state: &mut RegisterState) -> Result<(), ControlError> {
     let mut accepted = BTreeSet::new();
-    for one in control.all_acceptances().await.map_err(PipelineError::internal)? {
+    for one in control.all_acceptances().await? {
         let deed = logged.deed(&one.evidence, DeedKind::Acceptance);
-        if !deed.is_some_and(|deed| deed.content == one.content && deed.person == one.person) {
+        let same = deed.is_some_and(|deed| {
+            let about = deed.about.and_then(|about| logged.rulings.get(&EvidenceId::of(&about).to_string()));
+            deed.content == one.content && deed.person == one.person && about.is_some_and(|about| about.feed() == one.feed)
+        });
+        if !same {
             let content = one.content.short();
             state.broken.push(format!("the acceptance of {content} by `{}` (`acceptances`) is not what the log has", one.person));
         }
@@ -286,17 +313,43 @@ fn counts(judged: &Judged, rows: u64, held: u64, logged: &Logged) -> bool {
     })
 }
 
-async fn deployments(control: &Control, logged: &Logged, state: &mut RegisterState) -> Result<(), PipelineError> {
-    let mut rows = control.deployments().await.map_err(PipelineError::internal)?;
+async fn deployments(control: &Control, logged: &Logged, state: &mut RegisterState) -> Result<(), ControlError> {
+    let mut rows = control.deployments().await?;
     rows.sort_by_key(|deployment| deployment.seq);
-    let booked: Vec<Digest> = rows.iter().map(|deployment| deployment.what.model).collect();
-    // In the log's order; a kill between the two leaves an entry more, and the same model is then deployed once again.
+    let mut seqs = Vec::new();
+    // In the log's order, each row with an entry of its own: what a row says besides its model is what will be served.
     let mut waiting = logged.deployed.iter();
-    if let Some(model) = booked.iter().find(|model| !waiting.any(|(_, logged)| logged == *model)) {
-        state.broken.push(format!("the deployment of {} (`deployments`) is not in the log", model.short()));
+    for row in &rows {
+        seqs.push(row.seq);
+        let deployed: Option<Deployed> = serde_json::from_value(row.what.receipt.clone()).ok();
+        let entry = deployed.as_ref().and_then(|deployed| waiting.find(|entry| entry.id == deployed.deployment.id));
+        let same = deployed.as_ref().zip(entry).is_some_and(|(deployed, entry)| {
+            let kind = if row.what.kind == DeploymentKind::Rollback { "rollback " } else { "deploy " };
+            deployed.model == row.what.model
+                && deployed.release.model() == row.what.model
+                && entry.model == row.what.model
+                && entry.name.starts_with(kind)
+                && entry.parents.contains(&deployed.receipt.statement)
+        });
+        if !same {
+            let (seq, model) = (row.seq, row.what.model.short());
+            state.broken.push(format!("deployment {seq} of {model} (`deployments`) is not what the log has"));
+            return Ok(());
+        }
     }
-    for (index, model) in logged.deployed.iter().filter(|(_, model)| !booked.contains(model)) {
-        state.lost(logged, *index, format!("model {} was deployed, and `deployments` does not have it", model.short()));
+    numbered(&seqs, "deployments", state);
+    let booked: BTreeSet<String> = rows
+        .iter()
+        .filter_map(|row| serde_json::from_value::<Deployed>(row.what.receipt.clone()).ok())
+        .map(|deployed| deployed.deployment.id)
+        .collect();
+    for (at, entry) in logged.deployed.iter().enumerate().filter(|(_, entry)| !booked.contains(&entry.id)) {
+        // After a kill between the two the same model is deployed once again.
+        if logged.deployed.get(at + 1).is_some_and(|next| next.model == entry.model) {
+            continue;
+        }
+        let model = entry.model.short();
+        state.lost(logged, entry.index, format!("model {model} was deployed, and `deployments` does not have it"));
     }
     Ok(())
 }

@@ -68,8 +68,9 @@ struct Record {
 struct Folded {
     number: u64,
     last: Option<Digest>,
-    roster: Roster,
-    before: Roster,
+    roster: Arc<Roster>,
+    /// What turns the roster back into the one before the last record.
+    back: BTreeMap<String, Option<[u8; 32]>>,
     reconciled: Vec<(u64, String, Vec<String>)>,
 }
 
@@ -81,20 +82,15 @@ impl Folded {
         if record.number != number || record.previous != self.last {
             return Err(format!("record {number} does not follow the one before"));
         }
-        let before = self.roster.clone();
-        for (key, digest) in &record.rows {
-            match digest {
-                Some(digest) => self.roster.rows.insert(key.clone(), *digest.as_bytes()),
-                None => self.roster.rows.remove(key),
-            };
-        }
+        let before = record.reconciled_by.is_some().then(|| Roster::clone(&self.roster));
+        let back = apply(Arc::make_mut(&mut self.roster), record.rows.iter().map(|(key, to)| (key, to.map(|to| *to.as_bytes()))));
         if Digest::from_bytes(self.roster.digest()) != record.after {
             return Err(format!("record {number} does not come to what it says"));
         }
-        if let Some(person) = record.reconciled_by {
+        if let (Some(person), Some(before)) = (record.reconciled_by, before) {
             self.reconciled.push((number, person, before.differences_to(&self.roster)));
         }
-        (self.number, self.last, self.before) = (number, Some(Digest::of(bytes)), before);
+        (self.number, self.last, self.back) = (number, Some(Digest::of(bytes)), back);
         Ok(())
     }
 
@@ -105,6 +101,21 @@ impl Folded {
         }
         Ok(())
     }
+}
+
+/// Changes rows, and answers what would change them back.
+fn apply<'a>(
+    roster: &mut Roster,
+    rows: impl Iterator<Item = (&'a String, Option<[u8; 32]>)>,
+) -> BTreeMap<String, Option<[u8; 32]>> {
+    let one = |(key, to): (&String, Option<[u8; 32]>)| {
+        let was = match to {
+            Some(digest) => roster.rows.insert(key.clone(), digest),
+            None => roster.rows.remove(key),
+        };
+        (key.clone(), was)
+    };
+    rows.map(one).collect()
 }
 
 /// Keeps the records; the database's witness.
@@ -149,7 +160,7 @@ impl Journal {
 }
 
 impl Witness for Journal {
-    fn known(&self) -> Result<Option<Roster>, String> {
+    fn known(&self) -> Result<Option<Arc<Roster>>, String> {
         let folded = self.folded()?;
         Ok((folded.number > 0).then_some(folded.roster))
     }
@@ -215,7 +226,7 @@ pub struct RosterState {
 /// Compares the database with the signed changes, and these with the log; with published keys alone.
 ///
 /// # Errors
-/// A database that cannot be read.
+/// Published keys that cannot be read.
 pub async fn check_roster(project: &Project, chain: &Chain) -> Result<RosterState, PipelineError> {
     let keys = published(project)?.statements;
     let mut folded = Folded::default();
@@ -225,9 +236,23 @@ pub async fn check_roster(project: &Project, chain: &Chain) -> Result<RosterStat
     if logged > folded.number && broken.is_empty() {
         broken.push(format!("the log has {logged} changes of who is who, and `{FOLDER}` only {}", folded.number));
     }
-    let found = identity::read_roster(&project.path("control.db")).await?;
-    if broken.is_empty() && folded.number > 0 && found != folded.roster {
-        if found == folded.before {
+    let state = |folded: Folded, broken| RosterState {
+        changes: folded.number,
+        broken,
+        unlogged: folded.number.saturating_sub(logged),
+        reconciled: folded.reconciled.into_iter().map(spell).collect(),
+    };
+    let found = match identity::read_roster(&project.path("control.db")).await {
+        Ok(found) => found,
+        Err(error) => {
+            broken.push(format!("who is who cannot be read from `control.db`: {error}"));
+            return Ok(state(folded, broken));
+        }
+    };
+    if broken.is_empty() && folded.number > 0 && found != *folded.roster {
+        let mut before = Roster::clone(&folded.roster);
+        apply(&mut before, folded.back.iter().map(|(key, to)| (key, *to)));
+        if found == before {
             let number = folded.number;
             broken.push(format!(
                 "change {number} of who is who was signed, and the database does not have it: set back, or killed"
@@ -239,9 +264,11 @@ pub async fn check_roster(project: &Project, chain: &Chain) -> Result<RosterStat
     if folded.number == 0 && found.rows.keys().any(|key| key.starts_with("person ")) && broken.is_empty() {
         broken.push(format!("there are people in `control.db`, and no signed change in `{FOLDER}`"));
     }
-    let spell = |(number, person, what): (u64, String, Vec<String>)| format!("change {number}, `{person}`: {}", what.join("; "));
-    let unlogged = folded.number.saturating_sub(logged);
-    Ok(RosterState { changes: folded.number, broken, unlogged, reconciled: folded.reconciled.into_iter().map(spell).collect() })
+    Ok(state(folded, broken))
+}
+
+fn spell((number, person, what): (u64, String, Vec<String>)) -> String {
+    format!("change {number}, `{person}`: {}", what.join("; "))
 }
 
 fn name(number: u64) -> String {

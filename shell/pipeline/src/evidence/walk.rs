@@ -54,6 +54,12 @@ pub struct Link {
     pub artefacts: Vec<Artefact>,
     /// What was ruled.
     pub rulings: Vec<Ruling>,
+    /// The archive of what was judged.
+    #[serde(skip)]
+    pub archive: Option<Digest>,
+    /// The statements that it rests on.
+    #[serde(skip)]
+    pub parents: Vec<Digest>,
     /// Whether it holds.
     #[serde(flatten)]
     pub state: LinkState,
@@ -169,9 +175,25 @@ impl Walk<'_> {
                 let name = statement.subject.first().map_or_else(String::new, |subject| subject.name.clone());
                 let subject = statement.subject.first().map(|subject| subject.digest);
                 let state = damage.map_or(LinkState::Holds, LinkState::Broken);
-                let (kind, artefacts, rulings) = (part.kind, part.artefacts, part.rulings);
-                self.links.push(Link { id, index, kind, name, subject, passed, at, depth, artefacts, rulings, state });
-                part.parents
+                let parents = part.parents.clone();
+                let StaywardPart { kind, artefacts, rulings, archive, parents: rests_on } = part;
+                let link = Link {
+                    parents: rests_on,
+                    id,
+                    index,
+                    kind,
+                    name,
+                    subject,
+                    passed,
+                    at,
+                    depth,
+                    artefacts,
+                    rulings,
+                    archive,
+                    state,
+                };
+                self.links.push(link);
+                parents
             }
         }
     }
@@ -206,6 +228,8 @@ fn unknown() -> Link {
         depth: 0,
         artefacts: Vec::new(),
         rulings: Vec::new(),
+        archive: None,
+        parents: Vec::new(),
         state: LinkState::Holds,
     }
 }

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ::access::Resource;
 use artifact::LabelSet;
 use gate::{Digest, Receipt};
-use identity::{Action, matrix};
 use s03_label_qa::{Approval, Facts, Policy, Previous, Qa};
 use store::control::LabelVersion;
 
-use crate::PipelineError;
 use crate::evidence::deed::DeedKind;
 use crate::evidence::proof;
 use crate::run::Run;
 use crate::run::labels::{LabelRows, parse_labels, proposed};
+use crate::{PipelineError, access};
 
 pub(crate) mod qa;
 pub(crate) mod recount;
@@ -20,7 +20,10 @@ pub(crate) mod recount;
 impl Run<'_> {
     /// Signatures under exactly this proposal that the log proves; the control database only says where to look.
     async fn signatures(&self, set: &LabelSet, violations: &mut Vec<String>) -> Result<Vec<Approval>, PipelineError> {
-        let proposal = proposed(self.desk, set.content).await?.map(|(receipt, _)| receipt.statement);
+        let proposed = proposed(self.desk, set.content).await?;
+        let proposal = proposed.as_ref().map(|(receipt, _)| receipt.statement);
+        let labels = proposed.map(|(_, deed)| Resource::Labels { name: set.content.hex(), author: deed.person, team: deed.team });
+        let rules = access::rules(&self.desk.project)?;
         let people: BTreeMap<String, _> =
             self.desk.identity.people().await?.into_iter().map(|person| (person.name.clone(), person)).collect();
         let mut signatures = Vec::new();
@@ -28,10 +31,11 @@ impl Run<'_> {
             match self.desk.proved_deed(&booked.what.evidence, DeedKind::Approval, set.content) {
                 Ok((_, deed)) if deed.about.is_some() && deed.about == proposal => signatures.push(Approval {
                     may_approve: people.get(&deed.person).is_some_and(|person| {
-                        person.disabled_at.is_none() && matrix::any_allowed(&person.roles, Action::ApproveLabels)
+                        person.disabled_at.is_none()
+                            && labels.as_ref().is_some_and(|labels| access::may_sign(&rules, person, labels.clone()))
                     }),
                     content: deed.content,
-                    second_factor: deed.amr.iter().any(|factor| factor == "otp"),
+                    second_factor: deed.second_factor(),
                     person: deed.person,
                 }),
                 Ok((receipt, _)) => violations.push(format!("signature {} is under another proposal", receipt.id)),

@@ -310,7 +310,7 @@ impl Run<'_> {
         if about.as_deref() != Some(feed) || of("content") != Some(content.to_string()) {
             return Err(broken("it was given for another delivery".to_owned()));
         }
-        if !deed.amr.iter().any(|factor| factor == "otp") {
+        if !deed.second_factor() {
             return Err(broken("it was given without a second factor".to_owned()));
         }
         Ok(receipt)

@@ -144,7 +144,7 @@ impl Run<'_> {
         let Some(place) = place else { return Ok(None) };
         let broken = |why: String| PipelineError::broken(format!("the golden set of feed `{}`: {why}", policy.name));
         let (receipt, deed) = self.desk.proved_deed(&place.evidence, DeedKind::Golden, place.adopted).map_err(&broken)?;
-        if !deed.amr.iter().any(|factor| factor == "otp") {
+        if !deed.second_factor() {
             return Err(broken("it was adopted without a second factor".to_owned()));
         }
         let adopted: Adopted =

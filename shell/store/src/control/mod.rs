@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use gate::Digest;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Row, Sqlite, SqlitePool, Transaction};
+use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use crate::disk;
 
@@ -77,6 +77,24 @@ impl Control {
         Ok(control)
     }
 
+    /// Opens the file to read it only: nothing is made or changed, and other readers and the writer are not kept waiting.
+    ///
+    /// # Errors
+    /// A file that is not there or no database; [`ControlError::Schema`] where this program has not written to it yet, or a later one has.
+    pub async fn open_read_only(path: &Path) -> Result<Self, ControlError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .busy_timeout(Duration::from_secs(BUSY_SECONDS))
+            .pragma("trusted_schema", "OFF");
+        let control = Self { pool: SqlitePoolOptions::new().max_connections(1).connect_with(options).await? };
+        let steps = known_steps(&mut *control.pool.acquire().await?).await?;
+        if steps < SCHEMAS.len() {
+            return Err(ControlError::Schema { found: steps.to_string(), known: SCHEMAS.len() });
+        }
+        Ok(control)
+    }
+
     /// Waits for open work and closes the file.
     pub async fn close(&self) {
         self.pool.close().await;
@@ -92,20 +110,9 @@ impl Control {
         sqlx::query("CREATE TABLE IF NOT EXISTS control_schema (step INTEGER NOT NULL PRIMARY KEY, sha256 TEXT NOT NULL) STRICT")
             .execute(&mut *transaction)
             .await?;
-        let rows = sqlx::query("SELECT step, sha256 FROM control_schema ORDER BY step").fetch_all(&mut *transaction).await?;
-        let unknown = |found: String| ControlError::Schema { found, known: SCHEMAS.len() };
-        if rows.len() > SCHEMAS.len() {
-            return Err(unknown(rows.len().to_string()));
-        }
-        for (at, schema) in SCHEMAS.iter().enumerate() {
-            let digest = Digest::of(schema.as_bytes()).to_string();
-            let step = i64::try_from(at + 1).unwrap_or(i64::MAX);
-            if let Some(row) = rows.get(at) {
-                if row.try_get::<String, _>("sha256")? != digest || row.try_get::<i64, _>("step")? != step {
-                    return Err(unknown(format!("{step} with other text")));
-                }
-                continue;
-            }
+        let known = known_steps(&mut transaction).await?;
+        for (at, schema) in SCHEMAS.iter().enumerate().skip(known) {
+            let (step, digest) = step(at, schema);
             sqlx::raw_sql(*schema).execute(&mut *transaction).await?;
             sqlx::query("INSERT INTO control_schema (step, sha256) VALUES (?, ?)")
                 .bind(step)
@@ -116,6 +123,27 @@ impl Control {
         transaction.commit().await?;
         Ok(())
     }
+}
+
+/// Number and digest of a schema step.
+fn step(at: usize, schema: &str) -> (i64, String) {
+    (i64::try_from(at + 1).unwrap_or(i64::MAX), Digest::of(schema.as_bytes()).to_string())
+}
+
+/// How many of our schema steps the file has, each with the text that this program knows.
+async fn known_steps(connection: &mut SqliteConnection) -> Result<usize, ControlError> {
+    let rows = sqlx::query("SELECT step, sha256 FROM control_schema ORDER BY step").fetch_all(connection).await?;
+    let unknown = |found: String| ControlError::Schema { found, known: SCHEMAS.len() };
+    if rows.len() > SCHEMAS.len() {
+        return Err(unknown(rows.len().to_string()));
+    }
+    for ((at, schema), row) in SCHEMAS.iter().enumerate().zip(&rows) {
+        let (step, digest) = step(at, schema);
+        if row.try_get::<String, _>("sha256")? != digest || row.try_get::<i64, _>("step")? != step {
+            return Err(unknown(format!("{step} with other text")));
+        }
+    }
+    Ok(rows.len())
 }
 
 fn prepare_file(path: &Path) -> Result<(), ControlError> {

@@ -99,19 +99,7 @@ pub(super) fn revoked(grant: &Grant) -> Vec<String> {
     if !plain_words(&grant.right) {
         return Vec::new();
     }
-    let column = match &grant.object {
-        Object::Column { column, .. } => format!(" ({})", quoted(column)),
-        Object::Relation { .. }
-        | Object::Sequence { .. }
-        | Object::Routine { .. }
-        | Object::Schema { .. }
-        | Object::Database { .. }
-        | Object::LargeObject { .. }
-        | Object::ForeignServer { .. }
-        | Object::ForeignWrapper { .. }
-        | Object::Tablespace { .. }
-        | Object::Parameter { .. } => String::new(),
-    };
+    let column = if let Object::Column { column, .. } = &grant.object { format!(" ({})", quoted(column)) } else { String::new() };
     let cascade = if grant.grantable { " CASCADE" } else { "" };
     let (object, from) = (object_sql(&grant.object), grantee(grant.grantee.as_ref()));
     let statement = format!("REVOKE {}{column} ON {object} FROM {from}{cascade}", grant.right);

@@ -6,8 +6,8 @@ use gate::{Card, Clause, Finding, Gate, Maturity, Verdict};
 
 use crate::Facts;
 
-/// Names of RFC 8176 that stand for something a person has.
-const SECOND_FACTORS: [&str; 3] = ["otp", "hwk", "mfa"];
+/// Names of RFC 8176 (and ours of a recovery code) that stand for something a person has.
+const SECOND_FACTORS: [&str; 5] = ["otp", "recovery", "hwk", "swk", "mfa"];
 
 pub(crate) struct SecondFactor;
 
