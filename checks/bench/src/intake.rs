@@ -7,15 +7,20 @@
 //! one delivery may have, made on the way, and prints the peak of memory.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int8Type;
+use arrow_array::{Array, ArrayRef, DictionaryArray, RecordBatch};
+use arrow_schema::{Field, FieldRef, Schema};
 use frame::{Categories, Column, Frame};
 use learn::rng::Rng;
 use screen::{Golden, Profile, ProfileSpec, ROWS_MAX, Screen, State};
 use tabular::Decimal;
 use tabular::contract::{ColumnRule, Contract, Duplicates, Kind, Role};
 
-use crate::{Outcome, SEED, timed};
+use crate::{Outcome, SEED, repeated, timed};
 
 /// Rows and columns of the check of schema and ranges; each column has a kind with its range or levels, and may not miss: 40 checks.
 const SCHEMA_ROWS: usize = 1_000_000;
@@ -37,11 +42,7 @@ pub(crate) fn run(folder: &Path) -> Outcome<()> {
     let mut rng = Rng::new(SEED);
     let frame = drawn(SCHEMA_ROWS, (SCHEMA_NUMBERS, SCHEMA_CATEGORIES), &mut rng)?;
     write(folder, &frame)?;
-    let batch = tabular::bridge::of_frame(&frame)?;
-    let contract = contract(&frame);
-    let (table, schema) = timed(|| tabular::typed::read(&contract, std::slice::from_ref(&batch)))?;
-    let findings = table?.violations_count();
-    println!("schema and ranges of {SCHEMA_ROWS} rows: {schema:.2} s, {findings} findings");
+    let schema = schema(&frame)?;
 
     let trusted = drawn(TRUSTED, (NUMBERS, CATEGORIES), &mut rng)?;
     let profile = Profile::learn(&Golden { frame: &trusted }, &ProfileSpec::default())?;
@@ -57,9 +58,47 @@ pub(crate) fn run(folder: &Path) -> Outcome<()> {
     let rate = CONTENT_ROWS as f64 / clock;
     println!("content of {CONTENT_ROWS} rows: {content:.2} CPU s, {clock:.2} s, {rate:.0} rows/s; {suggestion}");
     let text = format!(
-        "{{\"schema\": [{schema}, {findings}], \"content\": [{content}, {clock}, {rate}], \"rows\": [{SCHEMA_ROWS}, {CONTENT_ROWS}]}}\n"
+        "{{\"schema\": {schema}, \"content\": [{content}, {clock}, {rate}], \"rows\": [{SCHEMA_ROWS}, {CONTENT_ROWS}]}}\n"
     );
     Ok(std::fs::write(folder.join("intake.json"), text)?)
+}
+
+/// Schema and ranges: of texts and of categories by their codes, as the peers get them, each as CPU seconds and seconds on the clock;
+/// and what the whole table takes, with values typed and equal rows found.
+fn schema(frame: &Frame) -> Outcome<String> {
+    let contract = contract(frame);
+    let texts = tabular::bridge::of_frame(frame)?;
+    let mut parts = Vec::new();
+    for (form, batch) in [("categories", coded(&texts)?), ("texts", texts)] {
+        let batches = std::slice::from_ref(&batch);
+        let findings = tabular::typed::check(&contract, batches)?.violations_count();
+        let (mut calls, clock) = (0_u32, Instant::now());
+        let used = repeated(|| {
+            calls += 1;
+            drop(std::hint::black_box(tabular::typed::check(&contract, batches)));
+        })?;
+        let clock = clock.elapsed().as_secs_f64() / f64::from(calls.max(1));
+        println!("schema and ranges of {SCHEMA_ROWS} rows ({form}): {used:.4} CPU s, {clock:.4} s, {findings} findings");
+        let (table, whole) = timed(|| tabular::typed::read(&contract, batches))?;
+        println!("  with a table of them, equal rows found: {whole:.2} CPU s, {} findings", table?.violations_count());
+        parts.push(format!("\"{form}\": [{used}, {clock}, {findings}, {whole}]"));
+    }
+    Ok(format!("{{{}}}", parts.join(", ")))
+}
+
+/// Texts as places in a dictionary, as the peers hold categories.
+fn coded(batch: &RecordBatch) -> Outcome<RecordBatch> {
+    let columns = batch.columns().iter().map(|column| -> ArrayRef {
+        match column.as_string_opt::<i32>() {
+            Some(texts) => Arc::new(texts.iter().collect::<DictionaryArray<Int8Type>>()),
+            None => Arc::clone(column),
+        }
+    });
+    let columns: Vec<ArrayRef> = columns.collect();
+    let schema = batch.schema();
+    let field = |(field, column): (&FieldRef, &ArrayRef)| Field::new(field.name(), column.data_type().clone(), true);
+    let fields: Vec<Field> = schema.fields().iter().zip(&columns).map(field).collect();
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
 /// One delivery of [`ROWS_MAX`] rows.

@@ -60,14 +60,15 @@ pub enum Cells<'a> {
 pub fn cells(batch: &RecordBatch) -> Result<Vec<Cells<'_>>, BridgeError> {
     let schema = batch.schema_ref();
     let columns = batch.columns().iter().zip(schema.fields());
-    columns
-        .map(|(column, field)| {
-            let text = column.as_string_opt::<i32>().map(Cells::Text);
-            let number = || column.as_primitive_opt::<Float64Type>().map(Cells::Number);
-            let moment = || column.as_primitive_opt::<TimestampSecondType>().map(Cells::Moment);
-            text.or_else(number).or_else(moment).ok_or_else(|| unsupported(field.name(), column.data_type()))
-        })
-        .collect()
+    columns.map(|(column, field)| column_cells(field.name(), column)).collect()
+}
+
+/// One column of those.
+pub(crate) fn column_cells<'a>(name: &str, column: &'a ArrayRef) -> Result<Cells<'a>, BridgeError> {
+    let text = column.as_string_opt::<i32>().map(Cells::Text);
+    let number = || column.as_primitive_opt::<Float64Type>().map(Cells::Number);
+    let moment = || column.as_primitive_opt::<TimestampSecondType>().map(Cells::Moment);
+    text.or_else(number).or_else(moment).ok_or_else(|| unsupported(name, column.data_type()))
 }
 
 fn unsupported(column: &str, kind: &DataType) -> BridgeError {
@@ -94,7 +95,7 @@ fn build(fields: Vec<Field>, arrays: Vec<ArrayRef>, rows: usize) -> Result<Recor
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "all types of Arrow that are not named are refused")]
-fn plain_column(name: &str, column: &ArrayRef) -> Result<ArrayRef, BridgeError> {
+pub(crate) fn plain_column(name: &str, column: &ArrayRef) -> Result<ArrayRef, BridgeError> {
     Ok(match column.data_type() {
         DataType::Utf8 | DataType::Float64 => Arc::clone(column),
         DataType::LargeUtf8 => texts(column.as_string::<i64>().iter()),

@@ -23,6 +23,11 @@ impl Marks {
         Self { texts, first, bytes_max }
     }
 
+    /// The texts, without blanks around them.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(String::as_str)
+    }
+
     /// The text without blanks around it, or `None` if it stands for a missing value.
     pub(crate) fn present<'a>(&self, text: &'a str) -> Option<&'a str> {
         let text = trimmed(text);

@@ -59,6 +59,11 @@ impl<'a> Raw<'a> {
 
 /// Whether a text holds the mark of an unsettled merge, or control characters other than tabs and line ends.
 fn foreign(text: &str) -> bool {
+    // The short way, for most texts: plain letters that do not begin as a mark does.
+    let plain = |byte: u8| (b' '..0x7f).contains(&byte);
+    if text.bytes().all(plain) && !text.starts_with(['<', '=', '>', '|']) {
+        return false;
+    }
     CONFLICT_MARKS.iter().any(|mark| text.starts_with(mark))
         || text.contains("\n<<<<<<<")
         || text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
@@ -75,6 +80,18 @@ pub(super) enum Sink {
     Category(Vec<u32>),
     Moment(Vec<Option<i64>>),
     Text(Vec<String>),
+    /// Only how often each level was seen.
+    Counts(Vec<u64>),
+    Nothing,
+}
+
+/// What becomes of values that were checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// They make a table.
+    Values,
+    /// Nothing; of labels their counts.
+    Counts,
 }
 
 /// Checks values of one column and collects them.
@@ -89,7 +106,7 @@ pub(super) struct Checker {
 }
 
 impl Checker {
-    pub(super) fn new(rule: &ColumnRule, decimal: Decimal) -> Self {
+    pub(super) fn new(rule: &ColumnRule, decimal: Decimal, keep: Keep) -> Self {
         let (mut table, mut moments) = (HashMap::new(), Moments::new(""));
         let mut sink = Sink::Text(Vec::new());
         match &rule.kind {
@@ -107,6 +124,11 @@ impl Checker {
         if rule.role == Role::Id {
             sink = Sink::Text(Vec::new());
         }
+        sink = match (keep, sink) {
+            (Keep::Values, sink) => sink,
+            (Keep::Counts, Sink::Category(_)) if rule.role == Role::Label => Sink::Counts(vec![0; table.len()]),
+            (Keep::Counts, _) => Sink::Nothing,
+        };
         Self { kind: rule.kind.clone(), decimal, table, last: 0, moments, sink }
     }
 
@@ -117,7 +139,56 @@ impl Checker {
             Sink::Category(all) => all.push(MISSING),
             Sink::Moment(all) => all.push(None),
             Sink::Text(all) => all.push(String::new()),
+            Sink::Counts(_) | Sink::Nothing => {}
         }
+    }
+
+    /// Appends numbers that keep the rule.
+    pub(super) fn numbers(&mut self, values: &[f64]) {
+        if let Sink::Number(all) = &mut self.sink {
+            all.extend_from_slice(values);
+        }
+    }
+
+    /// Appends numbers of which some are null; the others keep the rule.
+    pub(super) fn present_numbers(&mut self, values: &[f64], valid: impl Iterator<Item = bool>) {
+        if let Sink::Number(all) = &mut self.sink {
+            all.extend(values.iter().zip(valid).map(|(&value, valid)| if valid { value } else { f64::NAN }));
+        }
+    }
+
+    /// Appends a level of the rule by its code.
+    pub(super) fn level(&mut self, code: u32) {
+        match &mut self.sink {
+            Sink::Category(all) => all.push(code),
+            Sink::Counts(all) => count(all, code),
+            Sink::Number(_) | Sink::Moment(_) | Sink::Text(_) | Sink::Nothing => {}
+        }
+    }
+
+    /// Whether values of this column are read as levels, and nothing else.
+    pub(super) fn is_levels(&self) -> bool {
+        matches!(self.kind, Kind::Category { .. }) && !matches!(self.sink, Sink::Text(_))
+    }
+
+    /// Whether numbers may be appended many at once.
+    pub(super) fn is_bulk(&self) -> bool {
+        matches!(self.kind, Kind::Number { .. }) && matches!(self.sink, Sink::Number(_) | Sink::Nothing)
+    }
+
+    /// The code of a text that is a level; none for a missing value and for what is no level.
+    pub(super) fn code_of(&mut self, raw: Raw<'_>) -> Option<u32> {
+        match raw {
+            Raw::Missing => None,
+            Raw::Text(_) | Raw::Number(_) | Raw::Moment(_) => {
+                Some(self.code(raw)).filter(|(_, broken)| broken.is_none()).map(|(code, _)| code)
+            }
+        }
+    }
+
+    /// Whether levels need not be known one by one.
+    pub(super) fn forgets(&self) -> bool {
+        matches!(self.sink, Sink::Nothing)
     }
 
     /// Appends a value, and says what it breaks.
@@ -128,6 +199,8 @@ impl Checker {
             Sink::Category(all) => all.push(code),
             Sink::Moment(all) => all.push(moment),
             Sink::Text(all) => all.push(raw.text().into_owned()),
+            Sink::Counts(all) => count(all, code),
+            Sink::Nothing => {}
         }
         broken
     }
@@ -191,6 +264,13 @@ impl Checker {
             }
             Raw::Number(_) => (None, Some(Rule::Type)),
         }
+    }
+}
+
+/// Counts a level; one that is missing or unknown has no place.
+fn count(counts: &mut [u64], code: u32) {
+    if let Some(count) = usize::try_from(code).ok().and_then(|at| counts.get_mut(at)) {
+        *count += 1;
     }
 }
 

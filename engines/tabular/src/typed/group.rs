@@ -1,6 +1,7 @@
 //! Finds rows that are equal: copies inflate scores if a split parts them, and cheaply multiply a poisoned customer (T1).
 
 use frame::Column;
+use rayon::slice::ParallelSliceMut;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Different rows of one quick hash from which on they are hashed again.
@@ -73,7 +74,7 @@ impl Parts<'_> {
     /// For each row the first row equal to it.
     pub(super) fn groups(&self, rows: usize) -> Vec<usize> {
         let mut hashes: Vec<(u64, usize)> = self.quick(rows).into_iter().zip(0..).collect();
-        hashes.sort_unstable();
+        hashes.par_sort_unstable();
         let mut out: Vec<usize> = (0..rows).collect();
         for run in hashes.chunk_by(|one, two| one.0 == two.0).filter(|run| run.len() > 1) {
             if self.part(run, FIRSTS_MAX, &mut out) {

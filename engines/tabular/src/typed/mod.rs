@@ -3,11 +3,13 @@
 mod build;
 mod check;
 mod group;
+mod sweep;
 #[cfg(test)]
 mod tests;
 pub(crate) mod time;
+mod way;
 
-pub use build::{SHARE_ROWS_MIN, Typer, read};
+pub use build::{SHARE_ROWS_MIN, Typer, check, read};
 
 use frame::Frame;
 use serde::{Deserialize, Serialize};
@@ -93,6 +95,24 @@ pub struct Violation {
     pub rule: Rule,
     /// What was seen, cut to [`SEEN_CHARS_MAX`].
     pub seen: String,
+}
+
+/// What is wrong with records, without a table of them; all as in [`TypedTable`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Rows that break the contract: true is broken.
+    pub row_mask: Vec<bool>,
+    /// What is broken, in order of rows, at most [`VIOLATIONS_KEPT_MAX`]; those of the table stand first.
+    pub violations: Vec<Violation>,
+    /// How often each rule was broken in each column, complete.
+    pub counts: BTreeMap<String, BTreeMap<Rule, u64>>,
+}
+
+impl Checked {
+    /// How many violations there are, those not kept included.
+    pub fn violations_count(&self) -> u64 {
+        self.counts.values().flat_map(BTreeMap::values).sum()
+    }
 }
 
 /// Records as typed columns, and what is wrong with them.

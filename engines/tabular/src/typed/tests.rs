@@ -263,3 +263,112 @@ fn an_identifier_with_two_sets_of_values_is_nobody() {
     timed.mark_ids_twice("id");
     assert_eq!(timed.clean_rows().len(), 6);
 }
+
+/// A contract over every kind of column that is looked at as a whole.
+const SWEPT: &str = r#"name = "swept"
+missing_marks = ["NA", "?"]
+[label]
+positive = "yes"
+rate_min = 0.1
+rate_max = 0.5
+[[column]]
+name = "id"
+role = "id"
+kind = "number"
+missing = "refused"
+[[column]]
+name = "whole"
+role = "feature"
+kind = "number"
+integer = true
+min = -3
+max = 90
+missing = "allowed"
+missing_share_max = 0.3
+[[column]]
+name = "free"
+role = "feature"
+kind = "number"
+missing = "refused"
+[[column]]
+name = "plan"
+role = "third-party"
+kind = "category"
+levels = ["b", "a", "a level of more than sixteen bytes"]
+missing = "allowed"
+missing_share_max = 0.3
+[[column]]
+name = "place"
+role = "feature"
+kind = "category"
+levels = ["x", "y"]
+missing = "refused"
+[[column]]
+name = "churn"
+role = "label"
+kind = "category"
+levels = ["no", "yes"]
+missing = "refused"
+"#;
+
+/// Every value by itself: what a look at many at once must agree with.
+fn one_by_one(contract: &Contract, batches: &[RecordBatch]) -> TypedTable {
+    let names: Vec<String> = batches[0].schema_ref().fields().iter().map(|field| field.name().clone()).collect();
+    let mut typer = Typer::new(contract, &names).one_by_one();
+    for batch in batches {
+        typer.push(&bridge::plain(batch).unwrap()).unwrap();
+    }
+    typer.finish()
+}
+
+/// A column of numbers of that many rows, `good` ones but for `odd` ones at the rows that `at` names.
+fn numbers(rows: usize, good: &[f64], odd: &[Option<f64>], at: &[usize]) -> ArrayRef {
+    let value = |row: usize| match at.iter().position(|&known| known == row) {
+        Some(place) => odd.get(place).copied().flatten(),
+        None => good.get(row % good.len()).copied(),
+    };
+    Arc::new((0..rows).map(value).collect::<arrow_array::Float64Array>())
+}
+
+fn words(rows: usize, good: &[&str], odd: &[Option<String>], at: &[usize], coded: bool) -> ArrayRef {
+    let value = |row: usize| match at.iter().position(|&known| known == row) {
+        Some(place) => odd.get(place).and_then(Option::as_deref),
+        None => good.get(row % good.len()).copied(),
+    };
+    if coded {
+        Arc::new((0..rows).map(value).collect::<DictionaryArray<Int32Type>>())
+    } else {
+        Arc::new((0..rows).map(value).collect::<StringArray>())
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_look_at_many_values_finds_what_a_look_at_each_finds(
+        rows in 1_usize..2_600,
+        odd_numbers in prop::collection::vec(prop::option::of(prop_oneof![prop::num::f64::ANY, Just(f64::INFINITY), Just(f64::NAN), (-9i32..99).prop_map(|n| f64::from(n) / 2.0)]), 0..4),
+        odd_words in prop::collection::vec(prop::option::of("\\PC{0,4}|( a|b |NA|\\?|x|NA | y|yes|no|<<<<<<<)"), 0..4),
+        at in prop::collection::vec(0_usize..2_600, 4),
+        (coded, sparse, refuse) in any::<(bool, bool, bool)>(),
+        split in 0_usize..2_600,
+    ) {
+        let contract = Contract { duplicates: if refuse { Duplicates::Refuse } else { Duplicates::Group }, ..Contract::parse(SWEPT).unwrap() };
+        let missing: &[&str] = if sparse { &["a", "", "b"] } else { &["a", "b", "a level of more than sixteen bytes"] };
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            ("churn", words(rows, &["no", "yes", "no"], &odd_words, &at, coded)),
+            ("id", numbers(rows, &[1.0, 2.5, 3.0], &odd_numbers, &at)),
+            ("free", numbers(rows, &[0.5, -1e300, 0.0], &odd_numbers, &at)),
+            ("place", words(rows, &["x"], &odd_words, &at, !coded)),
+            ("plan", words(rows, missing, &odd_words, &at, coded)),
+            ("whole", numbers(rows, if sparse { &[1.0, f64::NAN] } else { &[1.0, -3.0, 90.0] }, &odd_numbers, &at)),
+        ];
+        let fields: Vec<Field> = columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, array)| array).collect()).unwrap();
+        let split = split.min(rows);
+        let batches = [batch.slice(0, split), batch.slice(split, rows - split)];
+        let table = read(&contract, &batches).unwrap();
+        prop_assert_eq!(format!("{table:?}"), format!("{:?}", one_by_one(&contract, &batches)));
+        let checked = super::check(&contract, &batches).unwrap();
+        prop_assert_eq!((checked.row_mask, checked.violations, checked.counts), (table.row_mask, table.violations, table.counts));
+    }
+}
