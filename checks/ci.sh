@@ -44,6 +44,9 @@ install_solver() {
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends cvc5 >/dev/null
 }
 command -v cvc5 >/dev/null 2>&1 || stage "install cvc5" install_solver
+if command -v cvc5 >/dev/null 2>&1; then
+    export STAYWARD_NEEDS_SOLVER=1
+fi
 
 stage "format" cargo fmt --all --check
 stage "lints" cargo clippy --workspace --all-targets --locked --quiet -- -D warnings

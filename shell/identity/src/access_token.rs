@@ -183,7 +183,11 @@ impl Identity {
         // The whole text: a second signature over the same claims is another token.
         let right = same_hash(&hash_column(&row, "token_hash")?, &hash(text));
         let live = row.try_get::<i64, _>("expires_at")? > now && row.try_get::<Option<i64>, _>("revoked_at")?.is_none();
-        if right && live { Ok(component) } else { Err(invalid()) }
+        if !(right && live) {
+            return Err(invalid());
+        }
+        self.vouched_where("component_tokens", "id", &id).await?;
+        Ok(component)
     }
 
     /// Ends one token of a component, of either kind, by its id (`jti`).

@@ -59,7 +59,7 @@ impl Identity {
     /// Whose token it is, if it is valid now. What the component may do is in `matrix::authorise_component`.
     ///
     /// # Errors
-    /// [`IdentityError::NotValid`].
+    /// [`IdentityError::NotValid`]; [`IdentityError::Roster`] for one that no signed change knows.
     pub async fn verify_component_token(&self, text: &str, now: i64) -> Result<Component, IdentityError> {
         let invalid = || IdentityError::NotValid("component token");
         let id = token_id(TokenKind::Component, text).ok_or_else(invalid)?;
@@ -73,6 +73,7 @@ impl Identity {
         if !(right && live) {
             return Err(invalid());
         }
+        self.vouched_where("component_tokens", "id", id).await?;
         Component::parse(row.try_get("component")?).ok_or(IdentityError::Corrupt("an unknown component"))
     }
 

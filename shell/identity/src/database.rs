@@ -32,6 +32,7 @@ pub(crate) const SCHEMAS: &[&str] = &[
     include_str!("schema-3.sql"),
     include_str!("schema-4.sql"),
     include_str!("schema-5.sql"),
+    include_str!("schema-6.sql"),
 ];
 
 /// People, sessions, components, applications and suppliers; one database file.

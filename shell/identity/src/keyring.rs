@@ -122,7 +122,14 @@ impl KeyRing {
 async fn read(identity: &Identity) -> Result<Snapshot, IdentityError> {
     // The generation first: keys that change in between are read again next time rather than missed.
     let generation = generation(identity).await?;
-    let keys = identity.kept_keys().await?.into_iter().map(|kept| (kept.info.grant.key_id.clone(), kept)).collect();
+    let kept = identity.kept_keys().await?;
+    // A key that somebody wrote into the file opens nothing.
+    let forged = identity.unvouched(&["apps", "api_keys"]).await?;
+    let vouched = |kept: &KeptKey| {
+        let (app, id) = (&kept.info.grant.app, &kept.info.grant.key_id);
+        !forged.contains(&format!("key {app} {id}")) && !forged.contains(&format!("application {app}"))
+    };
+    let keys = kept.into_iter().filter(vouched).map(|kept| (kept.info.grant.key_id.clone(), kept)).collect();
     Ok(Snapshot { generation, keys })
 }
 

@@ -133,7 +133,7 @@ impl Identity {
         Ok(())
     }
 
-    /// Gives a person a new second factor and new recovery codes, and ends all sessions.
+    /// Gives a person a new second factor and new recovery codes, removes all passkeys and ends all sessions.
     ///
     /// # Errors
     /// [`IdentityError::Missing`].
@@ -148,9 +148,12 @@ impl Identity {
             .execute(&mut *transaction)
             .await?;
         sqlx::query("DELETE FROM recovery_codes WHERE person = ?").bind(name).execute(&mut *transaction).await?;
+        // The lost phone may hold passkeys, too.
+        let passkeys = sqlx::query("DELETE FROM passkeys WHERE person = ?").bind(name).execute(&mut *transaction).await?;
         let recovery_codes = write_recovery_codes(&mut transaction, name).await?;
         end_sessions(&mut transaction, name, now).await?;
-        log(&mut transaction, now, name, "second-factor-reset", "").await?;
+        let removed = format!("passkeys removed: {}", passkeys.rows_affected());
+        log(&mut transaction, now, name, "second-factor-reset", &removed).await?;
         transaction.commit().await?;
         Ok(enrolment(name, secret.as_slice(), recovery_codes))
     }

@@ -3,14 +3,14 @@
 //!
 //! Not part of it: what changes with every login or call (sessions, attempts, one-time codes, last use) and the log of events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::Arc;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{Row, Sqlite, SqliteConnection, Transaction};
+use sqlx::{AssertSqlSafe, Row, Sqlite, SqliteConnection, Transaction};
 
 use crate::database::{Event, Identity};
 use crate::error::IdentityError;
@@ -19,84 +19,102 @@ use crate::token::hash;
 /// Rows of one table at most: more than a project's people and keys ever are.
 const ROWS_MAX: i64 = 200_000;
 
-/// One query a table: a key that people can read, and every column that matters as an SQL literal.
-const TABLES: &[(&str, &str)] = &[
-    (
-        "people",
-        "SELECT 'person ' || name AS key, quote(name) || ',' || quote(display_name) || ',' || quote(team) || ',' || \
+/// A table of the roster.
+struct Table {
+    name: &'static str,
+    /// The column that names the person whose row it is, where it says who somebody is.
+    person: Option<&'static str>,
+    /// A key that people can read, and every column that matters as an SQL literal.
+    select: &'static str,
+}
+
+/// Every table, people's first.
+const TABLES: &[Table] = &[
+    Table {
+        name: "people",
+        person: Some("name"),
+        select: "SELECT 'person ' || name AS key, quote(name) || ',' || quote(display_name) || ',' || quote(team) || ',' || \
          quote(password_phc) || ',' || quote(totp_sealed) || ',' || quote(created_at) || ',' || quote(disabled_at) AS value \
-         FROM people LIMIT ?",
-    ),
-    (
-        "person_roles",
-        "SELECT 'role ' || person || ' ' || role AS key, quote(person) || ',' || quote(role) AS value FROM person_roles LIMIT ?",
-    ),
-    (
-        "recovery_codes",
-        "SELECT 'recovery-code ' || person || ' ' || hex(code_hash) AS key, quote(person) || ',' || quote(code_hash) AS value \
-         FROM recovery_codes LIMIT ?",
-    ),
-    (
-        "provider_accounts",
-        "SELECT 'provider-account ' || person || ' ' || issuer || ' ' || subject AS key, quote(issuer) || ',' || quote(subject) || \
-         ',' || quote(person) || ',' || quote(bound_at) AS value FROM provider_accounts LIMIT ?",
-    ),
-    (
-        "passkey_handles",
-        "SELECT 'passkey-handle ' || person || ' ' || hex(handle) AS key, quote(person) || ',' || quote(handle) AS value \
-         FROM passkey_handles LIMIT ?",
-    ),
-    (
-        "passkeys",
-        "SELECT 'passkey ' || person || ' ' || hex(credential_id) AS key, quote(credential_id) || ',' || quote(person) || ',' || \
+         FROM people",
+    },
+    Table {
+        name: "person_roles",
+        person: Some("person"),
+        select: "SELECT 'role ' || person || ' ' || role AS key, quote(person) || ',' || quote(role) AS value FROM person_roles",
+    },
+    Table {
+        name: "recovery_codes",
+        person: Some("person"),
+        select: "SELECT 'recovery-code ' || person || ' ' || hex(code_hash) AS key, quote(person) || ',' || quote(code_hash) AS value \
+         FROM recovery_codes",
+    },
+    Table {
+        name: "provider_accounts",
+        person: Some("person"),
+        select: "SELECT 'provider-account ' || person || ' ' || issuer || ' ' || subject AS key, quote(issuer) || ',' || quote(subject) || \
+         ',' || quote(person) || ',' || quote(bound_at) AS value FROM provider_accounts",
+    },
+    Table {
+        name: "passkey_handles",
+        person: Some("person"),
+        select: "SELECT 'passkey-handle ' || person || ' ' || hex(handle) AS key, quote(person) || ',' || quote(handle) AS value \
+         FROM passkey_handles",
+    },
+    Table {
+        name: "passkeys",
+        person: Some("person"),
+        select: "SELECT 'passkey ' || person || ' ' || hex(credential_id) AS key, quote(credential_id) || ',' || quote(person) || ',' || \
          quote(public_key) || ',' || quote(backup_eligible) || ',' || quote(label) || ',' || quote(created_at) AS value \
-         FROM passkeys LIMIT ?",
-    ),
-    (
-        "component_tokens",
-        "SELECT 'component-token ' || component || ' ' || id AS key, quote(id) || ',' || quote(component) || ',' || \
+         FROM passkeys",
+    },
+    Table {
+        name: "component_tokens",
+        person: None,
+        select: "SELECT 'component-token ' || component || ' ' || id AS key, quote(id) || ',' || quote(component) || ',' || \
          quote(token_hash) || ',' || quote(created_at) || ',' || quote(expires_at) || ',' || quote(revoked_at) AS value \
-         FROM component_tokens LIMIT ?",
-    ),
-    (
-        "workload_certificates",
-        "SELECT 'certificate ' || name || ' ' || serial AS key, quote(serial) || ',' || quote(name) || ',' || quote(issued_at) || \
-         ',' || quote(expires_at) || ',' || quote(revoked_at) AS value FROM workload_certificates LIMIT ?",
-    ),
-    (
-        "apps",
-        "SELECT 'application ' || name AS key, quote(name) || ',' || quote(owner) || ',' || quote(created_at) || ',' || \
-         quote(disabled_at) AS value FROM apps LIMIT ?",
-    ),
-    (
-        "api_keys",
-        "SELECT 'key ' || app || ' ' || id AS key, quote(id) || ',' || quote(app) || ',' || quote(key_hash) || ',' || \
+         FROM component_tokens",
+    },
+    Table {
+        name: "workload_certificates",
+        person: None,
+        select: "SELECT 'certificate ' || name || ' ' || serial AS key, quote(serial) || ',' || quote(name) || ',' || quote(issued_at) || \
+         ',' || quote(expires_at) || ',' || quote(revoked_at) AS value FROM workload_certificates",
+    },
+    Table {
+        name: "apps",
+        person: None,
+        select: "SELECT 'application ' || name AS key, quote(name) || ',' || quote(owner) || ',' || quote(created_at) || ',' || \
+         quote(disabled_at) AS value FROM apps",
+    },
+    Table {
+        name: "api_keys",
+        person: None,
+        select: "SELECT 'key ' || app || ' ' || id AS key, quote(id) || ',' || quote(app) || ',' || quote(key_hash) || ',' || \
          quote(rights) || ',' || quote(per_minute) || ',' || quote(distinct_customers_per_day) || ',' || quote(scope) || ',' || \
          quote(created_at) || ',' || quote(expires_at) || ',' || quote(revoked_at) || ',' || quote(replaced_by) AS value \
-         FROM api_keys LIMIT ?",
-    ),
-    (
-        "suppliers",
-        "SELECT 'supplier ' || name AS key, quote(name) || ',' || quote(created_at) || ',' || quote(disabled_at) AS value \
-         FROM suppliers LIMIT ?",
-    ),
-    (
-        "supplier_keys",
-        "SELECT 'supplier-key ' || supplier || ' ' || id AS key, quote(id) || ',' || quote(supplier) || ',' || \
+         FROM api_keys",
+    },
+    Table {
+        name: "suppliers",
+        person: None,
+        select: "SELECT 'supplier ' || name AS key, quote(name) || ',' || quote(created_at) || ',' || quote(disabled_at) AS value \
+         FROM suppliers",
+    },
+    Table {
+        name: "supplier_keys",
+        person: None,
+        select: "SELECT 'supplier-key ' || supplier || ' ' || id AS key, quote(id) || ',' || quote(supplier) || ',' || \
          quote(public_key_pem) || ',' || quote(not_before) || ',' || quote(expires_at) || ',' || quote(revoked_at) || ',' || \
-         quote(scheme) AS value FROM supplier_keys LIMIT ?",
-    ),
+         quote(scheme) AS value FROM supplier_keys",
+    },
 ];
-
-/// The first tables: what a person is.
-const PEOPLE: usize = 6;
 
 /// Tables that are no part of the roster, each with the reason.
 #[cfg(test)]
 const APART: &[(&str, &str)] = &[
     ("identity_schema", "checked when the file is opened"),
-    ("sessions", "come and go with logins"),
-    ("login_links", "live for minutes"),
+    ("sessions", "come and go with logins, each row sealed"),
+    ("login_links", "live for minutes, each row sealed"),
     ("attempts", "count failed logins"),
     ("key_generation", "follows the keys by a trigger"),
     ("feed_sequences", "grow with deliveries, which the log has"),
@@ -243,15 +261,53 @@ impl Identity {
     /// # Errors
     /// [`IdentityError::Roster`].
     pub(crate) async fn vouched(&self, person: &str) -> Result<(), IdentityError> {
+        self.vouched_rows(Rows::OfPerson(person)).await
+    }
+
+    /// That the rows of a table which have this value in this column, if there are any, are as the last signed change left them: a row
+    /// that somebody wrote into the file stands for nothing.
+    ///
+    /// # Errors
+    /// [`IdentityError::Roster`].
+    pub(crate) async fn vouched_where(
+        &self,
+        table: &'static str,
+        column: &'static str,
+        value: &str,
+    ) -> Result<(), IdentityError> {
+        self.vouched_rows(Rows::Where(table, column, value)).await
+    }
+
+    /// Of whole tables what is not as the last signed change left it: keys such as `key shop 1a2b`.
+    pub(crate) async fn unvouched(&self, tables: &[&str]) -> Result<BTreeSet<String>, IdentityError> {
+        let Some(witness) = &self.witness else { return Ok(BTreeSet::new()) };
+        let differing = async |connection: &mut SqliteConnection| {
+            let mut found = Roster::default();
+            for table in TABLES.iter().filter(|table| tables.contains(&table.name)) {
+                read_table(connection, table, None, &mut found).await?;
+            }
+            let known = witness.known().map_err(IdentityError::Roster)?;
+            let other = |known: &Roster| {
+                found
+                    .rows
+                    .iter()
+                    .filter(|(key, digest)| known.rows.get(*key) != Some(*digest))
+                    .map(|(key, _)| key.clone())
+                    .collect()
+            };
+            Ok::<BTreeSet<String>, IdentityError>(known.map_or_else(BTreeSet::new, |known| other(&known)))
+        };
+        let found = differing(&mut *self.pool.acquire().await?).await?;
+        // A change is told before it is committed: behind the write lock nobody is in between.
+        if found.is_empty() { Ok(found) } else { differing(&mut *self.begin().await?).await }
+    }
+
+    async fn vouched_rows(&self, rows: Rows<'_>) -> Result<(), IdentityError> {
         let Some(witness) = &self.witness else { return Ok(()) };
-        let tables = TABLES.get(..PEOPLE).unwrap_or(TABLES);
-        let found = read_tables(&mut *self.pool.acquire().await?, tables).await?;
-        if expect(&**witness, &found, Some(person)).is_ok() {
+        if rows.judge(&**witness, &mut *self.pool.acquire().await?).await.is_ok() {
             return Ok(());
         }
-        // A change is told before it is committed: behind the write lock nobody is in between.
-        let mut transaction = self.begin().await?;
-        expect(&**witness, &read_tables(&mut transaction, tables).await?, Some(person))
+        rows.judge(&**witness, &mut *self.begin().await?).await
     }
 
     /// Takes what is there now for right, in the name of a person whom the last signed change knows as she is; answers what differed.
@@ -288,37 +344,81 @@ pub async fn read_roster(path: &Path) -> Result<Roster, IdentityError> {
     roster
 }
 
+/// Rows that somebody is let in by.
+#[derive(Clone, Copy)]
+enum Rows<'a> {
+    /// Everything that says who a person is; none may be missing.
+    OfPerson(&'a str),
+    /// Table, column, value.
+    Where(&'static str, &'static str, &'a str),
+}
+
+impl Rows<'_> {
+    async fn judge(self, witness: &dyn Witness, connection: &mut SqliteConnection) -> Result<(), IdentityError> {
+        let mut found = Roster::default();
+        for table in TABLES {
+            match (self, table.person) {
+                (Self::OfPerson(name), Some(column)) => read_table(connection, table, Some((column, name)), &mut found).await?,
+                (Self::Where(of, column, value), _) if of == table.name => {
+                    read_table(connection, table, Some((column, value)), &mut found).await?;
+                }
+                (Self::OfPerson(_) | Self::Where(..), _) => {}
+            }
+        }
+        match self {
+            Self::OfPerson(name) => expect(witness, &found, Some(name)),
+            Self::Where(..) => {
+                let Some(known) = witness.known().map_err(IdentityError::Roster)? else { return Ok(()) };
+                let known = known.rows.iter().filter(|(key, _)| found.rows.contains_key(*key));
+                differ(&Roster { rows: known.map(|(key, digest)| (key.clone(), *digest)).collect() }, &found)
+            }
+        }
+    }
+}
+
 /// Compares with what the witness knows, of one person or of all.
 fn expect(witness: &dyn Witness, found: &Roster, person: Option<&str>) -> Result<(), IdentityError> {
     let Some(known) = witness.known().map_err(IdentityError::Roster)? else { return Ok(()) };
-    let differences = match person {
-        Some(name) => known.of_person(name).differences_to(&found.of_person(name)),
-        None => known.differences_to(found),
-    };
+    match person {
+        Some(name) => differ(&known.of_person(name), &found.of_person(name)),
+        None => differ(&known, found),
+    }
+}
+
+fn differ(known: &Roster, found: &Roster) -> Result<(), IdentityError> {
+    let differences = known.differences_to(found);
     let Some(first) = differences.first() else { return Ok(()) };
     let more = if differences.len() > 1 { format!(", and {} more", differences.len() - 1) } else { String::new() };
     Err(IdentityError::Roster(format!("{first} in the database, and no signed change says so{more}")))
 }
 
 async fn read(connection: &mut SqliteConnection) -> Result<Roster, IdentityError> {
-    read_tables(connection, TABLES).await
+    let mut roster = Roster::default();
+    for table in TABLES {
+        read_table(connection, table, None, &mut roster).await?;
+    }
+    Ok(roster)
 }
 
-async fn read_tables(
+/// Reads a table, or those of its rows that have a value in a column.
+async fn read_table(
     connection: &mut SqliteConnection,
-    tables: &'static [(&'static str, &'static str)],
-) -> Result<Roster, IdentityError> {
-    let mut rows = BTreeMap::new();
-    for (_, query) in tables {
-        let found = sqlx::query(*query).bind(ROWS_MAX + 1).fetch_all(&mut *connection).await?;
-        if i64::try_from(found.len()).unwrap_or(i64::MAX) > ROWS_MAX {
-            return Err(IdentityError::Corrupt("more rows of one table than a project has"));
-        }
-        for row in found {
-            rows.insert(row.try_get::<String, _>("key")?, hash(row.try_get::<&str, _>("value")?));
-        }
+    table: &Table,
+    of: Option<(&'static str, &str)>,
+    roster: &mut Roster,
+) -> Result<(), IdentityError> {
+    let chosen = of.map_or_else(String::new, |(column, _)| format!(" WHERE {column} = ?2"));
+    let text = AssertSqlSafe(format!("{}{chosen} LIMIT ?1", table.select));
+    let query = sqlx::query(text).bind(ROWS_MAX + 1);
+    let query = if let Some((_, value)) = of { query.bind(value.to_owned()) } else { query };
+    let found = query.fetch_all(connection).await?;
+    if i64::try_from(found.len()).unwrap_or(i64::MAX) > ROWS_MAX {
+        return Err(IdentityError::Corrupt("more rows of one table than a project has"));
     }
-    Ok(Roster { rows })
+    for row in found {
+        roster.rows.insert(row.try_get::<String, _>("key")?, hash(row.try_get::<&str, _>("value")?));
+    }
+    Ok(())
 }
 
 async fn events_after(connection: &mut SqliteConnection, seq: i64) -> Result<Vec<Event>, IdentityError> {
@@ -340,7 +440,7 @@ mod tests {
             .filter_map(|line| line.strip_prefix("CREATE TABLE "))
             .filter_map(|rest| rest.split([' ', '(']).next())
             .collect();
-        let known: BTreeSet<&str> = TABLES.iter().chain(APART).map(|(name, _)| *name).collect();
+        let known: BTreeSet<&str> = TABLES.iter().map(|table| table.name).chain(APART.iter().map(|(name, _)| *name)).collect();
         assert!(made.is_subset(&known), "{:?}", made.difference(&known).collect::<Vec<_>>());
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use data_encoding::HEXLOWER;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::database::{Identity, LIST_ROWS_MAX, log};
@@ -101,6 +103,12 @@ pub struct Session {
 }
 
 impl Session {
+    /// What its row says, and nobody else may write: whose it is, how proved, when.
+    fn sealed_text(&self) -> String {
+        let id = HEXLOWER.encode(&hash(self.id.reveal()));
+        format!("session {:?}", (id, &self.person, amr_text(&self.amr), self.auth_time, self.second_factor_at, self.expires))
+    }
+
     /// Whether this session may do it now: role, then second factor.
     ///
     /// # Errors
@@ -150,7 +158,7 @@ impl Identity {
         let factor = if password_right { self.spend_code(&mut transaction, name, &secrets, code, now).await? } else { None };
         let Some(factor) = factor else { return Err(IdentityError::LoginRefused) };
         forget_attempts(&mut transaction, Guess::Login, name).await?;
-        let session = start_session(&mut transaction, name, vec![Factor::Pwd, factor], Some(now), now).await?;
+        let session = self.start_session(&mut transaction, name, vec![Factor::Pwd, factor], Some(now), now).await?;
         log(&mut transaction, now, name, "login", factor.as_str()).await?;
         transaction.commit().await?;
         Ok(session)
@@ -166,7 +174,7 @@ impl Identity {
             return Err(invalid());
         }
         let row = sqlx::query(
-            "SELECT person, amr, auth_time, second_factor_at, expires_at, \
+            "SELECT person, amr, auth_time, second_factor_at, expires_at, seal, \
              (SELECT group_concat(role, ' ') FROM person_roles WHERE person = sessions.person) AS roles \
              FROM sessions JOIN people ON people.name = sessions.person \
              WHERE id_hash = ? AND revoked_at IS NULL AND expires_at > ? AND disabled_at IS NULL",
@@ -177,7 +185,7 @@ impl Identity {
         .await?
         .ok_or_else(invalid)?;
         self.vouched(row.try_get("person")?).await?;
-        Ok(Session {
+        let session = Session {
             id: SecretText::new(id.to_owned()),
             person: row.try_get("person")?,
             roles: parse_roles(row.try_get::<Option<String>, _>("roles")?.as_deref())?,
@@ -185,7 +193,18 @@ impl Identity {
             auth_time: row.try_get("auth_time")?,
             second_factor_at: row.try_get("second_factor_at")?,
             expires: row.try_get("expires_at")?,
-        })
+        };
+        let seal: Option<Vec<u8>> = row.try_get("seal")?;
+        if self.sealed(&session.sealed_text(), seal.as_deref()) { Ok(session) } else { Err(invalid()) }
+    }
+
+    /// Seals what a row says, so that nobody else can write such a row.
+    fn seal_row(&self, text: &str, now: i64) -> Result<Vec<u8>, IdentityError> {
+        self.sealer.seal(text, &[], now).map_err(IdentityError::Sealer)
+    }
+
+    fn sealed(&self, text: &str, seal: Option<&[u8]>) -> bool {
+        seal.is_some_and(|seal| self.sealer.open(text, seal).is_ok())
     }
 
     /// Confirms a session with a code; the answer has a fresh `second_factor_at`.
@@ -201,18 +220,21 @@ impl Identity {
         let Some(factor) = self.spend_code(&mut transaction, name, &secrets, code, now).await? else {
             return Err(IdentityError::LoginRefused);
         };
-        let mut amr = session.amr.clone();
-        if !amr.contains(&factor) {
-            amr.push(factor);
+        let name = name.to_owned();
+        let mut session = session;
+        if !session.amr.contains(&factor) {
+            session.amr.push(factor);
         }
-        sqlx::query("UPDATE sessions SET amr = ?, second_factor_at = ? WHERE id_hash = ?")
-            .bind(amr_text(&amr))
+        session.second_factor_at = Some(now);
+        sqlx::query("UPDATE sessions SET amr = ?, second_factor_at = ?, seal = ? WHERE id_hash = ?")
+            .bind(amr_text(&session.amr))
             .bind(now)
+            .bind(self.seal_row(&session.sealed_text(), now)?)
             .bind(hash(id).as_slice())
             .execute(&mut *transaction)
             .await?;
-        forget_attempts(&mut transaction, Guess::StepUp, name).await?;
-        log(&mut transaction, now, name, "step-up", factor.as_str()).await?;
+        forget_attempts(&mut transaction, Guess::StepUp, &name).await?;
+        log(&mut transaction, now, &name, "step-up", factor.as_str()).await?;
         transaction.commit().await?;
         self.session(id, now).await
     }
@@ -258,10 +280,12 @@ impl Identity {
             return Err(IdentityError::Missing { what: "person", name: name.to_owned() });
         }
         sqlx::query("DELETE FROM login_links WHERE person = ?").bind(name).execute(&mut *transaction).await?;
-        sqlx::query("INSERT INTO login_links (token_hash, person, expires_at) VALUES (?, ?, ?)")
+        let expires = now.saturating_add(LOGIN_LINK_SECONDS);
+        sqlx::query("INSERT INTO login_links (token_hash, person, expires_at, seal) VALUES (?, ?, ?, ?)")
             .bind(hash(token.reveal()).as_slice())
             .bind(name)
-            .bind(now.saturating_add(LOGIN_LINK_SECONDS))
+            .bind(expires)
+            .bind(self.seal_row(&link_text(token.reveal(), name, expires), now)?)
             .execute(&mut *transaction)
             .await?;
         log(&mut transaction, now, name, "login-link-created", "").await?;
@@ -279,7 +303,7 @@ impl Identity {
             return Err(invalid());
         }
         let row = sqlx::query(
-            "SELECT person FROM login_links JOIN people ON people.name = login_links.person \
+            "SELECT person, login_links.expires_at, login_links.seal FROM login_links JOIN people ON people.name = login_links.person \
              WHERE token_hash = ? AND used_at IS NULL AND login_links.expires_at > ? AND disabled_at IS NULL",
         )
         .bind(hash(token).as_slice())
@@ -287,7 +311,7 @@ impl Identity {
         .fetch_optional(&self.pool)
         .await?
         .ok_or_else(invalid)?;
-        Ok(row.try_get("person")?)
+        self.linked(token, &row)?.ok_or_else(invalid)
     }
 
     /// Turns a link into a session with `amr` `link`: no second factor yet, so that actions that need one ask for a step-up.
@@ -302,18 +326,25 @@ impl Identity {
         let mut transaction = self.begin().await?;
         let row = sqlx::query(
             "UPDATE login_links SET used_at = ?1 WHERE token_hash = ?2 AND used_at IS NULL AND expires_at > ?1 \
-             AND (SELECT disabled_at FROM people WHERE name = person) IS NULL RETURNING person",
+             AND (SELECT disabled_at FROM people WHERE name = person) IS NULL RETURNING person, expires_at, seal",
         )
         .bind(now)
         .bind(hash(token).as_slice())
         .fetch_optional(&mut *transaction)
         .await?
         .ok_or_else(invalid)?;
-        let name: String = row.try_get("person")?;
-        let session = start_session(&mut transaction, &name, vec![Factor::Link], None, now).await?;
+        let name = self.linked(token, &row)?.ok_or_else(invalid)?;
+        let session = self.start_session(&mut transaction, &name, vec![Factor::Link], None, now).await?;
         log(&mut transaction, now, &name, "login", Factor::Link.as_str()).await?;
         transaction.commit().await?;
         Ok(session)
+    }
+
+    /// For whom a link's row is, if it is one of ours.
+    fn linked(&self, token: &str, row: &SqliteRow) -> Result<Option<String>, IdentityError> {
+        let (person, expires): (String, i64) = (row.try_get("person")?, row.try_get("expires_at")?);
+        let seal: Option<Vec<u8>> = row.try_get("seal")?;
+        Ok(self.sealed(&link_text(token, &person, expires), seal.as_deref()).then_some(person))
     }
 
     /// Removes sessions and links that ended more than a day ago; the log keeps what happened.
@@ -343,6 +374,36 @@ impl Identity {
         .fetch_all(&self.pool)
         .await?;
         rows.iter().map(|row| Ok((row.try_get("auth_time")?, row.try_get("expires_at")?))).collect()
+    }
+
+    pub(crate) async fn start_session(
+        &self,
+        connection: &mut SqliteConnection,
+        name: &str,
+        amr: Vec<Factor>,
+        second_factor_at: Option<i64>,
+        now: i64,
+    ) -> Result<Session, IdentityError> {
+        let row = sqlx::query("SELECT group_concat(role, ' ') AS roles FROM person_roles WHERE person = ?")
+            .bind(name)
+            .fetch_one(&mut *connection)
+            .await?;
+        let roles = parse_roles(row.try_get::<Option<String>, _>("roles")?.as_deref())?;
+        let (id, expires) = (fresh_text()?, now.saturating_add(SESSION_SECONDS));
+        let session = Session { id, person: name.to_owned(), roles, amr, auth_time: now, second_factor_at, expires };
+        sqlx::query(
+            "INSERT INTO sessions (id_hash, person, amr, auth_time, second_factor_at, expires_at, seal) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(hash(session.id.reveal()).to_vec())
+        .bind(name)
+        .bind(amr_text(&session.amr))
+        .bind(now)
+        .bind(second_factor_at)
+        .bind(expires)
+        .bind(self.seal_row(&session.sealed_text(), now)?)
+        .execute(connection)
+        .await?;
+        Ok(session)
     }
 
     async fn secrets_of(&self, name: &str) -> Result<Option<Secrets>, IdentityError> {
@@ -392,30 +453,8 @@ async fn forget_attempts(connection: &mut SqliteConnection, guess: Guess, name: 
     Ok(())
 }
 
-pub(crate) async fn start_session(
-    connection: &mut SqliteConnection,
-    name: &str,
-    amr: Vec<Factor>,
-    second_factor_at: Option<i64>,
-    now: i64,
-) -> Result<Session, IdentityError> {
-    let id = fresh_text()?;
-    let expires = now.saturating_add(SESSION_SECONDS);
-    sqlx::query("INSERT INTO sessions (id_hash, person, amr, auth_time, second_factor_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)")
-        .bind(hash(id.reveal()).to_vec())
-        .bind(name)
-        .bind(amr_text(&amr))
-        .bind(now)
-        .bind(second_factor_at)
-        .bind(expires)
-        .execute(&mut *connection)
-        .await?;
-    let row = sqlx::query("SELECT group_concat(role, ' ') AS roles FROM person_roles WHERE person = ?")
-        .bind(name)
-        .fetch_one(connection)
-        .await?;
-    let roles = parse_roles(row.try_get::<Option<String>, _>("roles")?.as_deref())?;
-    Ok(Session { id, person: name.to_owned(), roles, amr, auth_time: now, second_factor_at, expires })
+fn link_text(token: &str, person: &str, expires: i64) -> String {
+    format!("login-link {:?}", (HEXLOWER.encode(&hash(token)), person, expires))
 }
 
 fn amr_text(amr: &[Factor]) -> String {

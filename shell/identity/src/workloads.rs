@@ -54,6 +54,9 @@ impl Identity {
         .bind(now)
         .fetch_optional(&self.pool)
         .await?;
+        if row.is_some() {
+            self.vouched_where("workload_certificates", "serial", serial).await?;
+        }
         Ok(row.is_some())
     }
 

@@ -65,7 +65,7 @@ pub fn refused(error: AccessError) -> PipelineError {
 }
 
 /// Whether a component may do it in a session with this second factor.
-pub(crate) fn component_may(rules: &Access, component: Component, action: Action, second_factor_at: Option<i64>) -> bool {
+pub fn component_may(rules: &Access, component: Component, action: Action, second_factor_at: Option<i64>) -> bool {
     rules.allows(&Request::new(Principal::Component(component), action, second_factor_at, now()))
 }
 

@@ -34,6 +34,8 @@ pub(crate) const BUFFER_BYTES_MAX: usize = 64 * 1024;
 pub(crate) const STREAMS_MAX: u32 = 64;
 /// Logins that are checked at a time: each costs 64 MiB or so of memory, by intent.
 pub(crate) const LOGINS_AT_A_TIME: usize = 2;
+/// Logins that wait for the identity provider at a time.
+pub(crate) const PROVIDER_LOGINS_AT_A_TIME: usize = 8;
 
 /// Where to listen and what to serve there.
 #[derive(Clone, Debug)]

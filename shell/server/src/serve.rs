@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use crate::answer::{self, Answer, Refusal};
 use crate::asks::{Asks, Note};
 use crate::body::Pending;
-use crate::config::{LOGINS_AT_A_TIME, Limits, Serves};
+use crate::config::{LOGINS_AT_A_TIME, Limits, PROVIDER_LOGINS_AT_A_TIME, Serves};
 use crate::crowd::Crowd;
 use crate::error::ServerError;
 use crate::metrics::{self, Tallies};
@@ -32,6 +32,8 @@ pub(crate) struct App<A, C> {
     pub(crate) tallies: Tallies,
     pub(crate) csrf: hmac::Key,
     pub(crate) logins: Semaphore,
+    /// Who waits for the identity provider does not keep others from their passwords.
+    pub(crate) provider_logins: Semaphore,
     requests: Arc<Semaphore>,
     started: Instant,
 }
@@ -67,6 +69,7 @@ impl<A: Asks, C: ConsoleSource> App<A, C> {
             tallies: Tallies::default(),
             csrf,
             logins: Semaphore::new(LOGINS_AT_A_TIME),
+            provider_logins: Semaphore::new(PROVIDER_LOGINS_AT_A_TIME),
             requests: Arc::new(Semaphore::new(limits.requests_max.min(Semaphore::MAX_PERMITS))),
             started: Instant::now(),
         })

@@ -9,9 +9,9 @@ use super::{OidcRules, Proven, refused};
 use crate::database::{Identity, check_name, log};
 use crate::error::IdentityError;
 use crate::matrix;
-use crate::people::{NewSecrets, end_sessions, insert_person, join, write_roles};
+use crate::people::{NewSecrets, end_sessions, insert_person, join, parse_roles, write_roles};
 use crate::role::Role;
-use crate::session::{Factor, Session, start_session};
+use crate::session::{Factor, Session};
 
 /// Whom the log names where nobody is known.
 const NOBODY: &str = "oidc";
@@ -65,23 +65,22 @@ impl Identity {
         let name: String = match known {
             Some(row) => row.try_get("person")?,
             None if roles.is_empty() => return Err(refused("no group of somebody who is new gives a role here")),
-            None => self.create(rules, proven, now).await?,
+            None => self.create(rules, proven, &roles, now).await?,
         };
-        let mut transaction = self.change().await?;
-        let row = sqlx::query(
-            "SELECT disabled_at IS NULL AS active, (SELECT group_concat(role, ' ') FROM person_roles WHERE person = name) AS roles \
-             FROM people WHERE name = ?",
-        )
-        .bind(&name)
-        .fetch_one(&mut *transaction)
-        .await?;
-        let before = crate::people::parse_roles(row.try_get::<Option<String>, _>("roles")?.as_deref())?;
-        // Also where it takes the last admin: the provider's groups give the role back.
+        // Most logins change no role: they must not depend on everybody else's rows.
+        self.vouched(&name).await?;
+        let mut transaction = self.begin().await?;
+        let (mut active, before) = standing(&mut transaction, &name).await?;
         if before != roles {
-            write_roles(&mut transaction, &name, &roles).await?;
-            log(&mut transaction, now, &name, "roles-set", &format!("by groups: {}", join(&roles))).await?;
+            drop(transaction);
+            let mut change = self.change().await?;
+            // Also where it takes the last admin: the provider's groups give the role back.
+            write_roles(&mut change, &name, &roles).await?;
+            log(&mut change, now, &name, "roles-set", &format!("by groups: {}", join(&roles))).await?;
+            change.commit().await?;
+            transaction = self.begin().await?;
+            active = standing(&mut transaction, &name).await?.0;
         }
-        let active: bool = row.try_get("active")?;
         if !active || roles.is_empty() {
             // A role that was taken is taken although nobody comes in.
             end_sessions(&mut transaction, &name, now).await?;
@@ -90,14 +89,20 @@ impl Identity {
             return Err(refused(format!("`{name}` {why}")));
         }
         let factors = vec![Factor::Provider, Factor::Mfa];
-        let session = start_session(&mut transaction, &name, factors, Some(proven.auth_time), now).await?;
+        let session = self.start_session(&mut transaction, &name, factors, Some(proven.auth_time), now).await?;
         log(&mut transaction, now, &name, "login", Factor::Provider.as_str()).await?;
         transaction.commit().await?;
         Ok(session)
     }
 
     /// Makes an account without a password or second factor that anybody knows: the provider is the only way in.
-    async fn create(&self, rules: &OidcRules, proven: &Proven, now: i64) -> Result<String, IdentityError> {
+    async fn create(
+        &self,
+        rules: &OidcRules,
+        proven: &Proven,
+        roles: &BTreeSet<Role>,
+        now: i64,
+    ) -> Result<String, IdentityError> {
         if !rules.creates {
             let why = "nobody here is bound to subject";
             return Err(refused(format!("{why} `{}` of the provider", proven.subject.escape_debug())));
@@ -114,7 +119,8 @@ impl Identity {
             outcome => outcome?,
         }
         bind(&mut transaction, (&proven.issuer, &proven.subject), &name, now).await?;
-        log(&mut transaction, now, &name, "person-created", "by provider").await?;
+        write_roles(&mut transaction, &name, roles).await?;
+        log(&mut transaction, now, &name, "person-created", &format!("by provider, roles by groups: {}", join(roles))).await?;
         transaction.commit().await?;
         Ok(name)
     }
@@ -133,6 +139,18 @@ impl Identity {
             Err(failure) => failure,
         }
     }
+}
+
+/// Whether a person is switched on, and the roles that stand here.
+async fn standing(connection: &mut SqliteConnection, name: &str) -> Result<(bool, BTreeSet<Role>), IdentityError> {
+    let row = sqlx::query(
+        "SELECT disabled_at IS NULL AS active, (SELECT group_concat(role, ' ') FROM person_roles WHERE person = name) AS roles \
+         FROM people WHERE name = ?",
+    )
+    .bind(name)
+    .fetch_one(connection)
+    .await?;
+    Ok((row.try_get("active")?, parse_roles(row.try_get::<Option<String>, _>("roles")?.as_deref())?))
 }
 
 async fn bind(

@@ -23,6 +23,8 @@ const BODY_BYTES_MAX: u64 = 256 * 1024;
 const METADATA_SECONDS: i64 = 3600;
 /// Seconds between two reads of the keys because a token names one that is not known: strangers must not drive them.
 const KEYS_AGAIN_SECONDS: i64 = 30;
+/// How long a provider that could not be read is not asked again: whoever comes must not wait for it each time.
+const FAILED_SECONDS: i64 = 5;
 /// Bytes of a file with certificates at most.
 const CA_BYTES_MAX: u64 = 4 << 20;
 /// Where systems keep the authorities that they trust: Debian and Arch, Fedora, SUSE, Alpine.
@@ -55,6 +57,8 @@ pub struct Provider {
     rules: OidcRules,
     agent: ureq::Agent,
     known: Mutex<Option<Arc<Known>>>,
+    /// When the provider last could not be read, and why.
+    failed: Mutex<Option<(i64, String)>>,
 }
 
 impl std::fmt::Debug for Provider {
@@ -89,7 +93,7 @@ impl Provider {
             .max_redirects(0)
             .https_only(true)
             .build();
-        Ok(Self { rules, agent: config.into(), known: Mutex::new(None) })
+        Ok(Self { rules, agent: config.into(), known: Mutex::new(None), failed: Mutex::new(None) })
     }
 
     /// What was agreed with it.
@@ -153,7 +157,8 @@ impl Provider {
         }
         let newer;
         let mut checked = known.keys.verify(&jws);
-        if checked == Checked::NoKey {
+        // A token that names no key may be signed by one that came since.
+        if checked == Checked::NoKey || checked == Checked::Forged && jws.kid.is_none() {
             newer = self.newer_keys(&known, now)?;
             checked = newer.verify(&jws);
         }
@@ -216,6 +221,20 @@ impl Provider {
         if let Some(kept) = kept.filter(|kept| (0..METADATA_SECONDS).contains(&now.saturating_sub(kept.metadata_at))) {
             return Ok(kept);
         }
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((at, why)) = failed
+            && (0..FAILED_SECONDS).contains(&now.saturating_sub(at))
+        {
+            return Err(IdentityError::Provider(why));
+        }
+        let read = self.read_metadata(now);
+        if let Err(IdentityError::Provider(why)) = &read {
+            *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, why.clone()));
+        }
+        read
+    }
+
+    fn read_metadata(&self, now: i64) -> Result<Arc<Known>, IdentityError> {
         let url = format!("{}/.well-known/openid-configuration", self.rules.issuer.trim_end_matches('/'));
         let metadata: Metadata = serde_json::from_slice(&self.get(&url)?)
             .map_err(|error| IdentityError::Provider(format!("`{url}` cannot be read: {error}")))?;

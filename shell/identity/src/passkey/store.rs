@@ -8,7 +8,7 @@ use super::ceremony::{self, Credential, Refused};
 use super::{Assertion, Challenges, PASSKEYS_MAX, Registration, RelyingParty};
 use crate::database::{Identity, LIST_ROWS_MAX, check_text, is_duplicate, log};
 use crate::error::IdentityError;
-use crate::session::{Factor, Session, start_session};
+use crate::session::{Factor, Session};
 use crate::token::random;
 
 /// Random bytes of a person's handle: section 14.6.1 wants it to tell nothing of the person.
@@ -164,7 +164,7 @@ impl Identity {
             .execute(&mut *transaction)
             .await?;
         let device = if fresh.backup_eligible { Factor::Swk } else { Factor::Hwk };
-        let session = start_session(&mut transaction, &name, vec![device, Factor::User], Some(now), now).await?;
+        let session = self.start_session(&mut transaction, &name, vec![device, Factor::User], Some(now), now).await?;
         log(&mut transaction, now, &name, "login", "passkey").await?;
         transaction.commit().await?;
         Ok(session)
@@ -217,6 +217,10 @@ impl Identity {
 
     /// The person's handle; made at the first passkey, and never told from the name.
     async fn handle_of(&self, person: &str) -> Result<Vec<u8>, IdentityError> {
+        let known = sqlx::query("SELECT handle FROM passkey_handles WHERE person = ?").bind(person);
+        if let Some(row) = known.fetch_optional(&self.pool).await? {
+            return Ok(row.try_get("handle")?);
+        }
         let fresh = random::<HANDLE_BYTES>()?;
         let mut transaction = self.change().await?;
         sqlx::query("INSERT INTO passkey_handles (person, handle) VALUES (?, ?) ON CONFLICT (person) DO NOTHING")

@@ -43,6 +43,8 @@ pub(super) async fn ask_login<A: Asks, C: ConsoleSource>(
     app.hold_stranger(asked.peer)?;
     let sent = read(app, asked, body).await?;
     check_double(app, asked, &sent)?;
+    // Asking is counted: whoever asks without end would push others' challenges out.
+    app.take_down_stranger(asked.peer);
     let options = app.console.passkey_challenge().await;
     let options = options.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "passkeys need a console at a domain's address"))?;
     Ok(settled(answer::json(&options)?))

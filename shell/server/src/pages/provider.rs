@@ -85,5 +85,5 @@ pub(super) async fn back<A: Asks, C: ConsoleSource>(app: &App<A, C>, asked: &Ask
 
 /// Each asks the provider and waits for it; only so many at a time.
 fn turn<A, C>(app: &App<A, C>) -> Result<tokio::sync::SemaphorePermit<'_>, Refusal> {
-    app.logins.try_acquire().map_err(|_| Refusal::later(StatusCode::SERVICE_UNAVAILABLE, "too many logins at a time", 1))
+    app.provider_logins.try_acquire().map_err(|_| Refusal::later(StatusCode::SERVICE_UNAVAILABLE, "too many logins at a time", 1))
 }
