@@ -39,6 +39,15 @@ pub(crate) fn is_sidecar(name: &str) -> bool {
     name.ends_with(BUNDLE_SUFFIX) || signed.ends_with(CLAIM_SUFFIX) || signed == LIST || signed.ends_with(LIST_SUFFIX)
 }
 
+/// The delivery that a file of an inbox belongs to: itself, or the one that it signs. The folder's own list belongs to none.
+pub(crate) fn delivery_of(name: &str) -> &str {
+    if !is_sidecar(name) {
+        return name;
+    }
+    let signed = Scheme::ALL.iter().find_map(|scheme| name.strip_suffix(scheme.suffix())).unwrap_or(name);
+    [BUNDLE_SUFFIX, CLAIM_SUFFIX, LIST_SUFFIX].iter().find_map(|suffix| signed.strip_suffix(suffix)).unwrap_or_default()
+}
+
 impl Beside {
     /// A name for the signatures, which changes with them.
     pub(crate) fn name(bundle: Option<&str>, detached: Option<&Detached>) -> String {
@@ -130,6 +139,7 @@ mod tests {
             "a.csv.SHA256SUMS.sig",
         ] {
             assert!(is_sidecar(name), "{name}");
+            assert_eq!(delivery_of(name), if name.starts_with('S') { "" } else { "a.csv" }, "{name}");
         }
         for name in ["a.csv", "a.json", "a.csv.sig", "a.asc", "claim.json", "MYSHA256SUMS"] {
             assert!(!is_sidecar(name), "{name}");

@@ -9,6 +9,7 @@
 //! gathered in `gather/`; nothing there decides.
 
 pub mod access;
+pub mod arrival;
 mod beside;
 pub mod crash;
 pub mod data;

@@ -16,6 +16,8 @@ const REFERENCE_BYTES: usize = 4;
 /// Two years, as browsers' preload lists ask for.
 const STRICT_TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
+const WANT_DIGEST: HeaderName = HeaderName::from_static("want-content-digest");
+
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// An answer, whole in memory.
@@ -33,6 +35,8 @@ pub(crate) struct Refusal {
     pub(crate) allow: Option<String>,
     /// Columns that a what-if lacks or that the model does not have: names only, and only for whom may see them in the metadata.
     pub(crate) columns: Columns,
+    /// The rule that refused a file of a feed: told to a sender who is known, and to nobody else.
+    pub(crate) rule: Option<&'static str>,
 }
 
 /// Names of columns with which a what-if did not fit.
@@ -47,6 +51,8 @@ pub(crate) struct Columns {
 #[derive(Serialize)]
 struct RefusedJson<'a> {
     error: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'static str>,
     #[serde(flatten)]
     columns: &'a Columns,
 }
@@ -54,7 +60,12 @@ struct RefusedJson<'a> {
 impl Refusal {
     pub(crate) fn new(status: StatusCode, why: impl Into<Cow<'static, str>>) -> Self {
         let columns = Columns::default();
-        Self { status, why: why.into(), reference: None, retry_after_seconds: None, allow: None, columns }
+        Self { status, why: why.into(), reference: None, retry_after_seconds: None, allow: None, columns, rule: None }
+    }
+
+    /// By a rule of the way in for feeds.
+    pub(crate) fn of_rule(status: StatusCode, rule: &'static str, why: impl Into<Cow<'static, str>>) -> Self {
+        Self { rule: Some(rule), ..Self::new(status, why) }
     }
 
     pub(crate) fn bad(why: impl Into<Cow<'static, str>>) -> Self {
@@ -92,7 +103,7 @@ impl Refusal {
 
     /// What the caller reads.
     pub(crate) fn told(&self, reference: &str) -> Answer {
-        let body = RefusedJson { error: format!("refused, ref {reference}"), columns: &self.columns };
+        let body = RefusedJson { error: format!("refused, ref {reference}"), rule: self.rule, columns: &self.columns };
         let mut body = serde_json::to_vec(&body).unwrap_or_default();
         body.push(b'\n');
         let mut answer = with_body(self.status, JSON, body);
@@ -109,6 +120,10 @@ impl Refusal {
         }
         if let Some(allow) = self.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
             headers.insert(header::ALLOW, allow);
+        }
+        // RFC 9530, section 4: which digests are wanted, and how much.
+        if self.rule == Some("arrival-digest") {
+            headers.insert(WANT_DIGEST, HeaderValue::from_static("sha-256=10, sha-512=5"));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -3,10 +3,31 @@
 use std::future::Future;
 
 use identity::{Action, Right};
+use pipeline::arrival::{ArrivalError, Deliverer, Inbox, RefusedDelivery, Staged, Taken};
 use pipeline::serving::{Call, Counters, PublicModel, Reply};
 use serde_json::Value;
 
 use crate::workload::Workload;
+
+/// What a sender of a feed shows.
+#[derive(Clone, Copy, Debug)]
+pub enum Presented<'a> {
+    /// A certificate, proved in the handshake; it may have been ended since.
+    Certificate(&'a Workload),
+    /// A component's token, as it came.
+    Token(&'a str),
+    /// Nothing, or more than one thing.
+    Nothing,
+}
+
+/// A sender who may hand in.
+#[derive(Clone, Debug)]
+pub struct Admitted {
+    /// The feed's inbox.
+    pub inbox: Inbox,
+    /// Who it is.
+    pub who: Deliverer,
+}
 
 /// The prediction service, as the routes see it.
 pub trait Asks: Send + Sync + 'static {
@@ -36,6 +57,26 @@ pub trait Asks: Send + Sync + 'static {
     /// The public keys of components' tokens, as a key set (RFC 7517).
     fn token_keys(&self) -> Value {
         serde_json::json!({ "keys": [] })
+    }
+
+    /// Opens the inbox of a feed for a sender who may hand in there now; the words say why not, for the operator.
+    fn open_inbox(&self, _shown: Presented<'_>, _feed: &str) -> impl Future<Output = Result<Admitted, String>> + Send {
+        async { Err("no feeds are taken here".to_owned()) }
+    }
+
+    /// Puts a whole file into the inbox; how it came is in the log before. Run to its end even where the sender has gone.
+    fn take_delivery(
+        &self,
+        _inbox: Inbox,
+        _who: Deliverer,
+        _staged: Staged,
+    ) -> impl Future<Output = Result<Taken, ArrivalError>> + Send {
+        async { Err(ArrivalError::Internal("no feeds are taken here".to_owned())) }
+    }
+
+    /// Writes down that a file was turned away; the evidence id, or none where that could not be written.
+    fn refuse_delivery(&self, _refused: RefusedDelivery) -> impl Future<Output = Option<String>> + Send {
+        async { None }
     }
 
     /// Whether questions can be answered now.

@@ -58,6 +58,34 @@ impl Pending {
         Self { body: Some(body), linger_bytes_max }
     }
 
+    /// How many bytes will come at least, as the sender says.
+    pub(crate) fn bytes_said(&self) -> u64 {
+        self.body.as_ref().map_or(0, |body| body.size_hint().lower())
+    }
+
+    /// The next piece; none at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
+        loop {
+            let Some(body) = self.body.as_mut() else { return Ok(None) };
+            match body.frame().await {
+                None => {
+                    self.body = None;
+                    return Ok(None);
+                }
+                Some(Err(_)) => {
+                    self.body = None;
+                    return Err(Refusal::bad("the body broke off"));
+                }
+                // Trailers say nothing that is looked at.
+                Some(Ok(frame)) => {
+                    if let Ok(piece) = frame.into_data() {
+                        return Ok(Some(piece));
+                    }
+                }
+            }
+        }
+    }
+
     /// The whole body.
     pub(crate) async fn read(mut self, bytes_max: usize, seconds: u64) -> Result<Bytes, Refusal> {
         let Some(mut body) = self.body.take() else { return Ok(Bytes::new()) };

@@ -37,6 +37,9 @@ pub(crate) const LOGINS_AT_A_TIME: usize = 2;
 /// Logins that wait for the identity provider at a time.
 pub(crate) const PROVIDER_LOGINS_AT_A_TIME: usize = 8;
 
+/// Files of feeds that come at a time: each may fill the disk up to its feed's limit.
+pub(crate) const DELIVERIES_AT_A_TIME: usize = 4;
+
 /// Where to listen and what to serve there.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -127,6 +130,8 @@ pub struct Limits {
     pub header_seconds: u64,
     /// Seconds until the body of a request is complete; above, 408.
     pub body_seconds: u64,
+    /// Seconds until a file of a feed is complete; above, 408. Between two pieces of it no more than `body_seconds` may pass.
+    pub delivery_seconds: u64,
     /// Seconds until a request is answered; above, 503.
     pub request_seconds: u64,
     /// Seconds that a connection may stay without a request in work.
@@ -147,6 +152,7 @@ impl Default for Limits {
             handshake_seconds: 10,
             header_seconds: 10,
             body_seconds: 15,
+            delivery_seconds: 600,
             request_seconds: 30,
             idle_seconds: 75,
             drain_seconds: 10,

@@ -15,6 +15,7 @@ mod caller;
 mod config;
 mod crowd;
 mod error;
+mod feeds;
 mod form;
 mod listen;
 mod metrics;
@@ -27,7 +28,7 @@ mod tls;
 mod v1;
 pub mod workload;
 
-pub use crate::asks::{Asks, Note};
+pub use crate::asks::{Admitted, Asks, Note, Presented};
 pub use crate::config::{Clients, Config, Identification, Limits, Serves};
 pub use crate::error::ServerError;
 pub use crate::listen::{Drained, Running, Server};

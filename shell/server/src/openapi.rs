@@ -1,19 +1,22 @@
 //! The OpenAPI 3.1 document of the interface for applications (T2, T3): all that a caller needs to know, and nothing of the model.
 //! It is written from the same limits that the routes keep; a test holds its paths against the route table.
 
+use pipeline::arrival::FILE_NAME_BYTES_MAX;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{self, Answer, Refusal};
 use crate::config::{COLUMN_CHARS_MAX, COLUMNS_MAX, CUSTOMER_CHARS_MAX, CUSTOMERS_MAX, ROWS_MAX, VALUE_CHARS_MAX};
+use crate::feeds::RULES;
 
 /// Status and meaning of every refusal.
-const REFUSALS: [(&str, &str); 12] = [
+const REFUSALS: [(&str, &str); 13] = [
     ("400", "The request cannot be read."),
     ("401", "There is no good key."),
     ("403", "The key does not allow this, or the customer is not in its scope."),
     ("404", "There is no such path."),
     ("405", "The path takes other methods; `Allow` names them."),
     ("408", "The body did not come in time."),
+    ("409", "Another file has this name."),
     ("413", "The body is too large."),
     ("415", "The body is of another type, or packed."),
     ("422", "The values do not keep the contract."),
@@ -44,6 +47,7 @@ pub fn document() -> Value {
         "tags": [
             { "name": "churn", "description": "Questions about customers and rows." },
             { "name": "open-inference", "description": "The Open Inference Protocol, version 2, over REST." },
+            { "name": "feeds", "description": "Files of suppliers, by a client certificate or a component's token." },
             { "name": "operation", "description": "This document, and counters." }
         ],
         "security": [{ "bearer": [] }, { "header": [] }],
@@ -51,7 +55,8 @@ pub fn document() -> Value {
         "components": {
             "securitySchemes": {
                 "bearer": { "type": "http", "scheme": "bearer", "description": "`Authorization: Bearer swk_..`" },
-                "header": { "type": "apiKey", "in": "header", "name": "X-API-Key" }
+                "header": { "type": "apiKey", "in": "header", "name": "X-API-Key" },
+                "certificate": { "type": "mutualTLS", "description": "A certificate of `stayward component certificate`." }
             },
             "parameters": parameters(),
             "responses": refusals(),
@@ -77,6 +82,10 @@ fn paths() -> Value {
         "/v1/what-if": {
             "post": with_granularity(post("churn", "whatIf", "Asks about rows of the caller's own.", json_body("Rows"), json_answer("Predictions"), &[]))
         },
+        "/v1/feeds/{feed}/{name}": {
+            "parameters": [reference("parameters", "feed"), reference("parameters", "file"), reference("parameters", "contentDigest")],
+            "put": feed_file()
+        },
         "/v2": { "get": open(get("open-inference", "serverMetadata", "Names the service.", json_answer("ServerMetadata"), &[], &[])) },
         "/v2/health/live": { "get": open(get("open-inference", "serverLive", "Whether the service runs.", json_answer("Live"), &[], &[])) },
         "/v2/health/ready": { "get": open(get("open-inference", "serverReady", "Whether questions are answered.", json_answer("Ready"), &[], &[])) },
@@ -101,6 +110,21 @@ fn paths() -> Value {
             }), &KEYED, &[])
         }
     })
+}
+
+/// Handing in a file: by a certificate in the handshake, or a component's token.
+fn feed_file() -> Value {
+    let about = "Hands in a file of a feed. What signs a delivery first (`NAME.sigstore.json`, or `NAME.claim.json` and its signature), the \
+                 delivery last: a run may come in between. The same bytes again are answered with 200.";
+    let statuses = ["400", "401", "405", "408", "409", "413", "415", "429", "500", "503"];
+    let mut operation = operation("feeds", "putFeedFile", about, json_answer("FeedFile"), statuses.iter());
+    operation["responses"]["201"] = json_answer("FeedFile");
+    operation["security"] = json!([{ "bearer": [] }, { "certificate": [] }]);
+    operation["requestBody"] = json!({
+        "required": true,
+        "content": { "application/octet-stream": { "schema": { "type": "string", "contentMediaType": "application/octet-stream" } } }
+    });
+    operation
 }
 
 fn get(tag: &str, id: &str, summary: &str, answer: Value, keyed: &[&str], more: &[&str]) -> Value {
@@ -185,6 +209,19 @@ fn parameters() -> Value {
             "name": "version", "in": "path", "required": true, "description": "The model's version, as answers name it.",
             "schema": { "type": "string", "minLength": 1 }
         },
+        "feed": {
+            "name": "feed", "in": "path", "required": true, "description": "The feed's name.",
+            "schema": { "type": "string", "minLength": 1 }
+        },
+        "file": {
+            "name": "name", "in": "path", "required": true, "description": "The file's name in the inbox.",
+            "schema": { "type": "string", "minLength": 1, "maxLength": FILE_NAME_BYTES_MAX, "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$" }
+        },
+        "contentDigest": {
+            "name": "Content-Digest", "in": "header", "required": true,
+            "description": "Digest of the bytes, by `sha-256` or `sha-512` (RFC 9530).",
+            "schema": { "type": "string", "maxLength": s01_intake::HEADER_BYTES_MAX }
+        },
         "granularity": {
             "name": "granularity", "in": "query", "description": "How fine the answer is wished for; `decile` only for keys that may have it.",
             "schema": { "type": "string", "enum": ["class", "decile"], "default": "class" }
@@ -236,6 +273,7 @@ fn schemas() -> Value {
     json!({
         "Refused": object(&["error"], json!({
             "error": { "type": "string", "pattern": "^refused, ref [0-9A-Za-z-]+$" },
+            "rule": { "type": "string", "enum": RULES, "description": "which rule refused a file of a feed" },
             "missing": { "type": "array", "items": text, "description": "columns that a what-if lacks" },
             "unknown": { "type": "array", "items": text, "description": "columns of a what-if that the model does not have" }
         })),
@@ -263,6 +301,10 @@ fn schemas() -> Value {
                 "type": "object", "maxProperties": COLUMNS_MAX, "propertyNames": { "maxLength": COLUMN_CHARS_MAX },
                 "additionalProperties": { "type": ["string", "number", "boolean", "null"], "maxLength": VALUE_CHARS_MAX }
             } }
+        })),
+        "FeedFile": object(&["feed", "name", "sha256", "bytes"], json!({
+            "feed": text, "name": text, "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
+            "bytes": { "type": "integer", "minimum": 1 }, "evidence": text
         })),
         "Live": object(&["live"], json!({ "live": { "type": "boolean" } })),
         "Ready": object(&["ready"], json!({ "ready": { "type": "boolean" } })),

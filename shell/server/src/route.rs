@@ -13,6 +13,8 @@ pub enum Verb {
     Get,
     /// POST.
     Post,
+    /// PUT.
+    Put,
 }
 
 impl Verb {
@@ -21,6 +23,7 @@ impl Verb {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Put => "PUT",
         }
     }
 }
@@ -34,6 +37,8 @@ pub enum OpenTo {
     Key(Right),
     /// People with a session.
     Session,
+    /// Suppliers by a certificate for their own feeds, and components that may hand in feeds.
+    Deliverer,
 }
 
 /// One route.
@@ -48,24 +53,37 @@ pub struct Route {
     pub(crate) endpoint: Endpoint,
 }
 
-/// Where a route leads.
+/// Where a route leads. A new one stands here, in [`ROUTES`], and in the one `match` of those who answer its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Churn,
     Predictions,
     WhatIf,
+    FeedFile,
+    OpenApi,
+    Jwks,
+    Metrics,
+    Infer,
+    Look(Look),
+    Entry(Entry),
+    Page(Page),
+}
+
+/// Health and metadata of the Open Inference Protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
     Live,
     Ready,
     ServerMetadata,
     ModelMetadata,
     ModelReady,
-    Infer,
-    OpenApi,
-    Jwks,
-    Metrics,
+}
+
+/// What of the console needs no session, or looks at the session by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
     Style,
     Icon,
-    Script,
     LoginForm,
     Login,
     Link,
@@ -78,6 +96,12 @@ pub(crate) enum Endpoint {
     PasskeyAdd,
     PasskeyAsk,
     Logout,
+}
+
+/// What of the console is for a person with a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Page {
+    Script,
     Pipeline,
     Fragment,
     Run,
@@ -94,49 +118,54 @@ const fn post(path: &'static str, open_to: OpenTo, endpoint: Endpoint) -> Route 
     Route { verb: Verb::Post, path, open_to, endpoint }
 }
 
+const fn put(path: &'static str, open_to: OpenTo, endpoint: Endpoint) -> Route {
+    Route { verb: Verb::Put, path, open_to, endpoint }
+}
+
 const WHAT_IF: OpenTo = OpenTo::Key(Right::WhatIf);
 
 /// Every route of the server.
-pub const ROUTES: [Route; 38] = [
+pub const ROUTES: [Route; 39] = [
     get("/v1/customers/{id}/churn", OpenTo::Key(Right::Ask), Endpoint::Churn),
     post("/v1/predictions", OpenTo::Key(Right::Ask), Endpoint::Predictions),
     post("/v1/what-if", WHAT_IF, Endpoint::WhatIf),
-    get("/v2", OpenTo::Anyone, Endpoint::ServerMetadata),
-    get("/v2/health/live", OpenTo::Anyone, Endpoint::Live),
-    get("/v2/health/ready", OpenTo::Anyone, Endpoint::Ready),
-    get("/v2/models/churn", WHAT_IF, Endpoint::ModelMetadata),
-    get("/v2/models/churn/ready", OpenTo::Anyone, Endpoint::ModelReady),
+    put("/v1/feeds/{feed}/{name}", OpenTo::Deliverer, Endpoint::FeedFile),
+    get("/v2", OpenTo::Anyone, Endpoint::Look(Look::ServerMetadata)),
+    get("/v2/health/live", OpenTo::Anyone, Endpoint::Look(Look::Live)),
+    get("/v2/health/ready", OpenTo::Anyone, Endpoint::Look(Look::Ready)),
+    get("/v2/models/churn", WHAT_IF, Endpoint::Look(Look::ModelMetadata)),
+    get("/v2/models/churn/ready", OpenTo::Anyone, Endpoint::Look(Look::ModelReady)),
     post("/v2/models/churn/infer", WHAT_IF, Endpoint::Infer),
-    get("/v2/models/churn/versions/{version}", WHAT_IF, Endpoint::ModelMetadata),
-    get("/v2/models/churn/versions/{version}/ready", WHAT_IF, Endpoint::ModelReady),
+    get("/v2/models/churn/versions/{version}", WHAT_IF, Endpoint::Look(Look::ModelMetadata)),
+    get("/v2/models/churn/versions/{version}/ready", WHAT_IF, Endpoint::Look(Look::ModelReady)),
     post("/v2/models/churn/versions/{version}/infer", WHAT_IF, Endpoint::Infer),
     get("/openapi.json", OpenTo::Anyone, Endpoint::OpenApi),
     get("/.well-known/jwks.json", OpenTo::Anyone, Endpoint::Jwks),
     get("/metrics", OpenTo::Key(Right::Metrics), Endpoint::Metrics),
-    get(path::STYLE, OpenTo::Anyone, Endpoint::Style),
-    get(path::ICON, OpenTo::Anyone, Endpoint::Icon),
-    get(path::SCRIPT, OpenTo::Session, Endpoint::Script),
-    get(path::LOGIN, OpenTo::Anyone, Endpoint::LoginForm),
-    post(path::LOGIN, OpenTo::Anyone, Endpoint::Login),
-    get("/console/link/{token}", OpenTo::Anyone, Endpoint::Link),
-    get(path::PROVIDER, OpenTo::Anyone, Endpoint::Provider),
-    get(path::PROVIDER_BACK, OpenTo::Anyone, Endpoint::ProviderBack),
-    post(path::PASSKEY_LOGIN_ASK, OpenTo::Anyone, Endpoint::PasskeyLoginAsk),
-    post(path::PASSKEY_LOGIN, OpenTo::Anyone, Endpoint::PasskeyLogin),
-    get(path::PASSKEY_SCRIPT, OpenTo::Anyone, Endpoint::PasskeyScript),
-    get(path::PASSKEYS, OpenTo::Session, Endpoint::Passkeys),
-    post(path::PASSKEYS, OpenTo::Session, Endpoint::PasskeyAdd),
-    post(path::PASSKEY_ASK, OpenTo::Session, Endpoint::PasskeyAsk),
-    post(path::LOGOUT, OpenTo::Session, Endpoint::Logout),
-    get(path::PIPELINE, OpenTo::Session, Endpoint::Pipeline),
-    get(path::FRAGMENT, OpenTo::Session, Endpoint::Fragment),
-    get(path::RUN, OpenTo::Session, Endpoint::Run),
-    get(path::MODEL, OpenTo::Session, Endpoint::Model),
-    get(path::EVIDENCE, OpenTo::Session, Endpoint::Evidence),
-    get(path::CONTROLS, OpenTo::Session, Endpoint::Controls),
+    get(path::STYLE, OpenTo::Anyone, Endpoint::Entry(Entry::Style)),
+    get(path::ICON, OpenTo::Anyone, Endpoint::Entry(Entry::Icon)),
+    get(path::SCRIPT, OpenTo::Session, Endpoint::Page(Page::Script)),
+    get(path::LOGIN, OpenTo::Anyone, Endpoint::Entry(Entry::LoginForm)),
+    post(path::LOGIN, OpenTo::Anyone, Endpoint::Entry(Entry::Login)),
+    get("/console/link/{token}", OpenTo::Anyone, Endpoint::Entry(Entry::Link)),
+    get(path::PROVIDER, OpenTo::Anyone, Endpoint::Entry(Entry::Provider)),
+    get(path::PROVIDER_BACK, OpenTo::Anyone, Endpoint::Entry(Entry::ProviderBack)),
+    post(path::PASSKEY_LOGIN_ASK, OpenTo::Anyone, Endpoint::Entry(Entry::PasskeyLoginAsk)),
+    post(path::PASSKEY_LOGIN, OpenTo::Anyone, Endpoint::Entry(Entry::PasskeyLogin)),
+    get(path::PASSKEY_SCRIPT, OpenTo::Anyone, Endpoint::Entry(Entry::PasskeyScript)),
+    get(path::PASSKEYS, OpenTo::Session, Endpoint::Entry(Entry::Passkeys)),
+    post(path::PASSKEYS, OpenTo::Session, Endpoint::Entry(Entry::PasskeyAdd)),
+    post(path::PASSKEY_ASK, OpenTo::Session, Endpoint::Entry(Entry::PasskeyAsk)),
+    post(path::LOGOUT, OpenTo::Session, Endpoint::Entry(Entry::Logout)),
+    get(path::PIPELINE, OpenTo::Session, Endpoint::Page(Page::Pipeline)),
+    get(path::FRAGMENT, OpenTo::Session, Endpoint::Page(Page::Fragment)),
+    get(path::RUN, OpenTo::Session, Endpoint::Page(Page::Run)),
+    get(path::MODEL, OpenTo::Session, Endpoint::Page(Page::Model)),
+    get(path::EVIDENCE, OpenTo::Session, Endpoint::Page(Page::Evidence)),
+    get(path::CONTROLS, OpenTo::Session, Endpoint::Page(Page::Controls)),
     // A person who types only the name of the server lands on the console.
-    get("/", OpenTo::Session, Endpoint::Pipeline),
-    get("/console/", OpenTo::Session, Endpoint::Pipeline),
+    get("/", OpenTo::Session, Endpoint::Page(Page::Pipeline)),
+    get("/console/", OpenTo::Session, Endpoint::Page(Page::Pipeline)),
 ];
 
 impl Route {
@@ -151,11 +180,14 @@ pub(crate) fn is_console(path: &str) -> bool {
     path == "/" || path.strip_prefix(path::PIPELINE).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// The parts of a path that braces took, in order; no route has more than two.
+pub(crate) type Taken<'p> = [Option<&'p str>; 2];
+
 /// What a request's path and method lead to.
 #[derive(Debug)]
 pub(crate) enum Found<'p> {
-    /// A route, and the part of the path that its braces took, still encoded.
-    Route(&'static Route, Option<&'p str>),
+    /// A route, and the parts of the path that its braces took, still encoded.
+    Route(&'static Route, Taken<'p>),
     /// The path is there for other methods.
     OtherMethod(String),
     Nowhere,
@@ -187,15 +219,16 @@ fn served(route: &Route, serves: Serves) -> bool {
 }
 
 /// Whether the path fits, and what the braces took; a part in braces takes at least one byte.
-fn matches<'p>(pattern: &str, path: &'p str) -> Option<Option<&'p str>> {
-    let (mut parts, mut taken) = (path.split('/'), None);
+fn matches<'p>(pattern: &str, path: &'p str) -> Option<Taken<'p>> {
+    let (mut parts, mut taken) = (path.split('/'), Taken::default());
+    let mut places = taken.iter_mut();
     for expected in pattern.split('/') {
         let part = parts.next()?;
         if expected.starts_with('{') {
             if part.is_empty() {
                 return None;
             }
-            taken = Some(part);
+            *places.next()? = Some(part);
         } else if part != expected {
             return None;
         }
@@ -209,7 +242,9 @@ mod tests {
 
     fn found(method: &Method, path: &str, serves: Serves) -> String {
         match find(method, path, serves) {
-            Found::Route(route, taken) => format!("{:?} {}", route.endpoint, taken.unwrap_or_default()),
+            Found::Route(route, taken) => {
+                format!("{:?} {}", route.endpoint, taken.iter().flatten().copied().collect::<Vec<_>>().join(" "))
+            }
             Found::OtherMethod(allow) => format!("405 {allow}"),
             Found::Nowhere => "404".to_owned(),
         }
@@ -219,9 +254,10 @@ mod tests {
     fn paths_lead_where_they_should() {
         let case = |method: Method, path: &str| found(&method, path, Serves::Everything);
         assert_eq!(case(Method::GET, "/v1/customers/7590%2Fa/churn"), "Churn 7590%2Fa");
-        assert_eq!(case(Method::GET, "/v2/models/churn/versions/1f/ready"), "ModelReady 1f");
-        assert_eq!(case(Method::HEAD, "/v2/health/live"), "Live ");
-        assert_eq!(case(Method::GET, "/console"), "Pipeline ");
+        assert_eq!(case(Method::GET, "/v2/models/churn/versions/1f/ready"), "Look(ModelReady) 1f");
+        assert_eq!(case(Method::PUT, "/v1/feeds/market/week-7.csv"), "FeedFile market week-7.csv");
+        assert_eq!(case(Method::HEAD, "/v2/health/live"), "Look(Live) ");
+        assert_eq!(case(Method::GET, "/console"), "Page(Pipeline) ");
     }
 
     #[test]
@@ -236,6 +272,9 @@ mod tests {
             "/v2/",
             "/v2/models/churn/stats",
             "/v1/../metrics",
+            "/v1/feeds/market/",
+            "/v1/feeds//week.csv",
+            "/v1/feeds/market/a/b",
             "*",
             "",
         ] {

@@ -13,14 +13,14 @@ use tokio::sync::Semaphore;
 use crate::answer::{self, Answer, Refusal};
 use crate::asks::{Asks, Note};
 use crate::body::Pending;
-use crate::config::{LOGINS_AT_A_TIME, Limits, PROVIDER_LOGINS_AT_A_TIME, Serves};
+use crate::config::{DELIVERIES_AT_A_TIME, LOGINS_AT_A_TIME, Limits, PROVIDER_LOGINS_AT_A_TIME, Serves};
 use crate::crowd::Crowd;
 use crate::error::ServerError;
 use crate::metrics::{self, Tallies};
 use crate::pages::{self, source::ConsoleSource};
 use crate::route::{self, Endpoint, Found};
 use crate::workload::Workload;
-use crate::{oip, openapi, v1};
+use crate::{feeds, oip, openapi, v1};
 
 /// What all requests share.
 pub(crate) struct App<A, C> {
@@ -34,6 +34,8 @@ pub(crate) struct App<A, C> {
     pub(crate) logins: Semaphore,
     /// Who waits for the identity provider does not keep others from their passwords.
     pub(crate) provider_logins: Semaphore,
+    /// Places for files of feeds that are coming.
+    pub(crate) deliveries: Semaphore,
     requests: Arc<Semaphore>,
     started: Instant,
 }
@@ -48,8 +50,9 @@ pub(crate) struct Who {
 
 /// A request with what the table took from its path.
 pub(crate) struct Asked<'r> {
-    pub(crate) endpoint: Endpoint,
     pub(crate) taken: Option<&'r str>,
+    /// What the second braces took.
+    pub(crate) second: Option<&'r str>,
     pub(crate) query: &'r str,
     pub(crate) headers: &'r HeaderMap,
     pub(crate) peer: IpAddr,
@@ -70,6 +73,7 @@ impl<A: Asks, C: ConsoleSource> App<A, C> {
             csrf,
             logins: Semaphore::new(LOGINS_AT_A_TIME),
             provider_logins: Semaphore::new(PROVIDER_LOGINS_AT_A_TIME),
+            deliveries: Semaphore::new(DELIVERIES_AT_A_TIME),
             requests: Arc::new(Semaphore::new(limits.requests_max.min(Semaphore::MAX_PERMITS))),
             started: Instant::now(),
         })
@@ -82,6 +86,13 @@ impl<A: Asks, C: ConsoleSource> App<A, C> {
     pub(crate) async fn answer(self: Arc<Self>, who: Who, request: Request<Incoming>) -> Answer {
         let host = host_of(&request);
         let is_page = route::is_console(request.uri().path()) && self.serves != Serves::Api;
+        // A file of a feed may take longer to come than any other body.
+        let seconds = match route::find(request.method(), request.uri().path(), self.serves) {
+            Found::Route(route, _) if route.endpoint == Endpoint::FeedFile => {
+                self.limits.request_seconds.saturating_add(self.limits.delivery_seconds)
+            }
+            Found::Route(..) | Found::OtherMethod(_) | Found::Nowhere => self.limits.request_seconds,
+        };
         let outcome = match Arc::clone(&self.requests).try_acquire_owned() {
             Err(_) => Err(Refusal::later(StatusCode::SERVICE_UNAVAILABLE, "too many requests at a time", 1)),
             Ok(permit) => {
@@ -91,7 +102,7 @@ impl<A: Asks, C: ConsoleSource> App<A, C> {
                     drop(permit);
                     outcome
                 });
-                match tokio::time::timeout(Duration::from_secs(self.limits.request_seconds), work).await {
+                match tokio::time::timeout(Duration::from_secs(seconds), work).await {
                     Ok(Ok(outcome)) => outcome,
                     Ok(Err(_panicked)) => {
                         self.tallies.faults.inc();
@@ -111,7 +122,7 @@ impl<A: Asks, C: ConsoleSource> App<A, C> {
         let (head, body) = request.into_parts();
         let body = Pending::new(body, self.limits.body_bytes_max);
         let path = head.uri.path();
-        let (route, taken) = match route::find(&head.method, path, self.serves) {
+        let (route, [first, second]) = match route::find(&head.method, path, self.serves) {
             Found::Route(route, taken) => (route, taken),
             Found::OtherMethod(allow) => {
                 let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "the path is there for other methods");
@@ -123,46 +134,20 @@ impl<A: Asks, C: ConsoleSource> App<A, C> {
             Found::Nowhere => return Err(Refusal::nowhere()),
         };
         let query = head.uri.query().unwrap_or_default();
-        let asked = Asked {
-            endpoint: route.endpoint,
-            taken,
-            query,
-            headers: &head.headers,
-            peer: who.peer,
-            workload: who.workload.as_deref(),
-        };
+        let asked =
+            Asked { taken: first, second, query, headers: &head.headers, peer: who.peer, workload: who.workload.as_deref() };
         match route.endpoint {
             Endpoint::Churn => v1::churn(self, &asked).await,
             Endpoint::Predictions => v1::predictions(self, &asked, body).await,
             Endpoint::WhatIf => v1::what_if(self, &asked, body).await,
-            Endpoint::Live | Endpoint::Ready | Endpoint::ServerMetadata | Endpoint::ModelMetadata | Endpoint::ModelReady => {
-                oip::look(self, &asked)
-            }
+            Endpoint::Look(look) => oip::look(self, &asked, look),
             Endpoint::Infer => oip::infer(self, &asked, body).await,
             Endpoint::OpenApi => openapi::route(),
             Endpoint::Metrics => metrics::route(self, &asked).await,
             Endpoint::Jwks => answer::json(&self.asks.token_keys()),
-            Endpoint::Style
-            | Endpoint::Icon
-            | Endpoint::Script
-            | Endpoint::LoginForm
-            | Endpoint::Login
-            | Endpoint::Link
-            | Endpoint::Provider
-            | Endpoint::ProviderBack
-            | Endpoint::PasskeyLoginAsk
-            | Endpoint::PasskeyLogin
-            | Endpoint::PasskeyScript
-            | Endpoint::Passkeys
-            | Endpoint::PasskeyAdd
-            | Endpoint::PasskeyAsk
-            | Endpoint::Logout
-            | Endpoint::Pipeline
-            | Endpoint::Fragment
-            | Endpoint::Run
-            | Endpoint::Model
-            | Endpoint::Evidence
-            | Endpoint::Controls => pages::route(self, &asked, body).await,
+            Endpoint::FeedFile => feeds::put(self, &asked, body).await,
+            Endpoint::Entry(entry) => pages::enter(self, &asked, entry, body).await,
+            Endpoint::Page(page) => pages::page(self, &asked, page).await,
         }
     }
 

@@ -7,12 +7,28 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arrival {
-    /// Over TLS.
+    /// Over TLS, as deliveries were told of before the server's own door was there.
     Tls,
     /// From a folder of this machine; nothing travelled over a network to us.
     Folder,
     /// Over a connection without TLS.
     Plain,
+    /// Handed in at our server over TLS.
+    Pushed {
+        /// Who handed it in: `supplier/NAME` or `component/NAME`.
+        by: String,
+        /// How that was proved: `certificate SERIAL` or `token`.
+        proof: String,
+        /// The entry of the log that says so.
+        evidence: String,
+    },
+    /// Fetched by us over TLS, from a server that one named authority vouches for.
+    Fetched {
+        /// Where from, without what is secret in it.
+        from: String,
+        /// The entry of the log that says so.
+        evidence: String,
+    },
 }
 
 /// A key that intake trusts for one supplier.

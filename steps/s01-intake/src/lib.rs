@@ -5,6 +5,7 @@
 //! history, do columns still depend on each other, did the market really move so far? Rows that break a rule go to quarantine and
 //! wait for people; a delivery with too many of them is refused whole.
 
+mod content_digest;
 mod detached;
 mod facts;
 mod gates;
@@ -13,6 +14,7 @@ pub mod work;
 use artifact::{Content, Door};
 use gate::Gate;
 
+pub use content_digest::{ContentDigest, ContentDigestError, HEADER_BYTES_MAX};
 pub use detached::{CLAIM_BYTES_MAX, CLAIM_SUFFIX, claim_file};
 pub use facts::{
     Arrival, Certainty, ColumnTest, ContentFacts, ContentPolicy, Detached, DoorFacts, MarketFinding, RowFlag, RowReason,

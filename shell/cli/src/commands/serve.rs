@@ -7,11 +7,14 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use identity::access_token::{TokenKeys, TokenScope};
 use identity::{Action, Component, Right};
+use pipeline::arrival::{ArrivalError, Deliverer, Inbox, RefusedDelivery, Staged, Taken};
 use pipeline::desk::now;
 use pipeline::serving::{Call, Counters, PublicModel, Reply, Service};
 use pipeline::{PipelineError, Project, access, people};
 use server::workload::{Workload, WorkloadAuthority, WorkloadName};
-use server::{Asks, Clients, Config, Identification, Note, Running, Server};
+use server::{Admitted, Asks, Clients, Config, Identification, Note, Presented, Running, Server};
+use tokio::runtime::Handle;
+use tokio::task::JoinError;
 
 use super::{Ended, wrong};
 use crate::console::Console;
@@ -68,6 +71,42 @@ impl Api {
         let rules = access::rules(&self.service.desk().project);
         rules.is_ok_and(|rules| access::component_may(&rules, component, action, None))
     }
+
+    /// Whose token it is, if it is good now.
+    async fn component_of(&self, token: &str) -> Option<Component> {
+        let identity = &self.service.desk().identity;
+        let scope = TokenScope { issuer: &self.issuer, audience: &self.issuer };
+        let component = match token.starts_with("swc_") {
+            true => identity.verify_component_token(token, now()).await,
+            false => identity.verify_access_token(&self.tokens, scope, token, now()).await,
+        };
+        component.ok()
+    }
+
+    /// Whether a machine's certificate was not ended since.
+    async fn lives(&self, workload: &Workload) -> bool {
+        let identity = &self.service.desk().identity;
+        identity.workload_lives(&workload.serial, &workload.name.to_string(), now()).await.unwrap_or(false)
+    }
+
+    async fn deliverer(&self, shown: Presented<'_>) -> Result<Deliverer, String> {
+        match shown {
+            Presented::Nothing => Err("neither a certificate nor a component's token, or more than one of them".to_owned()),
+            Presented::Token(token) => {
+                let component = self.component_of(token).await.ok_or("a token that is not good")?;
+                Ok(Deliverer::Component { component, serial: None })
+            }
+            Presented::Certificate(workload) if !self.lives(workload).await => {
+                Err(format!("the certificate {} of `{}` was ended, or is not of this project", workload.serial, workload.name))
+            }
+            Presented::Certificate(workload) => Ok(match &workload.name {
+                WorkloadName::Supplier(name) => Deliverer::Supplier { name: name.clone(), serial: workload.serial.clone() },
+                WorkloadName::Component(component) => {
+                    Deliverer::Component { component: *component, serial: Some(workload.serial.clone()) }
+                }
+            }),
+        }
+    }
 }
 
 impl Asks for Api {
@@ -88,20 +127,39 @@ impl Asks for Api {
     }
 
     async fn component_may(&self, token: &str, action: Action) -> bool {
-        let identity = &self.service.desk().identity;
-        let scope = TokenScope { issuer: &self.issuer, audience: &self.issuer };
-        let component = match token.starts_with("swc_") {
-            true => identity.verify_component_token(token, now()).await,
-            false => identity.verify_access_token(&self.tokens, scope, token, now()).await,
-        };
-        component.is_ok_and(|component| self.permitted(component, action))
+        self.component_of(token).await.is_some_and(|component| self.permitted(component, action))
     }
 
     async fn workload_may(&self, workload: &Workload, action: Action) -> bool {
         let WorkloadName::Component(component) = &workload.name else { return false };
-        let identity = &self.service.desk().identity;
-        let lives = identity.workload_lives(&workload.serial, &workload.name.to_string(), now()).await;
-        lives.unwrap_or(false) && self.permitted(*component, action)
+        self.lives(workload).await && self.permitted(*component, action)
+    }
+
+    async fn open_inbox(&self, shown: Presented<'_>, feed: &str) -> Result<Admitted, String> {
+        let who = self.deliverer(shown).await?;
+        let inbox = self.service.desk().open_inbox(&who, feed).await.map_err(|error| error.to_string())?;
+        Ok(Admitted { inbox, who })
+    }
+
+    async fn take_delivery(&self, inbox: Inbox, who: Deliverer, staged: Staged) -> Result<Taken, ArrivalError> {
+        // Log and inbox are synced to the disk, and a large file is hashed again: not on the threads that answer.
+        let (service, runtime) = (self.service.clone(), Handle::current());
+        let work = move || runtime.block_on(service.desk().take_pushed(&inbox, &who, &staged));
+        let broke_off = |error: JoinError| ArrivalError::Internal(error.to_string());
+        tokio::task::spawn_blocking(work).await.map_err(broke_off)?
+    }
+
+    async fn refuse_delivery(&self, refused: RefusedDelivery) -> Option<String> {
+        let service = self.service.clone();
+        let work = move || service.desk().refuse_delivery(&refused);
+        match tokio::task::spawn_blocking(work).await {
+            Ok(Ok(evidence)) => Some(evidence),
+            Ok(Err(error)) => {
+                Output::log(&format!("a refusal could not be written into the log: {error}"));
+                None
+            }
+            Err(_) => None,
+        }
     }
 
     fn token_keys(&self) -> serde_json::Value {

@@ -17,6 +17,7 @@ use tabular::Contract;
 use super::source::proved_commit;
 use super::{Rows, Run};
 use crate::access::allow;
+use crate::arrival::arrival_of;
 use crate::beside::{Beside, is_sidecar};
 use crate::desk::{now, now_ms};
 use crate::evidence::deed::DeedKind;
@@ -41,7 +42,7 @@ impl Run<'_> {
         let policies = self.desk.project.policy.feeds.clone();
         for policy in &policies {
             for path in inbox(&self.desk.project.resolve(&policy.inbox))? {
-                if matches!(self.delivery(policy, &path, Arrival::Folder).await?, Some(Delivery::Stopped)) {
+                if matches!(self.delivery(policy, &path).await?, Some(Delivery::Stopped)) {
                     self.stopped_deliveries += 1;
                 }
             }
@@ -49,7 +50,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn delivery(&mut self, policy: &FeedPolicy, path: &Path, arrival: Arrival) -> Result<Option<Delivery>, PipelineError> {
+    async fn delivery(&mut self, policy: &FeedPolicy, path: &Path) -> Result<Option<Delivery>, PipelineError> {
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let about = format!("{}/{name}", policy.name);
         // Of a file that is too large one byte more than allowed is enough for the gate that refuses it.
@@ -74,6 +75,10 @@ impl Run<'_> {
         let began = Instant::now();
         let feed = Feed::new(&policy.name, &policy.supplier, bytes);
         self.desk.objects.put(feed.bytes().unwrap_or_default())?;
+        let (arrival, doubt) = arrival_of(self.desk, &policy.name, path, content);
+        if let Some(doubt) = doubt {
+            self.progress.warn(&format!("{about} counts as put into the folder: how it came is not proved: {doubt}"));
+        }
         let facts = self.door_facts(policy, arrival, beside).await?;
         let links = Links { parents: Vec::new(), artefacts: vec![Artefact::object("feed", content)] };
         let door = match self

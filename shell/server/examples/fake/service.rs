@@ -2,7 +2,7 @@
 //! Also the people of a console that has no evidence. Never part of the program.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use artifact::{Granularity, Shown};
@@ -14,13 +14,19 @@ use console::view::passkeys::PasskeysView;
 use console::view::pipeline::{PipelineView, RunView};
 use identity::Right;
 use identity::oidc::LoginRequest;
+use pipeline::arrival::{ArrivalError, Deliverer, Inbox, Put, RefusedDelivery, Staged, Taken};
 use pipeline::serving::{Call, Counters, PublicColumn, PublicModel, RefusedStatus, Reply, Told};
-use server::{Asks, Back, ConsoleSource, Entry, Note, Seen, SessionCookie, Signed};
+use server::workload::WorkloadName;
+use server::{Admitted, Asks, Back, ConsoleSource, Entry, Note, Presented, Seen, SessionCookie, Signed};
 
 /// May do everything, and may have deciles.
 pub(crate) const KEY_ALL: &str = "swk_all";
 /// May ask about customers only.
 pub(crate) const KEY_ASK: &str = "swk_ask";
+/// May hand in feeds.
+pub(crate) const INTAKE_TOKEN: &str = "swc_intake";
+/// Bytes of a delivery at most.
+pub(crate) const FEED_BYTES_MAX: u64 = 1000;
 /// The one-time code and the password that are right.
 pub(crate) const CODE: &str = "123456";
 pub(crate) const PASSWORD: &str = "correct horse";
@@ -34,7 +40,9 @@ pub(crate) const LINK: &str = "link-of-ada";
 pub(crate) struct Fake {
     pub(crate) notes: Arc<Mutex<Vec<Note>>>,
     pub(crate) calls: Arc<Mutex<Vec<Call>>>,
+    pub(crate) turned_away: Arc<Mutex<Vec<RefusedDelivery>>>,
     sessions: Arc<Mutex<BTreeMap<String, Signed>>>,
+    folder: Arc<OnceLock<tempfile::TempDir>>,
 }
 
 const COLUMNS: [(&str, bool); 3] = [("tenure", true), ("contract", false), ("charges", true)];
@@ -109,6 +117,36 @@ impl Asks for Fake {
 
     async fn component_may(&self, token: &str, action: identity::Action) -> bool {
         token == "swc_monitor" && action == identity::Action::ReadMetrics
+    }
+
+    async fn open_inbox(&self, shown: Presented<'_>, feed: &str) -> Result<Admitted, String> {
+        let who = match shown {
+            Presented::Certificate(workload) => match &workload.name {
+                WorkloadName::Supplier(name) => Deliverer::Supplier { name: name.clone(), serial: workload.serial.clone() },
+                WorkloadName::Component(component) => {
+                    Deliverer::Component { component: *component, serial: Some(workload.serial.clone()) }
+                }
+            },
+            Presented::Token(INTAKE_TOKEN) => Deliverer::Component { component: identity::Component::FeedIntake, serial: None },
+            Presented::Token(_) | Presented::Nothing => return Err("nobody".to_owned()),
+        };
+        let fits = ["supplier/acme", "component/feed-intake"].contains(&who.name().as_str());
+        if !fits || feed != "market" {
+            return Err("not his feed".to_owned());
+        }
+        let inbox = Inbox::open(feed, "acme", &self.inbox(), FEED_BYTES_MAX).map_err(|error| error.to_string())?;
+        Ok(Admitted { inbox, who })
+    }
+
+    async fn take_delivery(&self, inbox: Inbox, _: Deliverer, staged: Staged) -> Result<Taken, ArrivalError> {
+        let put = inbox.put(&staged, &|_| false, |_| Ok(()))?;
+        let (feed, name, content, bytes) = (inbox.feed.clone(), staged.name.clone(), staged.sha256, staged.bytes);
+        Ok(Taken { feed, name, content, bytes, new: put == Put::New, evidence: Some("e7a1".to_owned()) })
+    }
+
+    async fn refuse_delivery(&self, refused: RefusedDelivery) -> Option<String> {
+        self.turned_away.lock().unwrap_or_else(PoisonError::into_inner).push(refused);
+        Some("8c21aa00ffff".to_owned())
     }
 
     fn note(&self, note: &Note) {
@@ -215,6 +253,13 @@ impl ConsoleSource for Fake {
 }
 
 impl Fake {
+    /// The folder where files of the feed arrive.
+    #[expect(clippy::expect_used, reason = "without a folder there is nothing to try")]
+    pub(crate) fn inbox(&self) -> std::path::PathBuf {
+        let folder = self.folder.get_or_init(|| tempfile::tempdir().expect("a folder for a moment"));
+        folder.path().join("inbox")
+    }
+
     fn enter(&self, name: &str) -> Entry {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let value = format!("session-{}", sessions.len());

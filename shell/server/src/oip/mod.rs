@@ -16,7 +16,7 @@ use crate::asks::Asks;
 use crate::body::{self, Kind, Pending};
 use crate::caller;
 use crate::form::Fields;
-use crate::route::Endpoint;
+use crate::route::Look;
 use crate::serve::{App, Asked};
 use crate::v1;
 use request::{Infer, OutputForm};
@@ -29,55 +29,27 @@ const HEADER_LENGTH_NAME: HeaderName = HeaderName::from_static(HEADER_LENGTH);
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// Health and metadata.
-pub(crate) fn look<A: Asks, C>(app: &App<A, C>, asked: &Asked<'_>) -> Result<Answer, Refusal> {
+pub(crate) fn look<A: Asks, C>(app: &App<A, C>, asked: &Asked<'_>, look: Look) -> Result<Answer, Refusal> {
     Fields::parse(asked.query)?.only(&[])?;
-    match asked.endpoint {
-        Endpoint::Live => answer::json(&json!({ "live": true })),
-        Endpoint::Ready => ready(app).and_then(|()| answer::json(&json!({ "ready": true }))),
-        Endpoint::ModelReady => {
+    match look {
+        Look::Live => answer::json(&json!({ "live": true })),
+        Look::Ready => ready(app).and_then(|()| answer::json(&json!({ "ready": true }))),
+        Look::ModelReady => {
             if asked.taken.is_some() {
                 caller::check_right(app, asked.headers, asked.peer, &[Right::WhatIf])?;
                 check_version(app, asked)?;
             }
             ready(app).and_then(|()| answer::json(&json!({ "name": MODEL, "ready": true })))
         }
-        Endpoint::ModelMetadata => {
+        Look::ModelMetadata => {
             caller::check_right(app, asked.headers, asked.peer, &[Right::WhatIf])?;
             check_version(app, asked)?;
             answer::json(&metadata(&app.asks.model()))
         }
-        Endpoint::ServerMetadata => {
+        Look::ServerMetadata => {
             // `version` is the protocol's: which program answers, and which version of it, is nobody's business.
             answer::json(&json!({ "name": MODEL, "version": "2", "extensions": ["binary_tensor_data"] }))
         }
-        Endpoint::Churn
-        | Endpoint::Predictions
-        | Endpoint::WhatIf
-        | Endpoint::Infer
-        | Endpoint::OpenApi
-        | Endpoint::Jwks
-        | Endpoint::Metrics
-        | Endpoint::Style
-        | Endpoint::Icon
-        | Endpoint::Script
-        | Endpoint::LoginForm
-        | Endpoint::Login
-        | Endpoint::Link
-        | Endpoint::Provider
-        | Endpoint::ProviderBack
-        | Endpoint::PasskeyLoginAsk
-        | Endpoint::PasskeyLogin
-        | Endpoint::PasskeyScript
-        | Endpoint::Passkeys
-        | Endpoint::PasskeyAdd
-        | Endpoint::PasskeyAsk
-        | Endpoint::Logout
-        | Endpoint::Pipeline
-        | Endpoint::Fragment
-        | Endpoint::Run
-        | Endpoint::Model
-        | Endpoint::Evidence
-        | Endpoint::Controls => Err(Refusal::nowhere()),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::answer::{self, Answer, Refusal};
 use crate::asks::Asks;
 use crate::body::Pending;
 use crate::form::{self, Fields, Plus};
-use crate::route::Endpoint;
+use crate::route::{Entry, Page};
 use crate::serve::{App, Asked};
 use source::{ConsoleSource, Seen, Signed};
 
@@ -37,60 +37,58 @@ struct Visitor<'h> {
     session: &'h str,
 }
 
-/// Every route of the console.
-pub(crate) async fn route<A: Asks, C: ConsoleSource>(
+/// What needs no session, or looks at the session by itself.
+pub(crate) async fn enter<A: Asks, C: ConsoleSource>(
     app: &App<A, C>,
     asked: &Asked<'_>,
+    to: Entry,
     body: Pending,
 ) -> Result<Answer, Refusal> {
-    match asked.endpoint {
-        Endpoint::Style => return Ok(settled(answer::with_body(StatusCode::OK, CSS, console::STYLESHEET))),
-        Endpoint::Icon => return Ok(settled(answer::with_body(StatusCode::OK, SVG, console::ICON))),
-        Endpoint::LoginForm => return entry::form(app, asked),
-        Endpoint::Login => return entry::login(app, asked, body).await,
-        Endpoint::Link => return entry::link(app, asked).await,
-        Endpoint::Provider => return provider::begin(app, asked).await,
-        Endpoint::ProviderBack => return provider::back(app, asked).await,
-        Endpoint::PasskeyLoginAsk => return passkey::ask_login(app, asked, body).await,
-        Endpoint::PasskeyLogin => return passkey::login(app, asked, body).await,
-        Endpoint::PasskeyScript => {
-            return Ok(settled(answer::with_body(StatusCode::OK, JAVASCRIPT, console::PASSKEY_SCRIPT)));
-        }
-        Endpoint::PasskeyAdd => return passkey::add(app, asked, body).await,
-        Endpoint::PasskeyAsk => return passkey::ask_new(app, asked, body).await,
-        Endpoint::Passkeys => {
-            return match passkey::page(app, asked).await? {
-                Some(page) => Ok(page),
-                None => to_login(asked),
-            };
-        }
-        Endpoint::Logout => return entry::logout(app, asked, body).await,
-        Endpoint::Churn
-        | Endpoint::Predictions
-        | Endpoint::WhatIf
-        | Endpoint::Live
-        | Endpoint::Ready
-        | Endpoint::ServerMetadata
-        | Endpoint::ModelMetadata
-        | Endpoint::ModelReady
-        | Endpoint::Infer
-        | Endpoint::OpenApi
-        | Endpoint::Jwks
-        | Endpoint::Metrics => return Err(Refusal::nowhere()),
-        Endpoint::Script
-        | Endpoint::Pipeline
-        | Endpoint::Fragment
-        | Endpoint::Run
-        | Endpoint::Model
-        | Endpoint::Evidence
-        | Endpoint::Controls => {}
+    let script = |script| Ok(settled(answer::with_body(StatusCode::OK, JAVASCRIPT, script)));
+    match to {
+        Entry::Style => Ok(settled(answer::with_body(StatusCode::OK, CSS, console::STYLESHEET))),
+        Entry::Icon => Ok(settled(answer::with_body(StatusCode::OK, SVG, console::ICON))),
+        Entry::LoginForm => entry::form(app, asked),
+        Entry::Login => entry::login(app, asked, body).await,
+        Entry::Link => entry::link(app, asked).await,
+        Entry::Provider => provider::begin(app, asked).await,
+        Entry::ProviderBack => provider::back(app, asked).await,
+        Entry::PasskeyLoginAsk => passkey::ask_login(app, asked, body).await,
+        Entry::PasskeyLogin => passkey::login(app, asked, body).await,
+        Entry::PasskeyScript => script(console::PASSKEY_SCRIPT),
+        Entry::PasskeyAdd => passkey::add(app, asked, body).await,
+        Entry::PasskeyAsk => passkey::ask_new(app, asked, body).await,
+        Entry::Passkeys => match passkey::page(app, asked).await? {
+            Some(page) => Ok(page),
+            None => to_login(asked, path::PASSKEYS),
+        },
+        Entry::Logout => entry::logout(app, asked, body).await,
     }
-    let Some(visitor) = visitor(app, asked.headers).await else { return to_login(asked) };
-    inside(app, asked, &visitor).await
+}
+
+/// A page for a person who is signed in. A stranger is sent to the login; what a script asks for is refused, as nobody would see it.
+pub(crate) async fn page<A: Asks, C: ConsoleSource>(app: &App<A, C>, asked: &Asked<'_>, page: Page) -> Result<Answer, Refusal> {
+    if let Some(visitor) = visitor(app, asked.headers).await {
+        return inside(app, asked, page, &visitor).await;
+    }
+    let path = match page {
+        Page::Run => path::RUN,
+        Page::Model => path::MODEL,
+        Page::Evidence => path::EVIDENCE,
+        Page::Controls => path::CONTROLS,
+        Page::Pipeline => path::PIPELINE,
+        Page::Script | Page::Fragment => return Err(Refusal::new(StatusCode::UNAUTHORIZED, "no session")),
+    };
+    to_login(asked, path)
 }
 
 /// Pages for a person who is signed in.
-async fn inside<A: Asks, C: ConsoleSource>(app: &App<A, C>, asked: &Asked<'_>, visitor: &Visitor<'_>) -> Result<Answer, Refusal> {
+async fn inside<A: Asks, C: ConsoleSource>(
+    app: &App<A, C>,
+    asked: &Asked<'_>,
+    page: Page,
+    visitor: &Visitor<'_>,
+) -> Result<Answer, Refusal> {
     let fields = Fields::parse(asked.query)?.only(&["id"])?;
     let id = fields.get("id").filter(|id| !id.is_empty());
     if id.is_some_and(|id| id.len() > ID_BYTES_MAX) {
@@ -98,49 +96,19 @@ async fn inside<A: Asks, C: ConsoleSource>(app: &App<A, C>, asked: &Asked<'_>, v
     }
     let chrome = chrome(app, visitor);
     let who = &visitor.signed;
-    let page = match asked.endpoint {
-        Endpoint::Script => return Ok(settled(answer::with_body(StatusCode::OK, JAVASCRIPT, console::SCRIPT))),
-        Endpoint::Run => drawn(app.console.run(who, id).await, &chrome, |view, chrome| view.chrome = chrome, console::run),
-        Endpoint::Model => drawn(app.console.model(who, id).await, &chrome, |view, chrome| view.chrome = chrome, console::model),
-        Endpoint::Evidence => {
+    let page = match page {
+        Page::Script => return Ok(settled(answer::with_body(StatusCode::OK, JAVASCRIPT, console::SCRIPT))),
+        Page::Run => drawn(app.console.run(who, id).await, &chrome, |view, chrome| view.chrome = chrome, console::run),
+        Page::Model => drawn(app.console.model(who, id).await, &chrome, |view, chrome| view.chrome = chrome, console::model),
+        Page::Evidence => {
             drawn(app.console.evidence(who, id).await, &chrome, |view, chrome| view.chrome = chrome, console::evidence)
         }
-        Endpoint::Controls => {
-            drawn(app.console.controls(who).await, &chrome, |view, chrome| view.chrome = chrome, console::controls)
-        }
-        Endpoint::Fragment => {
+        Page::Controls => drawn(app.console.controls(who).await, &chrome, |view, chrome| view.chrome = chrome, console::controls),
+        Page::Fragment => {
             let seen = app.console.pipeline(who).await;
             drawn(seen, &chrome, |view, chrome| view.chrome = chrome, console::pipeline_fragment)
         }
-        Endpoint::Pipeline => {
-            drawn(app.console.pipeline(who).await, &chrome, |view, chrome| view.chrome = chrome, console::pipeline)
-        }
-        Endpoint::Churn
-        | Endpoint::Predictions
-        | Endpoint::WhatIf
-        | Endpoint::Live
-        | Endpoint::Ready
-        | Endpoint::ServerMetadata
-        | Endpoint::ModelMetadata
-        | Endpoint::ModelReady
-        | Endpoint::Infer
-        | Endpoint::OpenApi
-        | Endpoint::Jwks
-        | Endpoint::Metrics
-        | Endpoint::Style
-        | Endpoint::Icon
-        | Endpoint::LoginForm
-        | Endpoint::Login
-        | Endpoint::Link
-        | Endpoint::Provider
-        | Endpoint::ProviderBack
-        | Endpoint::PasskeyLoginAsk
-        | Endpoint::PasskeyLogin
-        | Endpoint::PasskeyScript
-        | Endpoint::Passkeys
-        | Endpoint::PasskeyAdd
-        | Endpoint::PasskeyAsk
-        | Endpoint::Logout => return Err(Refusal::nowhere()),
+        Page::Pipeline => drawn(app.console.pipeline(who).await, &chrome, |view, chrome| view.chrome = chrome, console::pipeline),
     };
     Ok(page)
 }
@@ -210,43 +178,8 @@ fn chrome<A, C>(app: &App<A, C>, visitor: &Visitor<'_>) -> Chrome {
     }
 }
 
-/// A stranger is sent to the login; what a script or a form asks for is refused, as nobody would see the login.
-fn to_login(asked: &Asked<'_>) -> Result<Answer, Refusal> {
-    let page = match asked.endpoint {
-        Endpoint::Run => path::RUN,
-        Endpoint::Model => path::MODEL,
-        Endpoint::Evidence => path::EVIDENCE,
-        Endpoint::Controls => path::CONTROLS,
-        Endpoint::Passkeys => path::PASSKEYS,
-        Endpoint::Pipeline => path::PIPELINE,
-        Endpoint::Churn
-        | Endpoint::Predictions
-        | Endpoint::WhatIf
-        | Endpoint::Live
-        | Endpoint::Ready
-        | Endpoint::ServerMetadata
-        | Endpoint::ModelMetadata
-        | Endpoint::ModelReady
-        | Endpoint::Infer
-        | Endpoint::OpenApi
-        | Endpoint::Jwks
-        | Endpoint::Metrics
-        | Endpoint::Style
-        | Endpoint::Icon
-        | Endpoint::Script
-        | Endpoint::LoginForm
-        | Endpoint::Login
-        | Endpoint::Link
-        | Endpoint::Provider
-        | Endpoint::ProviderBack
-        | Endpoint::PasskeyLoginAsk
-        | Endpoint::PasskeyLogin
-        | Endpoint::PasskeyScript
-        | Endpoint::PasskeyAdd
-        | Endpoint::PasskeyAsk
-        | Endpoint::Logout
-        | Endpoint::Fragment => return Err(Refusal::new(StatusCode::UNAUTHORIZED, "no session")),
-    };
+/// Sends a stranger to the login, and from there back to the page.
+fn to_login(asked: &Asked<'_>, page: &str) -> Result<Answer, Refusal> {
     let id = Fields::parse(asked.query).ok().and_then(|fields| fields.get("id").map(str::to_owned));
     let next = id.map_or_else(|| page.to_owned(), |id| path::with_id(page, &id));
     redirect(&path::with_id(path::LOGIN, &next).replacen("?id=", "?next=", 1))

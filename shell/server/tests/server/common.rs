@@ -6,6 +6,7 @@ pub(crate) mod service;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -15,8 +16,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
-use server::{Config, Limits, Running, Server};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use server::workload::{IssuedWorkload, WorkloadAuthority, WorkloadName};
+use server::{Clients, Config, Limits, Running, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -85,6 +87,40 @@ pub(crate) async fn start_as(change: impl FnOnce(Config) -> Config) -> Started {
     Started { running, fake, folder }
 }
 
+/// A server that asks for clients' certificates, and the authority that makes them.
+pub(crate) async fn start_asking(limits: Limits) -> (Started, WorkloadAuthority, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = WorkloadAuthority::open(folder.path(), SystemTime::now()).unwrap();
+    let clients = Clients::Asked { authority: authority.certificate().to_owned(), trust_domain: "localhost".to_owned() };
+    (start_as(|config| Config { clients, limits, ..config }).await, authority, folder)
+}
+
+/// A certificate for an hour.
+pub(crate) fn issue(authority: &WorkloadAuthority, name: &str) -> IssuedWorkload {
+    let name = match name.split_once('/').unwrap() {
+        ("component", name) => WorkloadName::Component(identity::Component::parse(name).unwrap()),
+        (_, name) => WorkloadName::Supplier(name.to_owned()),
+    };
+    authority.issue(&name, "localhost", Duration::from_secs(3600), SystemTime::now()).unwrap()
+}
+
+pub(crate) fn connector_by(folder: &Path, issued: Option<&IssuedWorkload>) -> TlsConnector {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(folder.join("tls/ca.pem")).unwrap()).unwrap();
+    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(VERSIONS)
+        .unwrap()
+        .with_root_certificates(roots);
+    let config = match issued {
+        None => builder.with_no_client_auth(),
+        Some(issued) => {
+            let chain = vec![CertificateDer::from_pem_slice(issued.certificate.as_bytes()).unwrap()];
+            builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap()).unwrap()
+        }
+    };
+    TlsConnector::from(Arc::new(config))
+}
+
 pub(crate) fn connector(folder: &Path, versions: &[&'static SupportedProtocolVersion], protocol: &str) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(folder.join("tls/ca.pem")).unwrap()).unwrap();
@@ -111,6 +147,20 @@ impl Started {
         let driver = tokio::spawn(connection);
         let response = sender.send_request(request).await.unwrap();
         let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        drop(sender);
+        driver.abort();
+        Got { status: head.status, headers: head.headers, body }
+    }
+
+    /// The same, with a client's certificate where there is one.
+    pub(crate) async fn send_by(&self, issued: Option<&IssuedWorkload>, request: Request<Full<Bytes>>) -> Got {
+        let tcp = TcpStream::connect(self.running.address()).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = connector_by(self.folder.path(), issued).connect(name, tcp).await.unwrap();
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let driver = tokio::spawn(connection);
+        let (head, body) = sender.send_request(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         drop(sender);
         driver.abort();

@@ -5,5 +5,7 @@
 mod api;
 mod common;
 mod console;
+mod feeds;
 mod leaks;
+mod routes;
 mod tls;

@@ -1,19 +1,14 @@
 //! TLS or nothing (T1, T2), and limits for what a connection can take (T2: throttling).
 
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::common::{KEY_ASK, Started, VERSIONS, connector, request, start, start_as};
+use crate::common::{KEY_ASK, Started, VERSIONS, connector, connector_by, request, start, start_as};
 use hyper::body::Bytes;
-use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls_pki_types::ServerName;
 use server::workload::{IssuedWorkload, WorkloadAuthority, WorkloadName};
 use server::{Clients, Config, Drained, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 #[tokio::test]
 async fn both_protocols_and_both_versions_are_spoken() {
@@ -130,22 +125,9 @@ async fn a_taken_address_is_an_error_with_help() {
 
 /// Asks for metrics with this certificate; the status, or none where the connection is refused.
 async fn metrics_by(server: &Started, issued: Option<&IssuedWorkload>) -> Option<u16> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(server.folder.path().join("tls/ca.pem")).unwrap()).unwrap();
-    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_protocol_versions(VERSIONS)
-        .unwrap()
-        .with_root_certificates(roots);
-    let config = match issued {
-        None => builder.with_no_client_auth(),
-        Some(issued) => {
-            let chain = vec![CertificateDer::from_pem_slice(issued.certificate.as_bytes()).unwrap()];
-            builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap()).unwrap()
-        }
-    };
     let tcp = TcpStream::connect(server.running.address()).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
-    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.ok()?;
+    let mut stream = connector_by(server.folder.path(), issued).connect(name, tcp).await.ok()?;
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.ok()?;
