@@ -1,7 +1,7 @@
 #!/bin/sh
 # CPU seconds of our training and prediction beside XGBoost's and scikit-learn's: the same rows, one thread, one after the other.
-# Appends to bench/results. usage: checks/bench/run.sh [large | intake | intake-large]     large: ten million rows, with peaks of memory
-# intake: the check of deliveries beside pandera and Great Expectations; intake-large: as many rows as one delivery may have
+# Appends to bench/results. usage: checks/bench/run.sh [large | intake | intake-large [ROWS]]     large: ten million rows, with peaks of memory
+# intake: the check of deliveries beside pandera and Great Expectations; intake-large [ROWS]: a delivery of a hundred million rows
 # PROFILE=dev measures the build of the tests instead of a release
 set -eu
 cd "$(dirname "$0")/../.."
@@ -22,9 +22,10 @@ intake)
         "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement checks/bench/intake-requirements.txt
         cp checks/bench/intake-requirements.txt "$venv/"
     fi
-    exec "$venv/bin/python" checks/bench/intake_peer.py "$PWD/target/bench"
+    machine="$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1 | tr -cs '[:alnum:]\n' '-' | tr '[:upper:]' '[:lower:]' | sed 's/-$//')"
+    exec "$venv/bin/python" checks/bench/intake_peer.py "$PWD/target/bench" "bench/results/$(date -u +%F)-$machine-intake.txt"
     ;;
-intake-large) exec "$target/$profile/bench" "$PWD/target/bench" intake-large ;;
+intake-large) exec "$target/$profile/bench" "$PWD/target/bench" "$@" ;;
 esac
 venv="$PWD/$(checks/peers/run.sh --environment)"
 out="$PWD/target/bench"

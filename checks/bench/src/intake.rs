@@ -3,8 +3,8 @@
 //!
 //! usage: bench FOLDER intake | intake-large. The first writes the rows of the first task (`intake.f64`, numbers column after column;
 //! `intake.u8`, codes of categories likewise) and `intake.json`: schema and ranges of a million rows (CPU seconds, findings), and the
-//! whole content check of two million (CPU seconds, seconds on the clock, rows a second on it). `intake-large` screens as many rows as
-//! one delivery may have, made on the way, and prints the peak of memory.
+//! whole content check of two million (CPU seconds, seconds on the clock, rows a second on it). `intake-large [ROWS]` screens a
+//! hundred million rows (or so many), made on the way, and prints the peak of memory.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -35,6 +35,9 @@ const TRUSTED: usize = 20_000;
 /// Rows of a delivery, and of each part that is handed over.
 const CONTENT_ROWS: usize = 2_000_000;
 const PART: usize = 250_000;
+/// Rows of a part of a very large delivery.
+const LARGE_PART: usize = 131_072;
+const ID: &str = "customer";
 /// Numbers lie within.
 const RANGE: f64 = 6.0;
 
@@ -101,24 +104,40 @@ fn coded(batch: &RecordBatch) -> Outcome<RecordBatch> {
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
-/// One delivery of [`ROWS_MAX`] rows.
-pub(crate) fn large() -> Outcome<()> {
+/// One delivery of so many rows, each about another customer, made part by part as a file is read: whole rows are compared, too.
+pub(crate) fn large(rows_wanted: usize) -> Outcome<()> {
     let mut rng = Rng::new(SEED);
-    let trusted = drawn(TRUSTED, (NUMBERS, CATEGORIES), &mut rng)?;
-    let profile = Profile::learn(&Golden { frame: &trusted }, &ProfileSpec::default())?;
+    let columns = (NUMBERS, CATEGORIES);
+    let trusted = named(drawn(TRUSTED, columns, &mut rng)?, 0)?;
+    let spec = ProfileSpec { id: Some(ID.to_owned()), ..ProfileSpec::default() };
+    let profile = Profile::learn(&Golden { frame: &trusted }, &spec)?;
     let state = State::default();
     let mut screen = Screen::new(&profile, &state, None);
-    let (mut rows, mut busy) = (0, 0.0);
-    while rows + PART <= ROWS_MAX {
-        let part = drawn(PART, (NUMBERS, CATEGORIES), &mut rng)?;
-        let clock = Instant::now();
-        screen.push(&part)?;
-        busy += clock.elapsed().as_secs_f64();
-        rows += PART;
+    let (mut rows, mut clock, mut used) = (0, 0.0, 0.0);
+    while rows < rows_wanted.min(ROWS_MAX) {
+        let part = named(drawn(LARGE_PART, columns, &mut rng)?, TRUSTED + rows)?;
+        let start = Instant::now();
+        used += timed(|| screen.push(&part))?.1;
+        clock += start.elapsed().as_secs_f64();
+        rows += LARGE_PART;
     }
-    let screening = screen.finish();
-    println!("{rows} rows: {:.0} rows/s, peak {} GiB, {:?}", rows as f64 / busy, crate::large::peak()?, screening.verdict);
-    Ok(())
+    let start = Instant::now();
+    let (screening, ending) = timed(|| screen.finish())?;
+    (clock, used) = (clock + start.elapsed().as_secs_f64(), used + ending);
+    let (rate, each, verdict) = (rows as f64 / clock, used / rows as f64 * 1e6, format!("{:?}", screening.verdict));
+    let verdict = verdict.split('(').next().unwrap_or_default().to_owned();
+    let copies = screening.tests.iter().find(|test| test.layer == screen::Layer::Duplicate).map_or("", |test| test.seen.as_str());
+    println!("{rows} rows x 25: {rate:.0} rows/s, {each:.2} CPU us a row, peak {:.2} GiB", crate::large::peak()?);
+    Ok(println!("  {verdict}, {} rows to set aside; {copies}", screening.rows_flagged))
+}
+
+/// The same rows, each about a customer of its own.
+fn named(mut frame: Frame, first: usize) -> Result<Frame, frame::FrameError> {
+    let rows = frame.rows();
+    let levels = (0..rows).map(|row| format!("{:09}", first + row)).collect();
+    let codes = (0..rows).map(|row| u32::try_from(row).unwrap_or(u32::MAX)).collect();
+    frame.push(ID, Column::Category(Categories { levels, codes }))?;
+    Ok(frame)
 }
 
 /// Customers of which most columns follow a few hidden traits.

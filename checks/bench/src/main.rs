@@ -1,7 +1,7 @@
 //! What our training and prediction cost in CPU seconds: one half of a comparison with XGBoost and scikit-learn, whose half is
 //! `peer.py`. A model that is too slow to be trained again is not trained again after an attack (T5).
 //!
-//! usage: bench FOLDER [large | intake | intake-large]. Writes for each size of [`SIZES`] the rows (`rows-SIZE.f32`: 32-bit numbers, row after row, the label
+//! usage: bench FOLDER [large | intake | intake-large [ROWS]]. Writes for each size of [`SIZES`] the rows (`rows-SIZE.f32`: 32-bit numbers, row after row, the label
 //! last; rows to train on, then rows to test on) and, all in one, `ours.json`: for each size and task `[CPU seconds, quality]`.
 //! The quality is the ROC AUC on the rows to test, or for K-Means the sum of squared distances. The others: see [`large`], [`intake`].
 
@@ -33,6 +33,8 @@ const TICKS_PER_SECOND: f64 = 100.0;
 const LONG_ENOUGH: f64 = 0.5;
 /// Rows that leave the machine of the ensemble about 3,000 support vectors.
 const FEWER_ROWS: usize = 4_475;
+/// Rows of the largest delivery that is measured.
+const LARGE_ROWS: usize = 100_000_000;
 /// Single rows between two looks at the clock.
 const SINGLE_ROWS: usize = 2_000;
 
@@ -44,7 +46,10 @@ fn main() -> Outcome<()> {
     match std::env::args().nth(2).as_deref() {
         Some("large") => return large::run(&folder),
         Some("intake") => return intake::run(&folder),
-        Some("intake-large") => return intake::large(),
+        Some("intake-large") => {
+            let rows = std::env::args().nth(3).map_or(Ok(LARGE_ROWS), |rows| rows.parse())?;
+            return intake::large(rows);
+        }
         _ => {}
     }
     let mut parts = Vec::new();

@@ -89,6 +89,11 @@ impl Curve {
         Self { grid, excess_mean: mean.max(excess_floor) as f32 }
     }
 
+    /// Whether the score lies beyond the 95th percentile, or nothing was learnt; any other has a surprise of at most `-ln 0.05`.
+    pub fn is_tail(&self, score: f64) -> bool {
+        self.grid.last().is_none_or(|&last| score > f64::from(last))
+    }
+
     /// `-ln p`, from 0 to [`SURPRISE_MAX`]; 0 for `NaN`.
     pub fn surprise(&self, score: f64) -> f64 {
         let Some(&last) = self.grid.last() else { return 0.0 };

@@ -240,6 +240,13 @@ impl Number {
         self.decimals.is_some_and(|decimals| !on_grid(value, decimals))
     }
 
+    /// Whether the value is there, in the middle nine tenths of history, and no more exact: then its surprise is below 3 (`-ln 0.05`),
+    /// and this is quicker to see.
+    pub(crate) fn is_ordinary(&self, value: f64) -> bool {
+        let z = f64::from(self.standard(value));
+        !(value.is_nan() || self.upper.is_tail(z) || self.lower.is_tail(-z) || self.is_off_grid(value))
+    }
+
     /// The surprise of the value by itself.
     pub(crate) fn surprise(&self, value: f64) -> f64 {
         if value.is_nan() {

@@ -161,7 +161,7 @@ fn range(encoder: &Encoder, rows: &Chunk, out: &mut Tally) {
     for (column, reading) in encoder.readings.iter().enumerate() {
         match reading {
             Reading::Number(number) => {
-                for (row, &value) in rows.number(place).iter().enumerate() {
+                for (row, &value) in rows.number(place).iter().enumerate().filter(|(_, value)| !number.is_ordinary(**value)) {
                     let surprise = number.surprise(value) as f32;
                     if surprise > RANGE_FROM {
                         out.add(row, surprise - RANGE_FROM, column as u16);

@@ -8,6 +8,7 @@
 //! [`ProfileSpec::false_alarm`]; the parts are [`PARTS`]. Shifts of whole columns may hold a file and never set rows aside.
 
 mod columns;
+mod copies;
 mod delivery;
 mod drip;
 mod encode;
@@ -22,6 +23,7 @@ mod pairs;
 mod profile;
 mod screen;
 mod shift;
+mod strange;
 mod sums;
 mod task;
 mod time;
@@ -49,8 +51,9 @@ pub const TRUSTED_ROWS_MAX: usize = 20_000;
 pub const COLUMNS_MAX: usize = 400;
 /// Levels of one category; more are an identifier, which the caller should declare or ignore.
 pub const LEVELS_MAX: usize = 4_000;
-/// Rows of one delivery.
-pub const ROWS_MAX: usize = 50_000_000;
+/// Rows of one delivery, as many as [`tabular::typed::ROWS_MAX`]: of each some 12 bytes stay in memory (its score, and bits of its hash
+/// by which copies are found), 2.4 GB in all.
+pub const ROWS_MAX: usize = 200_000_000;
 /// Row findings that are kept, the strangest; further ones are only counted.
 pub const FINDINGS_MAX: usize = 10_000;
 /// False discoveries among the rows that are set aside, at most.

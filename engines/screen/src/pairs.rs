@@ -235,18 +235,31 @@ pub(crate) struct Kept {
     pub(crate) width: usize,
     heap: std::collections::BinaryHeap<(u64, Vec<u8>)>,
     most: usize,
+    /// Keys from here on are not kept.
+    below: u64,
 }
 
 impl Kept {
     pub(crate) fn new(width: usize, most: usize) -> Self {
-        Self { width, heap: std::collections::BinaryHeap::new(), most }
+        Self::below(width, most, u64::MAX)
+    }
+
+    /// The same of a part of the rows, of which none is kept that others have driven out already.
+    pub(crate) fn below(width: usize, most: usize, below: u64) -> Self {
+        Self { width, heap: std::collections::BinaryHeap::new(), most, below }
+    }
+
+    /// The key from which on rows are not kept any more.
+    pub(crate) fn limit(&self) -> u64 {
+        let largest = self.heap.peek().filter(|_| self.heap.len() >= self.most);
+        largest.map_or(self.below, |(largest, _)| *largest)
     }
 
     /// Offers rows of a chunk; `first` is the row's number in the delivery.
     pub(crate) fn offer(&mut self, rows: &Chunk, first: u64, seed: u64) {
         for row in 0..rows.rows {
             let key = Mix::new(seed ^ (first + row as u64).wrapping_mul(0xD6E8_FEB8_6659_FD93), 41).next();
-            if self.heap.len() >= self.most && self.heap.peek().is_some_and(|(largest, _)| key >= *largest) {
+            if key >= self.limit() {
                 continue;
             }
             self.heap.push((key, (0..self.width).map(|column| rows.fine[column * rows.rows + row]).collect()));

@@ -1,26 +1,28 @@
 //! Judges a delivery part by part, in bounded memory: rows on all cores by every layer, then the delivery as a whole.
 
-use std::collections::HashMap;
-
 use frame::{Column, Frame};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::copies::Copies;
 use crate::drip::State;
 use crate::encode::{Chunk, Source};
-use crate::judge::{CROWDING, DUPLICATE, FAMILIES};
+use crate::judge::FAMILIES;
 use crate::pairs::Kept;
-use crate::profile::{Profile, p_value};
+use crate::profile::Profile;
 use crate::shift::ROWS_MAX as KEPT_ROWS;
+use crate::strange::{STRANGE_MAX, Strange, Stranges};
 use crate::sums::Sums;
-use crate::task::{Judged, Task, explain};
+use crate::task::{Joined, Judged, Task, explain};
 use crate::time::TimeSums;
-use crate::{ContractFinding, FALSE_DISCOVERY_RATE, FINDINGS_MAX, Layer, ROWS_MAX, ScreenError};
+use crate::{ContractFinding, FINDINGS_MAX, Layer, ROWS_MAX, ScreenError};
 
 /// Rows that one core judges at a time.
 const TASK_ROWS: usize = 8_192;
-/// Hashes of rows of the delivery that are kept to find copies; further rows are only compared with those.
-const HASHES_MAX: usize = 1 << 23;
+/// Tasks that are judged before their rows are joined: what they found of each row stays in memory until then.
+const TASKS_MAX: usize = 64;
+/// Rows up to this p-value are explained, as long as there is room.
+const EXPLAINED_FROM: f32 = 0.02;
 /// Values of each number that are kept to name a unit.
 const SAMPLED_MAX: usize = 4_096;
 
@@ -179,10 +181,9 @@ pub struct Screen<'a> {
     time: TimeSums,
     kept: Kept,
     pub(crate) sampled: Vec<Vec<f64>>,
-    seen: HashMap<u64, u32>,
+    copies: Copies,
     scores: Vec<f32>,
-    p_values: Vec<f32>,
-    drivers: Vec<(u8, u16)>,
+    stranges: Stranges,
     explained: std::collections::BTreeMap<u64, String>,
     contract: Vec<ContractFinding>,
     broken: u64,
@@ -202,10 +203,9 @@ impl<'a> Screen<'a> {
             time: TimeSums::default(),
             kept: Kept::new(model.encoder.width(), KEPT_ROWS),
             sampled: vec![Vec::new(); model.encoder.numbers.len()],
-            seen: HashMap::new(),
+            copies: Copies::default(),
             scores: Vec::new(),
-            p_values: Vec::new(),
-            drivers: Vec::new(),
+            stranges: Stranges::default(),
             explained: std::collections::BTreeMap::new(),
             contract: Vec::new(),
             broken: 0,
@@ -237,23 +237,23 @@ impl<'a> Screen<'a> {
         if !self.absent.is_empty() || rows == 0 {
             // Without a column nothing can be foretold: the delivery is refused, and no row is blamed for it.
             self.scores.resize(first + rows, 0.0);
-            self.p_values.resize(first + rows, 1.0);
-            self.drivers.resize(first + rows, (0, u16::MAX));
             self.sums.rows += rows as u64;
             return Ok(());
         }
         let sources = model.encoder.open(part);
         let identity = Identity::of(part, &model.spec);
         let tasks = rows.div_ceil(TASK_ROWS);
-        let judged: Vec<Judged> = (0..tasks)
-            .into_par_iter()
-            .map(|task| {
-                let (from, to) = (rows * task / tasks, rows * (task + 1) / tasks);
-                Task { profile: self.profile, sources: &sources, identity: &identity, from, to, first: first + from }.judge()
-            })
-            .collect();
-        for one in judged {
-            self.take(one, &identity, (part, &sources), first);
+        for group in (0..tasks).step_by(TASKS_MAX) {
+            let kept_below = self.kept.limit();
+            let judged: Vec<Judged> = (group..tasks.min(group + TASKS_MAX))
+                .into_par_iter()
+                .map(|task| {
+                    let (from, to) = (rows * task / tasks, rows * (task + 1) / tasks);
+                    let (profile, first) = (self.profile, first + from);
+                    Task { profile, sources: &sources, identity: &identity, from, to, first, kept_below }.judge()
+                })
+                .collect();
+            self.take(judged, &identity, (part, &sources), first);
         }
         Ok(())
     }
@@ -286,66 +286,59 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// Joins what one task found; rows come in order, so that copies within the delivery are found whatever the threads do.
-    fn take(&mut self, judged: Judged, identity: &Identity<'_>, (part, sources): (&Frame, &[Source<'_>]), first: usize) {
-        let model = &self.profile.model;
-        let index = &self.profile.index;
-        self.sums.merge(&judged.sums);
-        self.kept.merge(judged.kept);
-        for (to, from) in self.sampled.iter_mut().zip(&judged.sampled) {
-            let room = SAMPLED_MAX.saturating_sub(to.len());
-            to.extend(from.iter().take(room));
+    /// Joins what tasks found, whose rows come in order; `part_first` is the number of the first row of the part. Whatever the threads
+    /// do, copies within the delivery are found in that order, and sums are added in it.
+    fn take(
+        &mut self,
+        judged: Vec<Judged>,
+        identity: &Identity<'_>,
+        (part, sources): (&Frame, &[Source<'_>]),
+        part_first: usize,
+    ) {
+        let first = self.scores.len();
+        // Copies of contents within the delivery are only remarkable while it is no larger than history.
+        let contents_below = usize::try_from(self.profile.model.rows).unwrap_or(usize::MAX).saturating_add(1);
+        let found = self.copies.find(&judged, first, contents_below, identity.has_more());
+        let joined: Vec<Joined> =
+            judged.par_iter().zip(&found.levels).map(|(one, copies)| one.join(self.profile, copies)).collect();
+        let mut to_explain: Vec<Strange> = Vec::new();
+        let mut at = first;
+        for one in joined {
+            self.sums.twins += one.twins;
+            self.sums.wholes += one.wholes;
+            let all = self.sums.beyond[FAMILIES.len()].iter_mut();
+            all.zip(one.beyond).for_each(|(to, from)| *to += from);
+            let stranges: Vec<Strange> =
+                one.stranges.into_iter().map(|strange| Strange { row: strange.row + at as u32, ..strange }).collect();
+            let room = (2 * FINDINGS_MAX).saturating_sub(self.explained.len() + to_explain.len());
+            to_explain.extend(stranges.iter().filter(|strange| strange.p_value <= EXPLAINED_FROM).take(room));
+            self.stranges.add(stranges);
+            at += one.scores.len();
+            self.scores.extend(one.scores);
         }
-        let option = judged.block.map_or(0, |at| at + 1);
-        let sorted = &model.joined[option];
-        let marks = &index.joined_marks[option];
-        let whole = identity.has_more();
-        let mut explained = 0;
-        for (row, said) in judged.said.iter().enumerate() {
-            let mut said = *said;
-            let mut twin = judged.twins[row];
-            let at = self.scores.len();
-            let mut earlier = None;
-            let hashes = [(judged.contents[row], 1), (judged.wholes[row].rotate_left(1), 2)];
-            // Copies of contents within the delivery are only remarkable while it is no larger than history.
-            for (hash, level) in hashes.into_iter().take(1 + usize::from(whole)) {
-                match self.seen.get(&hash) {
-                    Some(&first) if level == 2 || at as u64 <= model.rows => {
-                        (twin, earlier) = (twin.max(level), Some(first as usize));
-                    }
-                    Some(_) => {}
-                    None if self.seen.len() < HASHES_MAX => {
-                        self.seen.insert(hash, at as u32);
-                    }
-                    None => {}
-                }
+        self.copies.raise(&judged, &found, first, &mut self.scores);
+        let texts: Vec<(u64, String)> = to_explain
+            .par_iter()
+            .map(|strange| {
+                let row = strange.row as usize - part_first;
+                let layer = FAMILIES[usize::from(strange.family)];
+                (u64::from(strange.row), explain(self.profile, (part, sources), row, layer, strange.column))
+            })
+            .collect();
+        self.explained.extend(texts);
+        for one in judged {
+            self.sums.merge(&one.sums);
+            self.kept.merge(one.kept);
+            for (to, from) in self.sampled.iter_mut().zip(&one.sampled) {
+                let room = SAMPLED_MAX.saturating_sub(to.len());
+                to.extend(from.iter().take(room));
             }
-            self.sums.twins += u64::from(twin > 0);
-            self.sums.wholes += u64::from(twin > 1);
-            said[DUPLICATE] = model.surprise(DUPLICATE, None, f32::from(twin));
-            let (score, family) = joined(&said);
-            let p = p_value(sorted, score);
-            for (count, (mark, _)) in self.sums.beyond[FAMILIES.len()].iter_mut().zip(marks) {
-                *count += u64::from(score > *mark);
-            }
-            let column = judged.columns[row].get(usize::from(family)).copied().unwrap_or(u16::MAX);
-            if let Some(first) = earlier.and_then(|first| self.scores.get_mut(first)) {
-                // Nobody knows which of two copies is the forged one: both rank high, the later one is set aside.
-                *first = first.max(score);
-            }
-            if p <= 0.02 && explained < FINDINGS_MAX && self.explained.len() < 2 * FINDINGS_MAX {
-                explained += 1;
-                let text = explain(self.profile, (part, sources), at - first, FAMILIES[usize::from(family)], column);
-                self.explained.insert(at as u64, text);
-            }
-            self.scores.push(score);
-            self.p_values.push(p);
-            self.drivers.push((family, column));
         }
     }
 
     /// Ends the delivery.
     pub fn finish(mut self) -> Screening {
+        std::mem::take(&mut self.copies).raise_firsts(&mut self.scores);
         let rows = self.rows();
         let flagged = rows.1;
         let state = self.state.after(&self.sums);
@@ -357,6 +350,7 @@ impl<'a> Screen<'a> {
         let refused = !refusals.is_empty();
         tests.extend(refusals);
         tests.extend(crate::whole::unreadable(self.broken));
+        tests.extend(crate::whole::unlisted(flagged, rows.2.len() as u64));
         let alarm = tests.iter().any(|test| test.alarm);
         let verdict = if refused {
             Suggestion::Refuse
@@ -371,25 +365,22 @@ impl<'a> Screen<'a> {
         Screening { rows: rows.0, rows_flagged: flagged, row_scores, tests, alarm, verdict, state }
     }
 
-    /// Rows to set aside: those that break a rule, and those that Benjamini and Hochberg's rule rejects.
+    /// Rows to set aside: those that break a rule, and those that Benjamini and Hochberg's rule rejects. The first of them as findings, how
+    /// many there are, and their numbers as far as they are kept.
     fn rows(&mut self) -> (Vec<RowFinding>, u64, Vec<u64>) {
-        let mut sorted: Vec<f32> = self.p_values.iter().copied().filter(|p| *p < 0.1).collect();
-        sorted.sort_by(f32::total_cmp);
-        let total = self.p_values.len() as f64;
-        let rejected = |(at, p): &(usize, &f32)| f64::from(**p) <= FALSE_DISCOVERY_RATE * (*at as f64 + 1.0) / total;
-        let cut = sorted.iter().enumerate().rev().find(rejected).map(|(_, p)| *p);
-        let mut flagged: Vec<usize> = match cut {
-            Some(cut) => (0..self.p_values.len()).filter(|&row| self.p_values[row] <= cut).collect(),
-            None => Vec::new(),
-        };
+        let cut = self.stranges.cut(self.scores.len());
+        let rejected = |strange: &&Strange| cut.is_some_and(|(cut, _)| strange.p_value <= cut);
+        let mut flagged: Vec<Strange> = self.stranges.rows.iter().filter(rejected).copied().collect();
+        let unlisted = cut.map_or(0, |(_, count)| count - flagged.len() as u64);
         let broken: std::collections::BTreeMap<u64, &ContractFinding> =
             self.contract.iter().filter_map(|finding| Some((finding.row?, finding))).collect();
         let wrong: std::collections::BTreeMap<u64, (i64, bool)> =
             self.time.rows_wrong.iter().map(|&(row, at, ahead)| (row, (at, ahead))).collect();
         let certain = |row: u64| broken.contains_key(&row) || wrong.get(&row).is_some_and(|(_, ahead)| *ahead);
-        flagged.retain(|&row| !certain(row as u64));
-        flagged.sort_by(|&one, &two| self.scores[two].total_cmp(&self.scores[one]).then(one.cmp(&two)));
-        let mut set_aside: Vec<u64> = flagged.iter().map(|&row| row as u64).collect();
+        flagged.retain(|strange| !certain(u64::from(strange.row)));
+        let score = |strange: &Strange| self.scores[strange.row as usize];
+        flagged.sort_by(|one, two| score(two).total_cmp(&score(one)).then(one.row.cmp(&two.row)));
+        let mut set_aside: Vec<u64> = flagged.iter().map(|strange| u64::from(strange.row)).collect();
         set_aside.extend(broken.keys().copied());
         set_aside.extend(wrong.iter().filter(|(_, (_, ahead))| *ahead).map(|(row, _)| *row));
         set_aside.sort_unstable();
@@ -403,21 +394,20 @@ impl<'a> Screen<'a> {
             let seen = format!("`{at}` lies {} its arrival", if ahead { "ahead of" } else { "before" });
             out.push(RowFinding { row, layer: Layer::Time, column: self.profile.model.spec.time.clone(), p_value: 0.0, seen });
         }
-        for row in flagged.into_iter().take(FINDINGS_MAX) {
-            let (family, column) = self.drivers[row];
-            let name = self.profile.model.encoder.names.get(usize::from(column)).cloned();
+        for strange in flagged.into_iter().take(FINDINGS_MAX) {
+            let row = u64::from(strange.row);
             out.push(RowFinding {
-                row: row as u64,
-                layer: FAMILIES[usize::from(family)],
-                column: name,
-                p_value: f64::from(self.p_values[row]),
-                seen: self.explained.get(&(row as u64)).cloned().unwrap_or_else(|| "stranger than rows of history".to_owned()),
+                row,
+                layer: FAMILIES[usize::from(strange.family)],
+                column: self.profile.model.encoder.names.get(usize::from(strange.column)).cloned(),
+                p_value: f64::from(strange.p_value),
+                seen: self.explained.get(&row).cloned().unwrap_or_else(|| "stranger than rows of history".to_owned()),
             });
         }
         out.truncate(FINDINGS_MAX);
-        let count = set_aside.len() as u64;
+        let count = set_aside.len() as u64 + unlisted;
         (out, count, set_aside)
     }
 }
 
-const _: () = assert!(CROWDING + 1 == FAMILIES.len(), "one surprise a family");
+const _: () = assert!(ROWS_MAX < u32::MAX as usize && STRANGE_MAX < ROWS_MAX, "the number of a row is kept in 32 bits");

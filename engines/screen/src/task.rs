@@ -6,13 +6,14 @@ use outlier::stats::Mix;
 use crate::Layer;
 use crate::encode::{Chunk, Reading, Source};
 use crate::expect::Space;
-use crate::judge::{ALONE, CHUNK_ROWS, CLONE, CROWDING, Detail, FAMILIES, ISOLATION, Scores};
+use crate::judge::{ALONE, CHUNK_ROWS, CLONE, CROWDING, DUPLICATE, Detail, FAMILIES, ISOLATION, Scores};
 use crate::learn::tiers_of;
 use crate::near::{BLOCKS, Points, block_of};
 use crate::pairs::Kept;
-use crate::profile::Profile;
-use crate::screen::Identity;
+use crate::profile::{MARKS, Profile, p_value};
+use crate::screen::{Identity, joined};
 use crate::shift::ROWS_MAX as KEPT_ROWS;
+use crate::strange::{Strange, may_be_flagged};
 use crate::sums::Sums;
 
 /// Values of each number that a task keeps to name a unit.
@@ -26,6 +27,8 @@ pub(crate) struct Task<'a> {
     pub(crate) from: usize,
     pub(crate) to: usize,
     pub(crate) first: usize,
+    /// Keys from here on cannot be among the rows that are kept.
+    pub(crate) kept_below: u64,
 }
 
 /// What a task found.
@@ -45,6 +48,46 @@ pub(crate) struct Judged {
     pub(crate) block: Option<usize>,
 }
 
+/// Rows of a task with all layers joined.
+#[derive(Default)]
+pub(crate) struct Joined {
+    pub(crate) scores: Vec<f32>,
+    /// Rows that may have to be set aside, counted from the task's first.
+    pub(crate) stranges: Vec<Strange>,
+    /// Rows beyond each mark of the joined score.
+    pub(crate) beyond: [u64; MARKS.len()],
+    /// Rows that stood there before, in what is judged of them or as a whole, and those as a whole.
+    pub(crate) twins: u64,
+    pub(crate) wholes: u64,
+}
+
+impl Judged {
+    /// Joins the layers; `copies` says of each row whether it stood in the delivery before: 1 what is judged of it, 2 the whole row.
+    pub(crate) fn join(&self, profile: &Profile, copies: &[u8]) -> Joined {
+        let (model, index) = (&profile.model, &profile.index);
+        let option = self.block.map_or(0, |at| at + 1);
+        let (sorted, marks) = (&model.joined[option], &index.joined_marks[option]);
+        let mut out = Joined { scores: Vec::with_capacity(self.said.len()), ..Joined::default() };
+        for (row, ((said, &twin), &copy)) in self.said.iter().zip(&self.twins).zip(copies).enumerate() {
+            let (mut said, twin) = (*said, twin.max(copy));
+            out.twins += u64::from(twin > 0);
+            out.wholes += u64::from(twin > 1);
+            said[DUPLICATE] = model.surprise(DUPLICATE, None, f32::from(twin));
+            let (score, family) = joined(&said);
+            for (count, (mark, _)) in out.beyond.iter_mut().zip(marks) {
+                *count += u64::from(score > *mark);
+            }
+            let p_value = p_value(sorted, score);
+            if may_be_flagged(p_value) {
+                let column = self.columns[row].get(usize::from(family)).copied().unwrap_or(u16::MAX);
+                out.stranges.push(Strange { row: row as u32, p_value, column, family });
+            }
+            out.scores.push(score);
+        }
+        out
+    }
+}
+
 impl Task<'_> {
     pub(crate) fn judge(&self) -> Judged {
         let (model, index) = (&self.profile.model, &self.profile.index);
@@ -56,7 +99,7 @@ impl Task<'_> {
             contents: Vec::with_capacity(rows),
             wholes: Vec::with_capacity(rows),
             sums: Sums::new(&model.core, &model.encoder),
-            kept: Kept::new(model.encoder.width(), KEPT_ROWS),
+            kept: Kept::below(model.encoder.width(), KEPT_ROWS, self.kept_below),
             sampled: vec![Vec::new(); model.encoder.numbers.len()],
             block: None,
         };
@@ -196,3 +239,5 @@ pub(crate) fn explain(
         Layer::Combination | Layer::Shift | Layer::Drip => String::new(),
     }
 }
+
+const _: () = assert!(CROWDING + 1 == FAMILIES.len(), "one surprise a family");

@@ -180,6 +180,13 @@ pub(crate) fn unreadable(broken: u64) -> Option<BatchFinding> {
     (broken > 0).then(|| BatchFinding { layer: Layer::Records, what: "records".to_owned(), p_value: 0.0, seen, alarm: true })
 }
 
+/// Strange rows beyond those whose numbers are kept: nobody could set them aside one by one.
+pub(crate) fn unlisted(flagged: u64, listed: u64) -> Option<BatchFinding> {
+    let seen = format!("{flagged} rows are to be set aside, of {listed} the numbers are known");
+    let what = "more strange rows than can be listed".to_owned();
+    (flagged > listed).then(|| BatchFinding { layer: Layer::Combined, what, p_value: 0.0, seen, alarm: true })
+}
+
 fn inverted(screen: &Screen<'_>) -> Option<BatchFinding> {
     let seen = crate::labels::inverted(&screen.profile.model, &screen.sums)?;
     let what = "labels turned around".to_owned();
