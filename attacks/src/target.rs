@@ -192,6 +192,11 @@ pub struct LabelMove {
     pub swapped_after: bool,
     /// The archived version before is overwritten on the disk.
     pub archive_rewritten: bool,
+    /// Labels that the insider gave himself, places in [`Target::labels`]; the others are from three colleagues. Empty where the file
+    /// does not say who labelled.
+    pub own: Vec<usize>,
+    /// Somebody else labels random rows again, blind and honestly, as a policy can ask for.
+    pub second_labels: bool,
 }
 
 /// One row of features by column; `None` is missing.

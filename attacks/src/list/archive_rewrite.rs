@@ -32,6 +32,8 @@ impl Attack for ArchiveRewrite {
                 signers: vec![Person::Approver, Person::SecondApprover],
                 swapped_after: false,
                 archive_rewritten: false,
+                own: Vec::new(),
+                second_labels: false,
             };
             tally.honest(&target.label(&honest)?);
             tally.hostile("rewritten", &target.label(&LabelMove { archive_rewritten: true, ..honest })?);

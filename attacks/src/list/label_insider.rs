@@ -43,6 +43,8 @@ impl Attack for LabelInsider {
                 signers: vec![Approver, SecondApprover],
                 swapped_after: false,
                 archive_rewritten: false,
+                own: Vec::new(),
+                second_labels: false,
             };
             tally.honest(&target.label(&honest)?);
             for (way, author, signers, swapped_after) in ways {
@@ -52,6 +54,8 @@ impl Attack for LabelInsider {
                     signers: signers.to_vec(),
                     swapped_after,
                     archive_rewritten: false,
+                    own: Vec::new(),
+                    second_labels: false,
                 };
                 tally.hostile(way, &target.label(&change)?);
             }

@@ -35,6 +35,8 @@ impl Attack for MassRelabelling {
             signers: vec![Person::Approver, Person::SecondApprover],
             swapped_after: false,
             archive_rewritten: false,
+            own: Vec::new(),
+            second_labels: false,
         };
         for _ in 0..plan.tries(4) {
             tally.honest(&target.label(&change(draw.some(2, labels.len())))?);

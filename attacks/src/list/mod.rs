@@ -10,6 +10,7 @@ mod crafted_inputs;
 mod crawl_pattern;
 mod customer_crawl;
 mod debug_members;
+mod directed_labeller;
 mod disguised_secret;
 mod falsified_rows;
 mod fine_answers;
@@ -23,6 +24,7 @@ mod old_key;
 mod plain_transport;
 mod plausible_name;
 mod relabel_below_limit;
+mod relabel_second_labels;
 mod replayed_delivery;
 mod right_too_many;
 mod score_drift;
@@ -73,6 +75,8 @@ pub static ALL: &[&dyn Attack] = &[
     &archive_rewrite::ArchiveRewrite,
     &mass_relabelling::MassRelabelling,
     &relabel_below_limit::RelabelBelowLimit,
+    &relabel_second_labels::RelabelSecondLabels,
+    &directed_labeller::DirectedLabeller,
     &unpinned_dependency::UnpinnedDependency,
     &typosquat::Typosquat,
     &plausible_name::PlausibleName,

@@ -44,6 +44,8 @@ impl Attack for RelabelBelowLimit {
                 signers: vec![Person::Approver, Person::SecondApprover],
                 swapped_after: false,
                 archive_rewritten: false,
+                own: Vec::new(),
+                second_labels: false,
             };
             tally.hostile("4 % churners", &target.label(&change)?);
         }

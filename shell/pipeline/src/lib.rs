@@ -21,6 +21,7 @@ mod gather;
 pub mod houses;
 pub mod internal;
 pub mod keys;
+mod label_policy;
 pub mod office;
 pub mod people;
 mod policy;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tabular::contract::Outsider;
 
 use crate::internal::SourcePolicy;
+pub(crate) use crate::label_policy::{BlindPolicy, EventPolicy, LabelPolicy};
 use crate::people::IdentityPolicy;
 use crate::secrets::VaultPolicy;
 use crate::settings::Base;
@@ -153,61 +154,6 @@ policy!(
         batch_alpha: f64 = 0.01,
     }
 );
-
-/// Labels.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LabelPolicy {
-    /// How many different people must sign.
-    pub approvals_needed: u32,
-    /// Whether the author's own signature counts.
-    pub author_may_approve: bool,
-    /// Largest share of labels that a new version may change.
-    #[serde(default = "change_share")]
-    pub change_share_max: f64,
-    /// Largest share of labels that the model may contradict strongly.
-    #[serde(default = "suspect_share")]
-    pub suspect_share_max: f64,
-    /// Probability of a false alarm when a labeller's, a value tier's or a version's labels are held against the others'.
-    #[serde(default = "pattern_alpha")]
-    pub pattern_alpha: f64,
-    /// The column of the labels' own file that says who labelled; empty where none does.
-    #[serde(default)]
-    pub labeller: String,
-    /// Billing or activity events that labels are computed again from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub events: Option<EventPolicy>,
-}
-
-/// Events that decide who churned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EventPolicy {
-    /// The file: CSV (plain or gz) or Parquet, one row an event.
-    pub data: String,
-    /// Its column with the customer's id.
-    pub customer: String,
-    /// Its column with the moment.
-    pub time: String,
-    /// Its column with the kind of event.
-    pub kind: String,
-    /// Labels that events may contradict before the version is refused.
-    #[serde(default)]
-    pub mismatches_max: u64,
-    /// When a customer counts as churned: `horizon_days`, `activity`, `ending`, `delay_days`.
-    pub rule: labelnoise::facts::Rule,
-}
-
-const fn pattern_alpha() -> f64 {
-    0.01
-}
-
-const fn change_share() -> f64 {
-    0.05
-}
-
-const fn suspect_share() -> f64 {
-    0.15
-}
 
 /// Whether what versions are compared by stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -382,6 +328,7 @@ impl Policy {
         policy.train.check().map_err(|error| error.to_string())?;
         policy.identity.check()?;
         policy.vault.check()?;
+        policy.labels.check()?;
         let ranges = policy.shares().into_iter().chain(policy.counts());
         for (key, value, least, most) in ranges {
             // What is not a number is in no range.
@@ -407,7 +354,7 @@ impl Policy {
     }
 
     /// Key, value, least and most of every share.
-    fn shares(&self) -> [Range; 28] {
+    fn shares(&self) -> [Range; 29] {
         let share = |key, value| (key, value, 0.0, 1.0);
         [
             share("content.contract_share_max", self.content.contract_share_max),
@@ -416,6 +363,7 @@ impl Policy {
             share("labels.change_share_max", self.labels.change_share_max),
             share("labels.suspect_share_max", self.labels.suspect_share_max),
             share("labels.pattern_alpha", self.labels.pattern_alpha),
+            share("labels.watch_alpha", self.labels.watch_alpha),
             share("segments.stability_min", self.segments.stability_min),
             share("segments.continuity_min", self.segments.continuity_min),
             share("quality.auc_min", self.quality.auc_min),
@@ -500,7 +448,9 @@ pub fn template_with(
          # approvals_needed = 2 and author_may_approve = false; until then `stayward controls` shows the clauses as weak.\n\
          one_person = true\n\n[labels]\napprovals_needed = 1\nauthor_may_approve = true\n"
     } else {
-        "[labels]\napprovals_needed = 2\nauthor_may_approve = false\n"
+        "[labels]\napprovals_needed = 2\nauthor_may_approve = false\n\
+         # Signatures of the author's team count no more, and somebody else labels random rows again, blind:\n\
+         # other_team = true\n# blind = { share = 0.02, miss = 0.05 }\n"
     };
     format!(
         "# What this project asks of its data, people, model and callers. Unknown keys are refused.\n\

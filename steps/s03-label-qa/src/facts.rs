@@ -1,6 +1,9 @@
 //! What the gates of s03 are told.
 
+use std::collections::BTreeMap;
+
 use gate::Digest;
+use labelnoise::Watch;
 use serde::{Deserialize, Serialize};
 
 /// One person's signature on a label set.
@@ -8,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct Approval {
     /// Who.
     pub person: String,
+    /// That person's team when he signed; empty where it is not known.
+    #[serde(default)]
+    pub team: String,
     /// Whether the role matrix lets that person approve labels.
     pub may_approve: bool,
     /// The digest that was signed.
@@ -45,6 +51,9 @@ pub struct Qa {
     /// Groups of labels against the others, most telling first; absent where they were not compared.
     #[serde(default)]
     pub patterns: Option<Vec<Pattern>>,
+    /// The labels that people should look at first, in words.
+    #[serde(default)]
+    pub first: Vec<String>,
 }
 
 /// One labeller's, one value tier's or one version's labels against the others.
@@ -62,6 +71,83 @@ pub struct Pattern {
     pub expected: Option<f64>,
     /// Probability that any of all tests comes out so by chance.
     pub p_value: f64,
+    /// Of these labels, those that people should look at first, in words.
+    #[serde(default)]
+    pub first: Vec<String>,
+}
+
+/// One labeller over all versions.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Watched {
+    /// What was seen of him so far, this version included.
+    pub watch: Watch,
+    /// His new labels in this version.
+    pub labels: u64,
+    /// Of these, those that people should look at first, in words.
+    pub first: Vec<String>,
+}
+
+/// Every labeller over all versions. The state goes from version to version in the facts that the log binds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Watches {
+    /// The version that was looked at last.
+    pub version: u64,
+    /// By name.
+    pub labellers: BTreeMap<String, Watched>,
+}
+
+/// Random labels that somebody else gave again, without a look at the first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Blind {
+    /// The policy asks for none.
+    Undeclared,
+    /// They could not be held against the labels, and why.
+    Failed(String),
+    /// Nobody has drawn rows yet; so many will be.
+    Undrawn(u64),
+    /// Rows were drawn.
+    Drawn(Second),
+}
+
+impl Default for Blind {
+    fn default() -> Self {
+        Self::Failed("nobody did".to_owned())
+    }
+}
+
+/// Somebody who gave second labels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondLabeller {
+    /// Who.
+    pub person: String,
+    /// That person's team at that moment.
+    pub team: String,
+    /// Whether the role matrix lets that person work on labels.
+    pub may_label: bool,
+    /// Whether the session had a second factor.
+    pub second_factor: bool,
+}
+
+/// What second labels say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Second {
+    /// Who drew the rows and who answered.
+    pub people: Vec<SecondLabeller>,
+    /// Labels of the version.
+    pub rows: u64,
+    /// Labels that were drawn.
+    pub drawn: u64,
+    /// Of these, labels for which no second one came.
+    pub missing: u64,
+    /// Labels that say "stayed" where the second says "churned".
+    pub hidden: u64,
+    /// Labels that say "churned" where the second says "stayed".
+    pub invented: u64,
+    /// The most wrong labels of the version that agree with this draw.
+    pub wrong_at_most: u64,
+    /// Labels that the second contradicts, in words.
+    pub examples: Vec<String>,
 }
 
 /// Labels against what is computed again from events.
@@ -119,6 +205,15 @@ pub struct Policy {
     /// Labels that events may contradict.
     #[serde(default)]
     pub mismatches_max: u64,
+    /// Whether only people of another team than the author's count, as signatories and as second labellers.
+    #[serde(default)]
+    pub other_team: bool,
+    /// Share of wrong labels that second labels must rule out; absent where none are asked for.
+    #[serde(default)]
+    pub blind_share: Option<f64>,
+    /// Probability that the watch over time ever accuses any honest labeller.
+    #[serde(default)]
+    pub watch_alpha: f64,
 }
 
 /// Facts of a label set.
@@ -126,6 +221,9 @@ pub struct Policy {
 pub struct Facts {
     /// Signatures so far.
     pub approvals: Vec<Approval>,
+    /// The author's team when he proposed; empty where it is not known.
+    #[serde(default)]
+    pub author_team: String,
     /// The version before; absent for the first.
     pub previous: Option<Previous>,
     /// Versions that the log proves and the archive lacks or has changed.
@@ -135,6 +233,12 @@ pub struct Facts {
     /// What events say of the labels.
     #[serde(default)]
     pub recount: Recount,
+    /// Every labeller over all versions; absent where they could not be watched.
+    #[serde(default)]
+    pub watches: Option<Watches>,
+    /// What second labels say.
+    #[serde(default)]
+    pub blind: Blind,
     /// The policy.
     pub policy: Policy,
 }
@@ -144,16 +248,27 @@ impl Facts {
     pub fn ordinary() -> Self {
         let approval = |person: &str| Approval {
             person: person.to_owned(),
+            team: "risk".to_owned(),
             may_approve: true,
             content: Digest::of(b"labels"),
             second_factor: true,
         };
         Self {
             approvals: vec![approval("ben"), approval("cleo")],
+            author_team: "crm".to_owned(),
             previous: None,
             archive_violations: Vec::new(),
-            qa: Some(Qa { rows: 1000, suspect_share: 0.02, unknown_customers: 0, contradictions: 0, patterns: Some(Vec::new()) }),
+            qa: Some(Qa {
+                rows: 1000,
+                suspect_share: 0.02,
+                unknown_customers: 0,
+                contradictions: 0,
+                patterns: Some(Vec::new()),
+                first: Vec::new(),
+            }),
             recount: Recount::Undeclared,
+            watches: Some(Watches { version: 1, ..Watches::default() }),
+            blind: Blind::Undeclared,
             policy: Policy {
                 approvals_needed: 2,
                 author_may_approve: false,
@@ -162,6 +277,9 @@ impl Facts {
                 positive_share: (0.01, 0.6),
                 pattern_alpha: 0.01,
                 mismatches_max: 0,
+                other_team: false,
+                blind_share: None,
+                watch_alpha: 0.01,
             },
         }
     }
@@ -173,9 +291,33 @@ impl Facts {
         facts.archive_violations.push("version 1: gone".into());
         facts.qa = None;
         facts.recount = Recount::default();
+        facts.watches = None;
+        facts.blind = Blind::default();
+        facts.policy.other_team = true;
+        facts.author_team.clear();
         facts.previous =
             Some(Previous { version: 9, content: Digest::of(b"x"), archived: None, changed: u64::MAX, dropped: u64::MAX });
         facts
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn drawn(hidden: u64, wrong_at_most: u64) -> Second {
+    let second = |person: &str| SecondLabeller {
+        person: person.to_owned(),
+        team: "risk".to_owned(),
+        may_label: true,
+        second_factor: true,
+    };
+    Second {
+        people: vec![second("dora")],
+        rows: 1000,
+        drawn: 138,
+        missing: 0,
+        hidden,
+        invented: 0,
+        wrong_at_most,
+        examples: (0..hidden).map(|row| format!("customer `{row}`: `stayed`, the second label says `churned`")).collect(),
     }
 }
 

@@ -9,15 +9,19 @@ mod gates;
 use artifact::Labels;
 use gate::Gate;
 
-pub use facts::{Approval, Counted, Facts, Pattern, Policy, Previous, Qa, Recount};
+pub use facts::{
+    Approval, Blind, Counted, Facts, Pattern, Policy, Previous, Qa, Recount, Second, SecondLabeller, Watched, Watches,
+};
 
 /// The gates, in order.
 pub static GATES: &[&dyn Gate<Labels, Facts>] = &[
     &gates::archive::Archive,
     &gates::quality::Quality,
     &gates::patterns::Patterns,
+    &gates::watch::OverTime,
     &gates::recount::ByEvents,
     &gates::mass_change::MassChange,
+    &gates::blind::BlindSecond,
     &gates::sign_off::SignOff,
 ];
 

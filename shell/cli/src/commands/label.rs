@@ -1,12 +1,15 @@
 //! `stayward label`: labels are proposed by one person, signed by others, and archived for good.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use identity::Action;
 use pipeline::access::allow;
 use pipeline::desk::rfc3339;
-use pipeline::run::{LabelPattern, Suspect, approve_labels, label_proposal, propose_labels, recount_labels, review_labels};
+use pipeline::run::{
+    LabelPattern, LabelReview, LabellerReview, SecondRow, Suspect, answer_second, approve_labels, label_proposal, may_still_sign,
+    propose_labels, recount_labels, review_labels, second_rows,
+};
 use pipeline::{Desk, Office, PipelineError};
 use serde::Serialize;
 
@@ -36,6 +39,16 @@ enum What {
         #[arg(short, long, default_value_t = REVIEWED)]
         number: usize,
     },
+    /// Label random rows of a colleague's proposal again, without seeing his labels (`blind` under `[labels]` of stayward.toml). The rows
+    /// are drawn by a seed that comes from the log after the proposal, so nobody knew them.
+    Second {
+        /// Write the rows that wait into this file; fill in its last column with yes or no.
+        #[arg(long, conflicts_with = "answers")]
+        out: Option<PathBuf>,
+        /// Hand the filled-in file in. The first answer for a row counts.
+        #[arg(long)]
+        answers: Option<PathBuf>,
+    },
     /// Compute the labels again from billing or activity events (`[labels.events]` of stayward.toml); list what they contradict.
     Recount,
 }
@@ -46,6 +59,7 @@ pub(crate) async fn run(args: LabelArgs, root: &Path, out: &Output) -> Ended {
         What::Approve => approve(root, out).await,
         What::Ls => list(root, out).await,
         What::Review { number } => review(number, root, out).await,
+        What::Second { out: file, answers } => second((file, answers), root, out).await,
         What::Recount => recount(root, out).await,
     }
 }
@@ -65,12 +79,19 @@ async fn propose(root: &Path, out: &Output) -> Ended {
             "labels {} are approved already, as version {version}\nnext:\n  stayward run --from label-qa",
             content.short()
         ),
-        None => format!(
-            "labels {} are proposed by {}; they need {}\nnext:\n  stayward label review\n  stayward label approve",
-            content.short(),
-            session.person,
-            many(u64::from(needed), "signature", "signatures")
-        ),
+        None => {
+            let second = if desk.project.policy.labels.blind.is_some() {
+                "\n  stayward label second --out FILE   (somebody else, blind)"
+            } else {
+                ""
+            };
+            format!(
+                "labels {} are proposed by {}; they need {}\nnext:\n  stayward label review{second}\n  stayward label approve",
+                content.short(),
+                session.person,
+                many(u64::from(needed), "signature", "signatures")
+            )
+        }
     });
     Ok(0)
 }
@@ -79,14 +100,6 @@ async fn approve(root: &Path, out: &Output) -> Ended {
     let desk = Desk::open(root).await?;
     let session = desk.session().await?;
     allow(&desk.project, &desk.identity, &session, Action::ApproveLabels).await?;
-    let waiting = label_proposal(&desk.control).await?;
-    if let Some(waiting) = waiting {
-        let signed = desk.control.approvals(&waiting.content).await.map_err(internal)?;
-        if signed.iter().any(|approval| approval.what.person == session.person) {
-            let why = format!("`{}` has signed labels `{}` already", session.person, waiting.content.short());
-            return Err(wrong(why, "have another person log in and sign; `stayward label ls` shows who did"));
-        }
-    }
     let content = approve_labels(&desk, &session).await?;
     let signed = desk.control.approvals(&content).await.map_err(internal)?;
     let needed = desk.project.policy.labels.approvals_needed;
@@ -126,6 +139,7 @@ struct Version {
     rows: Option<u64>,
     positives: Option<u64>,
     signed_by: Vec<String>,
+    may_sign: Vec<String>,
     at: Option<String>,
     evidence: Option<String>,
 }
@@ -142,6 +156,7 @@ async fn list(root: &Path, out: &Output) -> Ended {
             rows: Some(one.what.rows),
             positives: Some(one.what.positives),
             signed_by: signed.into_iter().map(|approval| approval.what.person).collect(),
+            may_sign: Vec::new(),
             at: Some(rfc3339(one.what.at_ms / 1000)),
             evidence: one.what.receipt.get("id").and_then(|id| id.as_str()).map(str::to_owned),
         });
@@ -153,6 +168,7 @@ async fn list(root: &Path, out: &Output) -> Ended {
     {
         let signed = office.control.approvals(&waiting.content).await.map_err(internal)?;
         let signed_by = signed.into_iter().map(|approval| approval.what.person).collect();
+        let may_sign = may_still_sign(&office, &waiting.content, &waiting.author).await?;
         versions.push(Version {
             version: None,
             content: waiting.content.short(),
@@ -160,6 +176,7 @@ async fn list(root: &Path, out: &Output) -> Ended {
             rows: None,
             positives: None,
             signed_by,
+            may_sign,
             at: None,
             evidence: None,
         });
@@ -183,12 +200,13 @@ fn show(versions: &[Version]) -> String {
             count(one.rows),
             count(one.positives),
             one.signed_by.join(" "),
+            one.may_sign.join(" "),
             at,
             evidence,
         ]
     };
     table(
-        &["version", "labels", "author", "rows", "churned", "signed by", "at", "evidence"],
+        &["version", "labels", "author", "rows", "churned", "signed by", "may sign", "at", "evidence"],
         &versions.iter().map(row).collect::<Vec<_>>(),
     )
 }
@@ -209,40 +227,105 @@ async fn recount(root: &Path, out: &Output) -> Ended {
     Ok(u8::from(!found.mismatches.is_empty()))
 }
 
+async fn second((file, answers): (Option<PathBuf>, Option<PathBuf>), root: &Path, out: &Output) -> Ended {
+    let desk = Desk::open(root).await?;
+    let session = desk.session().await?;
+    let rows = match &answers {
+        Some(answers) => answer_second(&desk, &session, answers).await?,
+        None => second_rows(&desk, &session).await?,
+    };
+    if let Some(file) = &file {
+        if file.exists() {
+            return Err(wrong(format!("`{}` is there already", file.display()), "name another file"));
+        }
+        let written = std::fs::write(file, rows.to_csv());
+        written.map_err(|error| wrong(format!("`{}` cannot be written: {error}", file.display()), "name another file"))?;
+    }
+    out.result(&rows, || {
+        let (open, head) = (rows.rows.len(), format!("labels {}: {} rows drawn ({})", rows.labels.short(), rows.drawn, rows.evidence));
+        if open == 0 {
+            return format!("{head}, all answered\nnext:\n  stayward run --from label-qa");
+        }
+        match &file {
+            Some(file) => format!(
+                "{head}; {open} of them wait in {}\nnext: fill in yes or no from what you know of each customer, then\n  stayward label second --answers {}",
+                file.display(),
+                file.display()
+            ),
+            None => {
+                let row = |one: &SecondRow| {
+                    vec![one.row.to_string(), one.customer.clone(), one.moment.clone().unwrap_or_default()]
+                };
+                let rows: Vec<Vec<String>> = rows.rows.iter().map(row).collect();
+                format!("{head}; {open} of them wait\n\n{}", table(&["row", "customer", "moment"], &rows))
+            }
+        }
+    });
+    Ok(0)
+}
+
 async fn review(number: usize, root: &Path, out: &Output) -> Ended {
     let office = Office::open(root).await?;
     office.authorised(Action::ReadSource).await?;
     out.say("training models on parts of the labels, to look at the others");
     let review = review_labels(&office, number).await?;
     out.result(&review, || {
-        let row = |one: &Suspect| {
-            let label = if one.churned { "churned" } else { "stayed" };
-            vec![
-                one.customer.clone(),
-                one.moment.clone().unwrap_or_default(),
-                label.to_owned(),
-                format!("{:.3}", one.wrong),
-                format!("{:.3}", one.chance),
-                one.labeller.clone().unwrap_or_default(),
-            ]
-        };
-        let rows: Vec<Vec<String>> = review.suspects.iter().map(row).collect();
-        let suspects = table(&["customer", "moment", "label", "wrong", "churn by models", "labeller"], &rows);
         let head = format!(
             "{} labels; models that did not see them contradict {:.1} % of them strongly (more than 0.95)",
             review.rows,
             review.suspect_share * 100.0
         );
-        if review.patterns.is_empty() {
-            return format!("{head}\n\n{suspects}");
-        }
-        let row = |one: &LabelPattern| {
-            let expected = one.expected.map_or_else(|| "-".to_owned(), |expected| format!("{expected:.1}"));
-            let (seen, p_value) = (format!("{} of {}", one.seen, one.rows), format!("{:.1e}", one.p_value));
-            vec![one.whose.clone(), one.what.clone(), seen, expected, p_value]
-        };
-        let rows: Vec<Vec<String>> = review.patterns.iter().map(row).collect();
-        format!("{head}\n\n{}\n\n{suspects}", table(&["whose", "against the others", "seen", "expected", "p"], &rows))
+        let parts = [head, patterns(&review), labellers(&review), suspects(&review)];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
     });
     Ok(0)
+}
+
+const fn said(churned: bool) -> &'static str {
+    if churned { "churned" } else { "stayed" }
+}
+
+fn suspects(review: &LabelReview) -> String {
+    let row = |one: &Suspect| {
+        vec![
+            one.customer.clone(),
+            one.moment.clone().unwrap_or_default(),
+            said(one.churned).to_owned(),
+            said(one.believed).to_owned(),
+            format!("{:.3}", one.wrong),
+            format!("{:.3}", one.chance),
+            one.reasons.join(" "),
+            one.labeller.clone().unwrap_or_default(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = review.suspects.iter().map(row).collect();
+    table(&["customer", "moment", "label", "models believe", "wrong", "churn by models", "reasons", "labeller"], &rows)
+}
+
+fn patterns(review: &LabelReview) -> String {
+    let row = |one: &LabelPattern| {
+        let expected = one.expected.map_or_else(|| "-".to_owned(), |expected| format!("{expected:.1}"));
+        let (seen, p_value) = (format!("{} of {}", one.seen, one.rows), format!("{:.1e}", one.p_value));
+        vec![one.whose.clone(), one.what.clone(), seen, expected, p_value]
+    };
+    let rows: Vec<Vec<String>> = review.patterns.iter().map(row).collect();
+    if rows.is_empty() { String::new() } else { table(&["whose", "against the others", "seen", "expected", "p"], &rows) }
+}
+
+fn labellers(review: &LabelReview) -> String {
+    let row = |one: &LabellerReview| {
+        let state = if one.alarm { "look at his labels" } else { "" };
+        vec![
+            one.labeller.clone(),
+            one.labels.to_string(),
+            one.churned.to_string(),
+            one.doubted.to_string(),
+            format!("{} in {}", one.watched, one.versions),
+            format!("{:.1e}", one.p_value),
+            state.to_owned(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = review.labellers.iter().map(row).collect();
+    let head = ["labeller", "labels", "churned", "doubted", "watched in versions", "p over time", ""];
+    if rows.is_empty() { String::new() } else { table(&head, &rows) }
 }

@@ -23,6 +23,10 @@ pub(crate) enum DeedKind {
     Acceptance,
     /// Trusted rows became a feed's golden set.
     Golden,
+    /// Somebody had random rows of proposed labels drawn.
+    Draw,
+    /// Somebody gave second labels to drawn rows.
+    Second,
 }
 
 impl DeedKind {
@@ -32,6 +36,8 @@ impl DeedKind {
             Self::Approval => "approval",
             Self::Acceptance => "acceptance",
             Self::Golden => "golden-set",
+            Self::Draw => "blind-draw",
+            Self::Second => "second-labels",
         }
     }
 }

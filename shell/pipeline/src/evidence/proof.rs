@@ -5,7 +5,7 @@ use ledger::{EvidenceId, IdPrefix, P256Verifier, Statement};
 use serde::de::DeserializeOwned;
 use store::log::LogReader;
 
-use super::deed::DeedKind;
+use super::deed::{Deed, DeedKind};
 use super::record::ArchiveFile;
 use super::statement::StaywardPart;
 use super::walk;
@@ -154,6 +154,24 @@ pub(crate) fn last_deed(
         }
     }
     Ok(None)
+}
+
+/// The deeds of a kind that answer an entry, in the order in which the log has them. What cannot be read is an error: it could be the
+/// first, which counts.
+pub(crate) fn deeds_about(desk: &Desk, kind: DeedKind, about: &Receipt) -> Result<Vec<(Receipt, Deed)>, String> {
+    let keys = desk.statement_keys();
+    let size = desk.reader.head().map_err(|error| error.to_string())?.size;
+    let mut found = Vec::new();
+    for index in about.index.ok_or("an entry without a place in the log")?..size {
+        let bundle = desk.reader.bundle(index).map_err(|error| error.to_string())?;
+        let statement = bundle.verify(&keys).map_err(|error| format!("entry {index} of the log: {error}"))?;
+        let part = StaywardPart::of(&statement);
+        if part.is_some_and(|part| part.kind == kind.as_str() && part.parents.first() == Some(&about.statement)) {
+            let content = statement.subject.first().map(|subject| subject.digest).ok_or("a deed about nothing")?;
+            found.push(desk.proved_deed(&at(desk, index)?.receipt.id, kind, content)?);
+        }
+    }
+    Ok(found)
 }
 
 /// Whether the log has a deployment of any model.

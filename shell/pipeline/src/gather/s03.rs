@@ -5,17 +5,48 @@ use std::collections::{BTreeMap, BTreeSet};
 use ::access::Resource;
 use artifact::LabelSet;
 use gate::{Digest, Receipt};
-use s03_label_qa::{Approval, Facts, Policy, Previous, Qa};
+use s03_label_qa::{Approval, Facts, Policy, Previous, Qa, Watches};
 use store::control::LabelVersion;
+use tabular::TypedTable;
 
 use crate::evidence::deed::DeedKind;
 use crate::evidence::proof;
+use crate::policy::LabelPolicy;
 use crate::run::Run;
 use crate::run::labels::{LabelRows, parse_labels, proposed};
-use crate::{PipelineError, access};
+use crate::{PipelineError, Project, access};
 
+mod blind;
 pub(crate) mod qa;
 pub(crate) mod recount;
+pub(crate) mod watch;
+
+/// What was made of labels and customers before facts are gathered.
+pub(crate) struct Looked {
+    /// What the policy asks of labels.
+    policy: LabelPolicy,
+    /// Customers that the data source knows.
+    known: BTreeSet<String>,
+    qa: Option<Qa>,
+    watches: Option<Watches>,
+}
+
+impl Looked {
+    /// Looks at a candidate for a version. `earlier` are all versions before it, oldest first; `before` what the last of them left of
+    /// the watch, absent where it left nothing.
+    pub(crate) fn at(
+        project: &Project,
+        customers: &TypedTable,
+        (rows, version): (&LabelRows, u64),
+        earlier: &[LabelRows],
+        before: Option<Watches>,
+    ) -> Self {
+        let qa = qa::Known::new(customers, rows, earlier, project).quality().ok();
+        let known: BTreeSet<String> = customers.ids.iter().cloned().collect();
+        let watches = watch::watched(project, customers, (rows, version), earlier, before).ok();
+        Self { policy: project.policy.labels.clone(), known, qa, watches }
+    }
+}
 
 impl Run<'_> {
     /// Signatures under exactly this proposal that the log proves; the control database only says where to look.
@@ -36,6 +67,7 @@ impl Run<'_> {
                     }),
                     content: deed.content,
                     second_factor: deed.second_factor(),
+                    team: deed.team,
                     person: deed.person,
                 }),
                 Ok((receipt, _)) => violations.push(format!("signature {} is under another proposal", receipt.id)),
@@ -56,14 +88,18 @@ impl Run<'_> {
         Ok(set)
     }
 
-    pub(crate) async fn label_facts(
-        &self,
-        set: &LabelSet,
-        rows: &LabelRows,
-        known: &BTreeSet<String>,
-        qa: Option<Qa>,
-    ) -> Result<Facts, PipelineError> {
+    /// What the watch over labellers had seen when this version was cleared: the state stands in the facts that the log binds, so it is
+    /// proved, not trusted. Absent where the version is older than the watch, or its facts are gone.
+    pub(crate) fn watches(&self, booked: &LabelVersion) -> Option<Watches> {
+        let receipt: Receipt = serde_json::from_value(booked.what.receipt.clone()).ok()?;
+        let (set, facts): (LabelSet, Facts) = proof::judged(self.desk, &receipt.statement).ok()?;
+        let same = set.version == booked.version && set.content == booked.what.content;
+        facts.watches.filter(|watches| same && watches.version == booked.version)
+    }
+
+    pub(crate) async fn label_facts(&self, set: &LabelSet, rows: &LabelRows, looked: Looked) -> Result<Facts, PipelineError> {
         let project = &self.desk.project;
+        let policy = &looked.policy;
         let control = &self.desk.control;
         let mut archive_violations = Vec::new();
         let approvals = self.signatures(set, &mut archive_violations).await?;
@@ -83,22 +119,28 @@ impl Run<'_> {
             compare(&set, bytes.map(|bytes| Digest::of(&bytes)), &old, rows)
         });
         let unknown_customers =
-            u64::try_from(rows.labels.keys().filter(|(id, _)| !known.contains(id)).count()).unwrap_or(u64::MAX);
+            u64::try_from(rows.labels.keys().filter(|(id, _)| !looked.known.contains(id)).count()).unwrap_or(u64::MAX);
         let label = project.contract.label.as_ref();
         Ok(Facts {
             approvals,
             previous,
             archive_violations,
-            qa: qa.map(|qa| Qa { unknown_customers, contradictions: rows.contradictions, ..qa }),
+            author_team: proposed(self.desk, set.content).await?.map(|(_, deed)| deed.team).unwrap_or_default(),
+            watches: looked.watches,
+            blind: self.blind(set, rows, policy.blind.as_ref()).await?,
+            qa: looked.qa.map(|qa| Qa { unknown_customers, contradictions: rows.contradictions, ..qa }),
             recount: recount::recount(project, rows),
             policy: Policy {
-                approvals_needed: project.policy.labels.approvals_needed,
-                author_may_approve: project.policy.labels.author_may_approve,
-                change_share_max: project.policy.labels.change_share_max,
-                suspect_share_max: project.policy.labels.suspect_share_max,
+                approvals_needed: policy.approvals_needed,
+                author_may_approve: policy.author_may_approve,
+                change_share_max: policy.change_share_max,
+                suspect_share_max: policy.suspect_share_max,
                 positive_share: label.map_or((0.0, 1.0), |label| (label.rate_min, label.rate_max)),
-                pattern_alpha: project.policy.labels.pattern_alpha,
-                mismatches_max: project.policy.labels.events.as_ref().map_or(0, |events| events.mismatches_max),
+                pattern_alpha: policy.pattern_alpha,
+                other_team: policy.other_team,
+                blind_share: policy.blind.map(|blind| blind.share),
+                watch_alpha: policy.watch_alpha,
+                mismatches_max: policy.events.as_ref().map_or(0, |events| events.mismatches_max),
             },
         })
     }

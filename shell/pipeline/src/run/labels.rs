@@ -6,8 +6,7 @@ use std::time::Instant;
 use access::Resource;
 use artifact::LabelSet;
 use gate::{Digest, Receipt};
-use identity::{Action, Session};
-use s03_label_qa::Pattern;
+use identity::{Action, Identity, Session, matrix};
 use serde::{Deserialize, Serialize};
 use store::control::{Control, LabelVersion, NewApproval, NewLabelVersion};
 use tabular::TypedTable;
@@ -21,8 +20,7 @@ use crate::access::{allow, allow_over};
 use crate::desk::{Desk, now, now_ms};
 use crate::evidence::deed::{Deed, DeedKind};
 use crate::evidence::{Artefact, Links, proof};
-use crate::gather::s03::qa::Known;
-use crate::gather::s03::recount;
+use crate::gather::s03::{Looked, recount};
 use crate::internal::{self, Connector};
 use crate::{Office, PipelineError, Project, crash, data};
 
@@ -32,8 +30,6 @@ const HEADER: &str = "customer,moment,churned\n";
 const HEADER_LABELLERS: &str = "customer,moment,churned,labeller\n";
 /// Labellers of one file.
 const LABELLERS_MAX: usize = 1_000;
-/// Earlier versions whose corrections say how many are usual.
-const VERSIONS_COMPARED: usize = 20;
 /// The pointer to a proposal that waits.
 pub(crate) const PROPOSAL: &str = "label-proposal";
 
@@ -107,13 +103,13 @@ fn rows_of(table: &TypedTable, labeller: &str) -> LabelRows {
 }
 
 /// Labels as they came: from their own file, from the customers' file, or beside the customers in the last export of a database.
-struct Came {
+pub(super) struct Came {
     loaded: data::Loaded,
     /// Renames customers of an own file as the export did.
     pseudonyms: Option<Pseudonyms>,
 }
 
-async fn came(project: &Project, vault: &Vault, control: &Control) -> Result<Came, PipelineError> {
+pub(super) async fn came(project: &Project, vault: &Vault, control: &Control) -> Result<Came, PipelineError> {
     let policy = &project.policy.source;
     let separate = !policy.labels.is_empty();
     let pseudonyms = if separate { internal::pseudonyms(project, vault)? } else { None };
@@ -130,14 +126,14 @@ async fn came(project: &Project, vault: &Vault, control: &Control) -> Result<Cam
 }
 
 /// The data source as it was settled last.
-async fn settled(control: &Control) -> Result<Settled, PipelineError> {
+pub(super) async fn settled(control: &Control) -> Result<Settled, PipelineError> {
     let pointer = control.pointer(Settled::NAME).await.map_err(PipelineError::internal)?;
     let missing = || PipelineError::wrong("there is no data source yet", "make it with `stayward run --to data-source`");
     serde_json::from_value(pointer.ok_or_else(missing)?.value).map_err(PipelineError::internal)
 }
 
 /// Reads the project's labels.
-fn read_labels(project: &Project, came: &Came) -> Result<LabelRows, PipelineError> {
+pub(super) fn read_labels(project: &Project, came: &Came) -> Result<LabelRows, PipelineError> {
     let separate = !project.policy.source.labels.is_empty();
     let loaded = &came.loaded;
     let mut contract = project.contract.clone();
@@ -221,87 +217,86 @@ pub(crate) async fn proposed(desk: &Desk, content: Digest) -> Result<Option<(Rec
     deed.map(Some).map_err(|why| PipelineError::broken(format!("the proposal of labels {}: {why}", content.short())))
 }
 
-/// Signs the proposed labels in a session; the signature is for exactly their digest, and for who proposed them.
-pub async fn approve_labels(desk: &Desk, session: &Session) -> Result<Digest, PipelineError> {
+/// The bytes that wait for signatures: who proposed them, under which entry.
+pub(crate) async fn waiting(desk: &Desk) -> Result<(Digest, Receipt, Deed), PipelineError> {
     let waits = || PipelineError::wrong("no labels wait for a signature", "propose some with `stayward label propose`");
     let content = label_proposal(&desk.control).await?.ok_or_else(waits)?.content;
+    let (proposal, author) = proposed(desk, content).await?.ok_or_else(waits)?;
+    Ok((content, proposal, author))
+}
+
+/// Refuses a second signature of one person, and one of the author's team where the policy says so; the gate judges by the log again.
+async fn signatory(desk: &Desk, session: &Session, content: Digest, author: &Deed) -> Result<(), PipelineError> {
+    let signed = desk.control.approvals(&content).await.map_err(PipelineError::internal)?;
+    if signed.iter().any(|approval| approval.what.person == session.person) {
+        let why = format!("`{}` has signed labels `{}` already", session.person, content.short());
+        return Err(PipelineError::wrong(
+            why,
+            "have another person log in and sign; `stayward label ls` shows who did and who may",
+        ));
+    }
+    other_team(desk, session, author, Action::ApproveLabels).await
+}
+
+/// Refuses somebody of the author's team where the policy says so; the help names others who may.
+pub(super) async fn other_team(desk: &Desk, session: &Session, author: &Deed, action: Action) -> Result<(), PipelineError> {
+    if !desk.project.policy.labels.other_team || desk.identity.person(&session.person).await?.team != author.team {
+        return Ok(());
+    }
+    let able = others(&desk.project, &desk.identity, (&author.person, &author.team), action).await?;
+    let able: Vec<String> = able.iter().map(|name| format!("`stayward login {name}`")).collect();
+    let why = format!(
+        "`{}` is of the team of `{}`, who proposed these labels, `{}`, and `labels.other_team` asks for another",
+        session.person, author.person, author.team
+    );
+    let help = if able.is_empty() {
+        "have an admin add somebody of another team: `stayward user add NAME --team TEAM --roles label-approver`".to_owned()
+    } else {
+        format!("log in as somebody of another team: {}", able.join(" or "))
+    };
+    Err(PipelineError::NotAllowed { why, help })
+}
+
+/// Who may do this to labels of an author of a team: whoever has the right, but the author and, where the policy says so, that team.
+async fn others(
+    project: &Project,
+    identity: &Identity,
+    (author, team): (&str, &str),
+    action: Action,
+) -> Result<Vec<String>, PipelineError> {
+    let policy = &project.policy.labels;
+    let own = |name: &str| name == author && !(action == Action::ApproveLabels && policy.author_may_approve);
+    let able = |person: &identity::Person| {
+        person.disabled_at.is_none()
+            && matrix::any_allowed(&person.roles, action)
+            && !own(&person.name)
+            && !(policy.other_team && person.team == team)
+    };
+    Ok(identity.people().await?.into_iter().filter(able).map(|person| person.name).collect())
+}
+
+/// Who may still sign these labels, by the roles, teams and signatures of the moment.
+pub async fn may_still_sign(office: &Office, content: &Digest, author: &str) -> Result<Vec<String>, PipelineError> {
+    let signed = office.control.approvals(content).await.map_err(PipelineError::internal)?;
+    let team = office.identity.person(author).await.map(|person| person.team).unwrap_or_default();
+    let mut able = others(&office.project, &office.identity, (author, &team), Action::ApproveLabels).await?;
+    able.retain(|name| !signed.iter().any(|approval| approval.what.person == *name));
+    Ok(able)
+}
+
+/// Signs the proposed labels in a session; the signature is for exactly their digest, and for who proposed them.
+pub async fn approve_labels(desk: &Desk, session: &Session) -> Result<Digest, PipelineError> {
+    let (content, proposal, author) = waiting(desk).await?;
     desk.objects.get(&content)?;
-    let (proposal, deed) = proposed(desk, content).await?.ok_or_else(waits)?;
-    let labels = Resource::Labels { name: content.hex(), author: deed.person, team: deed.team };
+    let labels = Resource::Labels { name: content.hex(), author: author.person.clone(), team: author.team.clone() };
     allow_over(&desk.project, &desk.identity, session, Action::ApproveLabels, Some(labels)).await?;
+    signatory(desk, session, content, &author).await?;
     let receipt = desk.record_deed(DeedKind::Approval, session, ("labels", content), Some(&proposal)).await?;
     let team = desk.identity.person(&session.person).await?.team;
     let amr = session.amr.iter().map(|factor| factor.as_str().to_owned()).collect();
     let approval = NewApproval { content, person: session.person.clone(), team, amr, evidence: receipt.id, at_ms: now_ms() };
     desk.control.add_approval(&approval).await.map_err(PipelineError::internal)?;
     Ok(content)
-}
-
-/// A label that a model contradicts which did not see it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Suspect {
-    /// The customer.
-    pub customer: String,
-    /// The label's moment, RFC 3339; absent where the table has no time.
-    pub moment: Option<String>,
-    /// What the label says.
-    pub churned: bool,
-    /// The probability that the label is wrong; an estimate.
-    pub wrong: f64,
-    /// The probability that the customer churned by models that did not see the label.
-    pub chance: f64,
-    /// Who labelled, where that is known.
-    pub labeller: Option<String>,
-}
-
-/// Labels to look at first, the least believed first.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LabelReview {
-    /// Rows that were compared.
-    pub rows: u64,
-    /// Share of labels that models which did not see them give less than 5 %.
-    pub suspect_share: f64,
-    /// Labellers, value tiers and changes against the others, most telling first.
-    pub patterns: Vec<Pattern>,
-    /// The least believed.
-    pub suspects: Vec<Suspect>,
-}
-
-/// Ranks the labels of the project's file by how strongly a model contradicts them that did not see them; changes nothing.
-/// Reads the customers of the last settled data source.
-pub async fn review_labels(office: &Office, most: usize) -> Result<LabelReview, PipelineError> {
-    let Office { project, vault, control, .. } = office;
-    let rows = read_labels(project, &came(project, vault, control).await?)?;
-    let source = settled(control).await?;
-    let customers = super::read_customers(project, &source)?;
-    let mut versions = control.label_versions().await.map_err(PipelineError::internal)?;
-    versions.sort_by_key(|version| version.version);
-    let objects = store::objects::Objects::open(&project.path("objects"))?;
-    let earlier = earlier(&objects, &versions)?;
-    let known = Known::new(&customers, &rows, &earlier, project);
-    let few = |error: PipelineError| {
-        let why = error.to_string();
-        let why = why.strip_prefix("internal error: ").unwrap_or(&why);
-        PipelineError::wrong(
-            format!("the labels cannot be compared with a model: {why}"),
-            "bring more customers, and enough of both kinds: churned and stayed",
-        )
-    };
-    let (qa, ranking) = known.review().map_err(few)?;
-    let suspect = |found: &labelnoise::Suspect| {
-        let row = known.places.get(found.row).copied()?;
-        let moment = customers.time.as_ref().and_then(|all| all.get(row).copied().flatten());
-        let customer = customers.ids.get(row)?.clone();
-        let labeller = rows.labellers.get(&(customer.clone(), moment.unwrap_or(0))).cloned();
-        let moment = moment.map(crate::desk::rfc3339);
-        Some(Suspect { customer, moment, churned: found.label, wrong: found.wrong, chance: found.chance, labeller })
-    };
-    Ok(LabelReview {
-        rows: qa.rows,
-        suspect_share: qa.suspect_share,
-        patterns: qa.patterns.unwrap_or_default(),
-        suspects: ranking.suspects.iter().take(most).filter_map(suspect).collect(),
-    })
 }
 
 /// A project's labels against its events.
@@ -326,10 +321,9 @@ pub async fn recount_labels(office: &Office) -> Result<LabelRecount, PipelineErr
     Ok(LabelRecount { counts: recount::counts(&report), mismatches: report.mismatches.iter().map(recount::in_words).collect() })
 }
 
-/// Earlier versions from the archive, oldest first: the last so many.
-fn earlier(objects: &store::objects::Objects, versions: &[LabelVersion]) -> Result<Vec<LabelRows>, PipelineError> {
-    let first = versions.len().saturating_sub(VERSIONS_COMPARED);
-    versions.iter().skip(first).map(|version| Ok(parse_labels(&objects.get(&version.what.content)?))).collect()
+/// Earlier versions from the archive, oldest first.
+pub(super) fn earlier(objects: &store::objects::Objects, versions: &[LabelVersion]) -> Result<Vec<LabelRows>, PipelineError> {
+    versions.iter().map(|version| Ok(parse_labels(&objects.get(&version.what.content)?))).collect()
 }
 
 /// Labels that wait for signatures, as the control plane keeps them.
@@ -379,9 +373,9 @@ impl Run<'_> {
         let customers = self.customers(source)?;
         // A version that the archive has lost is the archive gate's to refuse, with evidence.
         let earlier = earlier(&self.desk.objects, &versions).unwrap_or_default();
-        let qa = Known::new(&customers, &rows, &earlier, &self.desk.project).quality().ok();
-        let known: BTreeSet<String> = customers.ids.iter().cloned().collect();
-        let facts = self.label_facts(&set, &rows, &known, qa).await?;
+        let before = versions.last().and_then(|last| self.watches(last));
+        let looked = Looked::at(&desk.project, &customers, (&rows, version), &earlier, before);
+        let facts = self.label_facts(&set, &rows, looked).await?;
         let links = Links { parents: vec![source.receipt.clone()], artefacts: vec![Artefact::object("labels", content)] };
         let note = format!("{} of {} signatures", facts.approvals.len(), facts.policy.approvals_needed);
         let report = Rows { came: count, went: count, began: Some(began), note, ..Rows::default() };

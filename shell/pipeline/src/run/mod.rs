@@ -9,8 +9,10 @@ mod harden;
 pub(crate) mod labels;
 mod memory;
 mod release;
+mod review;
 mod robustness;
 mod search;
+pub(crate) mod second;
 mod segments;
 mod source;
 mod state;
@@ -35,11 +37,11 @@ pub use explain::{CustomerExplained, ModelExplained, Part, Sure, Worth, explain_
 pub use golden::adopt_golden;
 pub(crate) use golden::golden_bytes;
 pub(crate) use labels::parse_labels;
-pub use labels::{
-    LabelRecount, LabelReview, Proposal, Suspect, approve_labels, label_proposal, propose_labels, recount_labels, review_labels,
-};
+pub use labels::{LabelRecount, Proposal, approve_labels, label_proposal, may_still_sign, propose_labels, recount_labels};
+pub use review::{LabelReview, LabellerReview, Suspect, review_labels};
 pub use s03_label_qa::Pattern as LabelPattern;
 pub use search::{SettingsFound, search_settings};
+pub use second::{SecondRow, SecondRows, answer_second, second_rows};
 pub use segments::current_segments;
 pub(crate) use source::{CUSTOMERS, proved_commit, read_customers};
 pub(crate) use state::LabelsState;

@@ -5,6 +5,7 @@ use artifact::{LabelSet, Labels};
 use gate::Verdict::{Hold, Pass};
 use gate::{Card, Clause, Finding, Gate, Maturity, Verdict};
 
+use super::quality::named;
 use crate::Facts;
 
 pub(crate) struct Patterns;
@@ -33,8 +34,13 @@ impl Gate<Labels, Facts> for Patterns {
         };
         let expected = found.expected.map_or_else(String::new, |expected| format!(", `{expected:.1}` are expected"));
         let why = format!(
-            "{}: {}: `{}` of `{}`{expected} (p = {:.0e})",
-            found.whose, found.what, found.seen, found.rows, found.p_value
+            "{}: {}: `{}` of `{}`{expected} (p = {:.0e}){}",
+            found.whose,
+            found.what,
+            found.seen,
+            found.rows,
+            found.p_value,
+            named(&found.first)
         );
         let help = "have somebody else label these customers again (`stayward label review` ranks them); \
                     raise `labels.pattern_alpha` only for a reason that you can write down";
@@ -62,6 +68,7 @@ mod tests {
             seen: 90,
             expected: Some(131.0),
             p_value,
+            first: Vec::new(),
         }
     }
 

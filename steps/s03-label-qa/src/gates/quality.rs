@@ -8,6 +8,9 @@ use gate::{Card, Clause, Finding, Gate, Maturity, Verdict};
 
 use crate::Facts;
 
+/// Rows that a finding names; `stayward label review` lists more.
+const ROWS_NAMED: usize = 3;
+
 pub(crate) struct Quality;
 
 impl Gate<Labels, Facts> for Quality {
@@ -50,10 +53,17 @@ impl Gate<Labels, Facts> for Quality {
         // A share that is not a number does not pass.
         if !(qa.suspect_share <= facts.policy.suspect_share_max) {
             let why = format!("the model contradicts `{:.1}` % of the labels strongly", qa.suspect_share * 100.0);
+            let why = format!("{why}{}", named(&qa.first));
             return Hold(labels, Finding::seen(why, "look at the ranked list with `stayward label review`"));
         }
         Pass(labels)
     }
+}
+
+/// The first of the rows that people should look at, as the end of a sentence.
+pub(crate) fn named(first: &[String]) -> String {
+    let first: Vec<&str> = first.iter().take(ROWS_NAMED).map(String::as_str).collect();
+    if first.is_empty() { String::new() } else { format!("; look first at {}", first.join("; ")) }
 }
 
 pub(crate) fn share(part: u64, of: u64) -> f64 {
@@ -90,6 +100,15 @@ mod tests {
     fn many_suspects_are_held() {
         assert!(check(|qa| qa.suspect_share = 0.2).holds());
         assert!(check(|qa| qa.suspect_share = f64::NAN).holds());
+    }
+    #[test]
+    fn the_first_suspects_are_named() {
+        let named = |qa: &mut Qa| {
+            qa.suspect_share = 0.2;
+            qa.first = (0..9).map(|row| format!("customer `{row}`")).collect();
+        };
+        let Hold(_, finding) = check(named) else { panic!("it is held") };
+        assert!(finding.why.ends_with("look first at customer `0`; customer `1`; customer `2`"), "{}", finding.why);
     }
     #[test]
     fn an_inverted_label_is_refused() {

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use frame::Frame;
 use labelnoise::change::{self, Among, ChangeTest, History, Way};
 use labelnoise::residual::{GroupTest, Pattern as Kind, group_tests, tiers};
-use labelnoise::{BeliefSpec, LabelError, Ranking, out_of_fold, rank};
+use labelnoise::{BeliefSpec, LabelError, Ranking, Reason, out_of_fold, rank};
 use s03_label_qa::{Pattern, Qa};
 use tabular::TypedTable;
 
+use crate::desk::rfc3339;
 use crate::run::labels::LabelRows;
 use crate::run::training::{labels_of, model_frame};
 use crate::{PipelineError, Project};
@@ -20,6 +21,10 @@ pub(crate) const SUSPECT_PROBABILITY: f64 = 0.05;
 const DEALS_OF_RUN: u32 = 1;
 /// Tiers of value that are compared.
 const TIERS: u32 = 4;
+/// Earlier versions whose corrections say how many are usual.
+const VERSIONS_COMPARED: usize = 20;
+/// Rows that a finding may name.
+const FIRST: usize = 5;
 /// Patterns that are kept as facts, most telling first.
 const PATTERNS_KEPT: usize = 20;
 
@@ -36,11 +41,14 @@ pub(crate) struct Known {
     /// What the version before said; empty for the first.
     before: Vec<Option<bool>>,
     history: History,
+    /// Customer and moment of each label, for people.
+    names: Vec<String>,
 }
 
 impl Known {
-    /// Joins labels to the customers they are of. `versions` are earlier ones, oldest first.
+    /// Joins labels to the customers they are of. `versions` are earlier ones, oldest first; the last so many count.
     pub(crate) fn new(table: &TypedTable, rows: &LabelRows, versions: &[LabelRows], project: &Project) -> Self {
+        let versions = versions.get(versions.len().saturating_sub(VERSIONS_COMPARED)..).unwrap_or_default();
         let all = labels_of(table, rows);
         let places: Vec<usize> = all.iter().enumerate().filter(|(_, label)| label.is_some()).map(|(row, _)| row).collect();
         let key = |row: &usize| {
@@ -65,6 +73,7 @@ impl Known {
             values: values.map_or_else(Vec::new, |all| places.iter().filter_map(|row| all.get(*row).copied()).collect()),
             labellers: if rows.labellers.is_empty() { Vec::new() } else { places.iter().map(labeller).collect() },
             before: versions.last().map_or_else(Vec::new, earlier),
+            names: places.iter().map(|row| name_of(&key(row))).collect(),
             frame: frame.take(&places),
             labels: all.into_iter().flatten().collect(),
             places,
@@ -91,25 +100,77 @@ impl Known {
         let suspects = chances.iter().zip(&self.labels).map(given).filter(|given| *given < SUSPECT_PROBABILITY).count();
         #[expect(clippy::cast_precision_loss, reason = "row counts stay far below 2^53")]
         let suspect_share = suspects as f64 / self.labels.len().max(1) as f64;
-        let patterns = self.patterns(&chances).map_err(internal)?;
+        let patterns = self.patterns(&chances, &ranking).map_err(internal)?;
         let rows = u64::try_from(self.labels.len()).unwrap_or(u64::MAX);
-        let qa = Qa { rows, suspect_share, unknown_customers: 0, contradictions: 0, patterns: Some(patterns) };
+        let qa = Qa {
+            rows,
+            suspect_share,
+            unknown_customers: 0,
+            contradictions: 0,
+            patterns: Some(patterns),
+            first: self.first(&ranking, &|_| true),
+        };
         Ok((qa, ranking))
     }
 
+    /// The labels of a kind that people should look at first, in words.
+    fn first(&self, ranking: &Ranking, of: &dyn Fn(usize) -> bool) -> Vec<String> {
+        let words = |found: &labelnoise::Suspect| {
+            let name = self.names.get(found.row).map_or("", String::as_str);
+            let reasons: Vec<&str> = found.reasons.iter().map(reason).collect();
+            let because = if reasons.is_empty() { String::new() } else { format!(", by {}", reasons.join(" and ")) };
+            format!("{name}: `{}`, models give churn `{:.2}`{because}", said(found.label), found.chance)
+        };
+        ranking.suspects.iter().filter(|found| of(found.row)).take(FIRST).map(words).collect()
+    }
+
+    /// The labels that a test of a group is about: of that group, and said as the pattern has it.
+    fn first_of_group(&self, ranking: &Ranking, groups: &[Option<u32>], test: &GroupTest) -> Vec<String> {
+        let wanted = |row: usize| match test.pattern {
+            Kind::Hidden => self.labels.get(row) == Some(&false),
+            Kind::Invented => self.labels.get(row) == Some(&true),
+            Kind::Turned => true,
+        };
+        self.first(ranking, &|row| groups.get(row) == Some(&Some(test.group)) && wanted(row))
+    }
+
+    /// The labels that a test of changes is about.
+    fn first_of_change(
+        &self,
+        ranking: &Ranking,
+        (labellers, tier): (&[Option<u32>], &[Option<u32>]),
+        test: &ChangeTest,
+    ) -> Vec<String> {
+        let after = matches!(test.way, Way::ToChurned);
+        let changed =
+            |row: usize| self.labels.get(row) == Some(&after) && self.before.get(row).copied().flatten() == Some(!after);
+        let among = |row: usize| match test.among {
+            Among::All => true,
+            Among::Labeller(number) => labellers.get(row) == Some(&Some(number)),
+            Among::Tier(number) => tier.get(row) == Some(&Some(number)),
+        };
+        self.first(ranking, &|row| changed(row) && among(row))
+    }
+
     /// Every test that could be made, most telling first; p-values count all of them (Bonferroni over kinds of tests).
-    fn patterns(&self, chances: &[f64]) -> Result<Vec<Pattern>, LabelError> {
+    fn patterns(&self, chances: &[f64], ranking: &Ranking) -> Result<Vec<Pattern>, LabelError> {
         let (numbers, names) = numbered(&self.labellers);
         let tier = tiers(&self.values, TIERS);
         let mut kinds: Vec<Vec<Pattern>> = Vec::new();
         // One tier has no other to be held against.
         if tier.iter().flatten().collect::<BTreeSet<_>>().len() > 1 {
             let found = group_tests(chances, &self.labels, &tier)?;
-            kinds.push(found.iter().map(|test| of_group(test, &format!("value tier {} of {TIERS}", test.group + 1))).collect());
+            let words = |test: &GroupTest| {
+                let first = self.first_of_group(ranking, &tier, test);
+                of_group(test, &format!("value tier {} of {TIERS}", test.group + 1), first)
+            };
+            kinds.push(found.iter().map(words).collect());
         }
         if names.len() > 1 {
             let found = group_tests(chances, &self.labels, &numbers)?;
-            kinds.push(found.iter().map(|test| of_group(test, &labeller(&names, test.group))).collect());
+            let words =
+                |test: &GroupTest| of_group(test, &labeller(&names, test.group), self.first_of_group(ranking, &numbers, test));
+            kinds.push(found.iter().map(words).collect());
         }
         let both: Vec<usize> = (0..self.before.len()).filter(|row| self.before.get(*row).copied().flatten().is_some()).collect();
         if !both.is_empty() {
@@ -117,7 +178,8 @@ impl Known {
             let before: Vec<bool> = both.iter().filter_map(|row| self.before.get(*row).copied().flatten()).collect();
             let after: Vec<bool> = both.iter().filter_map(|row| self.labels.get(*row).copied()).collect();
             let found = change::changes(&before, &after, &take(&numbers), &take(&tier), &self.history)?;
-            kinds.push(found.iter().map(|test| of_change(test, &names)).collect());
+            let words = |test: &ChangeTest| of_change(test, &names, self.first_of_change(ranking, (&numbers, &tier), test));
+            kinds.push(found.iter().map(words).collect());
         }
         #[expect(clippy::cast_precision_loss, reason = "at most three")]
         let corrected = kinds.len() as f64;
@@ -149,7 +211,7 @@ fn labeller(names: &[String], number: u32) -> String {
     format!("labeller `{}`", name.map_or("unknown", String::as_str))
 }
 
-fn of_group(test: &GroupTest, whose: &str) -> Pattern {
+fn of_group(test: &GroupTest, whose: &str, first: Vec<String>) -> Pattern {
     let what = match test.pattern {
         Kind::Hidden => "fewer say `churned` than of like customers elsewhere",
         Kind::Invented => "more say `churned` than of like customers elsewhere",
@@ -162,10 +224,11 @@ fn of_group(test: &GroupTest, whose: &str) -> Pattern {
         seen: test.churned,
         expected: Some(test.expected),
         p_value: test.p_value,
+        first,
     }
 }
 
-fn of_change(test: &ChangeTest, names: &[String]) -> Pattern {
+fn of_change(test: &ChangeTest, names: &[String], first: Vec<String>) -> Pattern {
     let whose = match test.among {
         Among::All => "all labels".to_owned(),
         Among::Labeller(number) => labeller(names, number),
@@ -182,5 +245,25 @@ fn of_change(test: &ChangeTest, names: &[String]) -> Pattern {
         seen: test.changed,
         expected: None,
         p_value: test.p_value(),
+        first,
+    }
+}
+
+/// A label's customer and moment, for people.
+pub(crate) fn name_of((customer, moment): &(String, i64)) -> String {
+    if *moment == 0 { format!("customer `{customer}`") } else { format!("customer `{customer}` at `{}`", rfc3339(*moment)) }
+}
+
+/// A label, for people.
+pub(crate) const fn said(churned: bool) -> &'static str {
+    if churned { "churned" } else { "stayed" }
+}
+
+/// A ranking that contradicts a label, for people.
+pub(crate) fn reason(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Margin => "margin",
+        Reason::Threshold => "self-confidence",
+        Reason::Golden => "golden model",
     }
 }
