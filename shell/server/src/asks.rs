@@ -4,6 +4,7 @@ use std::future::Future;
 
 use identity::{Action, Right};
 use pipeline::arrival::{ArrivalError, Deliverer, Inbox, RefusedDelivery, Staged, Taken};
+use pipeline::run::{Proposed, Upload};
 use pipeline::serving::{Call, Counters, PublicModel, Reply};
 use serde_json::Value;
 
@@ -54,6 +55,16 @@ pub trait Asks: Send + Sync + 'static {
         async { false }
     }
 
+    /// Whether this token, as it came, is of a person's living session.
+    fn is_session(&self, _token: &str) -> impl Future<Output = bool> + Send {
+        async { false }
+    }
+
+    /// Proposes labels in the session of this token; approves nothing.
+    fn propose_labels(&self, _token: &str, _labels: Upload) -> impl Future<Output = Result<Proposed, Declined>> + Send {
+        async { Err(Declined::Forbidden("nobody may propose labels here".to_owned())) }
+    }
+
     /// The public keys of components' tokens, as a key set (RFC 7517).
     fn token_keys(&self) -> Value {
         serde_json::json!({ "keys": [] })
@@ -87,6 +98,17 @@ pub trait Asks: Send + Sync + 'static {
     /// Takes down, for the operator, that something was refused: by the server itself with the reason, by the pipeline with the
     /// reference of its evidence. Must not block.
     fn note(&self, _note: &Note) {}
+}
+
+/// Why labels were not taken as a proposal; the words are the operator's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Declined {
+    /// The person may not propose labels, or not with this second factor.
+    Forbidden(String),
+    /// They cannot be read, or contradict each other.
+    Unfit(String),
+    /// Something that is not the caller's doing.
+    Failed(String),
 }
 
 /// The operator's face of a refusal; the caller reads only the reference.

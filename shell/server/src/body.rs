@@ -17,6 +17,8 @@ const LINGER: Duration = Duration::from_secs(2);
 pub(crate) enum Kind {
     /// `application/json`, said so.
     Json,
+    /// `text/csv`, said so.
+    Csv,
     /// `application/x-www-form-urlencoded`, said so.
     Form,
     /// JSON or JSON with binary tensors; clients of the Open Inference Protocol often do not say.
@@ -37,6 +39,7 @@ pub(crate) fn check_kind(headers: &HeaderMap, kind: Kind) -> Result<(), Refusal>
     let essence = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let fits = match kind {
         Kind::Json => essence == "application/json",
+        Kind::Csv => essence == "text/csv",
         Kind::Form => essence == "application/x-www-form-urlencoded",
         Kind::Tensors => essence == "application/json" || essence == "application/octet-stream",
     };

@@ -76,6 +76,14 @@ pub(crate) fn check_right<A: Asks, C>(
     Err(Refusal::new(StatusCode::UNAUTHORIZED, "no good key"))
 }
 
+/// The one token in `Authorization: Bearer`; none where there is none, where there are two, or a key beside it.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut all = values(headers, header::AUTHORIZATION.as_str());
+    let (scheme, token) = all.next()?.split_at_checked(SCHEME.len())?;
+    let (token, alone) = (token.trim(), all.next().is_none() && !headers.contains_key(API_KEY));
+    (alone && scheme.eq_ignore_ascii_case(SCHEME) && !token.is_empty()).then_some(token)
+}
+
 /// A component's token in `Authorization: Bearer`, of either kind; none where there is none, or where there are two.
 pub(crate) fn component_token(headers: &HeaderMap) -> Option<&str> {
     let mut all = values(headers, header::AUTHORIZATION.as_str());

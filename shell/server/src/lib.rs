@@ -17,6 +17,7 @@ mod crowd;
 mod error;
 mod feeds;
 mod form;
+mod labels;
 mod listen;
 mod metrics;
 mod oip;
@@ -28,7 +29,7 @@ mod tls;
 mod v1;
 pub mod workload;
 
-pub use crate::asks::{Admitted, Asks, Note, Presented};
+pub use crate::asks::{Admitted, Asks, Declined, Note, Presented};
 pub use crate::config::{Clients, Config, Identification, Limits, Serves};
 pub use crate::error::ServerError;
 pub use crate::listen::{Drained, Running, Server};

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::answer::{self, Answer, Refusal};
 use crate::config::{COLUMN_CHARS_MAX, COLUMNS_MAX, CUSTOMER_CHARS_MAX, CUSTOMERS_MAX, ROWS_MAX, VALUE_CHARS_MAX};
 use crate::feeds::RULES;
+use crate::labels::LABELS_BYTES_MAX;
 
 /// Status and meaning of every refusal.
 const REFUSALS: [(&str, &str); 13] = [
@@ -46,6 +47,7 @@ pub fn document() -> Value {
         "servers": [{ "url": "/" }],
         "tags": [
             { "name": "churn", "description": "Questions about customers and rows." },
+            { "name": "labels", "description": "Labels that people propose from programs of theirs." },
             { "name": "open-inference", "description": "The Open Inference Protocol, version 2, over REST." },
             { "name": "feeds", "description": "Files of suppliers, by a client certificate or a component's token." },
             { "name": "operation", "description": "This document, and counters." }
@@ -55,6 +57,7 @@ pub fn document() -> Value {
         "components": {
             "securitySchemes": {
                 "bearer": { "type": "http", "scheme": "bearer", "description": "`Authorization: Bearer swk_..`" },
+                "session": { "type": "http", "scheme": "bearer", "description": "`Authorization: Bearer ..`, the token of a labeller's session with two factors (`stayward label token`)" },
                 "header": { "type": "apiKey", "in": "header", "name": "X-API-Key" },
                 "certificate": { "type": "mutualTLS", "description": "A certificate of `stayward component certificate`." }
             },
@@ -81,6 +84,9 @@ fn paths() -> Value {
         },
         "/v1/what-if": {
             "post": with_granularity(post("churn", "whatIf", "Asks about rows of the caller's own.", json_body("Rows"), json_answer("Predictions"), &[]))
+        },
+        "/v1/labels/proposals": {
+            "post": proposal(post("labels", "proposeLabels", "Proposes labels, which then wait for signatures; approves nothing.", json_body("Labels"), json_answer("Proposed"), &[]))
         },
         "/v1/feeds/{feed}/{name}": {
             "parameters": [reference("parameters", "feed"), reference("parameters", "file"), reference("parameters", "contentDigest")],
@@ -146,6 +152,17 @@ fn operation<'s>(tag: &str, id: &str, summary: &str, answer: Value, statuses: im
         responses.insert((*status).to_owned(), reference("responses", status));
     }
     json!({ "tags": [tag], "operationId": id, "summary": summary, "responses": responses })
+}
+
+/// For people with a session; CSV has the columns of the labels' file.
+fn proposal(mut operation: Value) -> Value {
+    operation["security"] = json!([{ "session": [] }]);
+    operation["requestBody"]["content"]["text/csv"] = json!({ "schema": { "type": "string", "maxLength": LABELS_BYTES_MAX } });
+    operation["parameters"] = json!([{
+        "name": "Content-Digest", "in": "header", "required": false, "schema": { "type": "string" },
+        "description": "`sha-256=:..:` (RFC 9530); bytes that differ are refused"
+    }]);
+    operation
 }
 
 fn open(mut operation: Value) -> Value {
@@ -301,6 +318,20 @@ fn schemas() -> Value {
                 "type": "object", "maxProperties": COLUMNS_MAX, "propertyNames": { "maxLength": COLUMN_CHARS_MAX },
                 "additionalProperties": { "type": ["string", "number", "boolean", "null"], "maxLength": VALUE_CHARS_MAX }
             } }
+        })),
+        "Labels": object(&["labels"], json!({
+            "labels": { "type": "array", "minItems": 1, "items": {
+                "type": "object", "required": ["customer", "churned"], "additionalProperties": false,
+                "properties": {
+                    "customer": { "type": "string", "minLength": 1 },
+                    "moment": { "type": ["string", "null"], "format": "date-time", "description": "where the table has a time" },
+                    "churned": { "type": "boolean" }
+                }
+            } }
+        })),
+        "Proposed": object(&["labels", "author", "rows", "approvals_needed"], json!({
+            "labels": { "type": "string", "description": "digest of the proposed labels" }, "author": text,
+            "rows": { "type": "integer", "minimum": 1 }, "approvals_needed": { "type": "integer", "minimum": 1 }
         })),
         "FeedFile": object(&["feed", "name", "sha256", "bytes"], json!({
             "feed": text, "name": text, "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" },

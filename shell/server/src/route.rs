@@ -60,6 +60,7 @@ pub(crate) enum Endpoint {
     Predictions,
     WhatIf,
     FeedFile,
+    LabelProposal,
     OpenApi,
     Jwks,
     Metrics,
@@ -125,10 +126,11 @@ const fn put(path: &'static str, open_to: OpenTo, endpoint: Endpoint) -> Route {
 const WHAT_IF: OpenTo = OpenTo::Key(Right::WhatIf);
 
 /// Every route of the server.
-pub const ROUTES: [Route; 39] = [
+pub const ROUTES: [Route; 40] = [
     get("/v1/customers/{id}/churn", OpenTo::Key(Right::Ask), Endpoint::Churn),
     post("/v1/predictions", OpenTo::Key(Right::Ask), Endpoint::Predictions),
     post("/v1/what-if", WHAT_IF, Endpoint::WhatIf),
+    post("/v1/labels/proposals", OpenTo::Session, Endpoint::LabelProposal),
     put("/v1/feeds/{feed}/{name}", OpenTo::Deliverer, Endpoint::FeedFile),
     get("/v2", OpenTo::Anyone, Endpoint::Look(Look::ServerMetadata)),
     get("/v2/health/live", OpenTo::Anyone, Endpoint::Look(Look::Live)),

@@ -20,7 +20,7 @@ use crate::metrics::{self, Tallies};
 use crate::pages::{self, source::ConsoleSource};
 use crate::route::{self, Endpoint, Found};
 use crate::workload::Workload;
-use crate::{feeds, oip, openapi, v1};
+use crate::{feeds, labels, oip, openapi, v1};
 
 /// What all requests share.
 pub(crate) struct App<A, C> {
@@ -145,6 +145,7 @@ impl<A: Asks, C: ConsoleSource> App<A, C> {
             Endpoint::OpenApi => openapi::route(),
             Endpoint::Metrics => metrics::route(self, &asked).await,
             Endpoint::Jwks => answer::json(&self.asks.token_keys()),
+            Endpoint::LabelProposal => labels::propose(self, &asked, body).await,
             Endpoint::FeedFile => feeds::put(self, &asked, body).await,
             Endpoint::Entry(entry) => pages::enter(self, &asked, entry, body).await,
             Endpoint::Page(page) => pages::page(self, &asked, page).await,

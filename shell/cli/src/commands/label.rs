@@ -49,6 +49,9 @@ enum What {
         #[arg(long)]
         answers: Option<PathBuf>,
     },
+    /// Print the token of your session, for a program of yours that proposes labels at `POST /v1/labels/proposals`. Whoever has it is
+    /// you until the session ends: hand it on by a file or a pipe, and `stayward logout` afterwards.
+    Token,
     /// Compute the labels again from billing or activity events (`[labels.events]` of stayward.toml); list what they contradict.
     Recount,
 }
@@ -60,6 +63,7 @@ pub(crate) async fn run(args: LabelArgs, root: &Path, out: &Output) -> Ended {
         What::Ls => list(root, out).await,
         What::Review { number } => review(number, root, out).await,
         What::Second { out: file, answers } => second((file, answers), root, out).await,
+        What::Token => token(root, out).await,
         What::Recount => recount(root, out).await,
     }
 }
@@ -225,6 +229,13 @@ async fn recount(root: &Path, out: &Output) -> Ended {
         text
     });
     Ok(u8::from(!found.mismatches.is_empty()))
+}
+
+async fn token(root: &Path, out: &Output) -> Ended {
+    let session = Office::open(root).await?.authorised(Action::ProposeLabels).await?;
+    let (token, expires) = (session.id.reveal(), rfc3339(session.expires));
+    out.result(&serde_json::json!({ "person": session.person, "token": token, "expires": expires }), || token.to_owned());
+    Ok(0)
 }
 
 async fn second((file, answers): (Option<PathBuf>, Option<PathBuf>), root: &Path, out: &Output) -> Ended {

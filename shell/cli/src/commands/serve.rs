@@ -9,10 +9,11 @@ use identity::access_token::{TokenKeys, TokenScope};
 use identity::{Action, Component, Right};
 use pipeline::arrival::{ArrivalError, Deliverer, Inbox, RefusedDelivery, Staged, Taken};
 use pipeline::desk::now;
+use pipeline::run::{self, Proposed, Upload};
 use pipeline::serving::{Call, Counters, PublicModel, Reply, Service};
 use pipeline::{PipelineError, Project, access, people};
 use server::workload::{Workload, WorkloadAuthority, WorkloadName};
-use server::{Admitted, Asks, Clients, Config, Identification, Note, Presented, Running, Server};
+use server::{Admitted, Asks, Clients, Config, Declined, Identification, Note, Presented, Running, Server};
 use tokio::runtime::Handle;
 use tokio::task::JoinError;
 
@@ -160,6 +161,22 @@ impl Asks for Api {
             }
             Err(_) => None,
         }
+    }
+
+    async fn is_session(&self, token: &str) -> bool {
+        run::is_session(self.service.desk(), token).await
+    }
+
+    async fn propose_labels(&self, token: &str, labels: Upload) -> Result<Proposed, Declined> {
+        let proposed = run::propose_upload(self.service.desk(), token, labels).await;
+        proposed.map_err(|error| match &error {
+            PipelineError::NotAllowed { .. } => Declined::Forbidden(error.to_string()),
+            PipelineError::Wrong { .. } => Declined::Unfit(error.to_string()),
+            PipelineError::Refused { .. }
+            | PipelineError::Held { .. }
+            | PipelineError::Broken { .. }
+            | PipelineError::Internal(_) => Declined::Failed(error.to_string()),
+        })
     }
 
     fn token_keys(&self) -> serde_json::Value {

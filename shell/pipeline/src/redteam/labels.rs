@@ -76,7 +76,7 @@ impl Field {
     /// around the command's own check of rights.
     fn sign(&self, rows: &LabelRows, author: &Session, signers: &[Person]) -> Result<(), Broken> {
         let desk = self.desk()?;
-        self.handle.block_on(propose(desk, author, &rows.to_bytes())).map_err(broken)?;
+        self.handle.block_on(propose(desk, author, &rows.to_bytes(), false)).map_err(broken)?;
         for signer in signers {
             drop(self.handle.block_on(approve_labels(desk, self.person(*signer))));
         }

@@ -15,6 +15,7 @@ use vault::Vault;
 use warehouse::Pseudonyms;
 
 use super::state::{LabelsState, Pointer, Settled};
+use super::upload::current;
 use super::{Rows, Run, load};
 use crate::access::{allow, allow_over};
 use crate::desk::{Desk, now, now_ms};
@@ -104,9 +105,11 @@ fn rows_of(table: &TypedTable, labeller: &str) -> LabelRows {
 
 /// Labels as they came: from their own file, from the customers' file, or beside the customers in the last export of a database.
 pub(super) struct Came {
-    loaded: data::Loaded,
+    pub(super) loaded: data::Loaded,
     /// Renames customers of an own file as the export did.
-    pseudonyms: Option<Pseudonyms>,
+    pub(super) pseudonyms: Option<Pseudonyms>,
+    /// Whether they came alone, and not beside the customers.
+    pub(super) separate: bool,
 }
 
 pub(super) async fn came(project: &Project, vault: &Vault, control: &Control) -> Result<Came, PipelineError> {
@@ -122,7 +125,7 @@ pub(super) async fn came(project: &Project, vault: &Vault, control: &Control) ->
             internal::exported(store::objects::Objects::open(&project.path("objects"))?.get(&content)?)?
         }
     };
-    Ok(Came { loaded, pseudonyms })
+    Ok(Came { loaded, pseudonyms, separate })
 }
 
 /// The data source as it was settled last.
@@ -134,8 +137,7 @@ pub(super) async fn settled(control: &Control) -> Result<Settled, PipelineError>
 
 /// Reads the project's labels.
 pub(super) fn read_labels(project: &Project, came: &Came) -> Result<LabelRows, PipelineError> {
-    let separate = !project.policy.source.labels.is_empty();
-    let loaded = &came.loaded;
+    let (separate, loaded) = (came.separate, &came.loaded);
     let mut contract = project.contract.clone();
     if contract.of_role(Role::Label).is_none() {
         return Err(PipelineError::wrong(
@@ -187,11 +189,11 @@ pub async fn propose_labels(desk: &Desk, session: &Session) -> Result<Digest, Pi
     let action = if desk.project.policy.labels.author_may_approve { Action::BringData } else { Action::ProposeLabels };
     allow(&desk.project, &desk.identity, session, action).await?;
     let rows = read_labels(&desk.project, &came(&desk.project, &desk.vault, &desk.control).await?)?;
-    propose(desk, session, &rows.to_bytes()).await
+    propose(desk, session, &rows.to_bytes(), false).await
 }
 
 /// Writes a proposal down; whoever proposed these bytes first stays their author.
-pub(crate) async fn propose(desk: &Desk, session: &Session, bytes: &[u8]) -> Result<Digest, PipelineError> {
+pub(crate) async fn propose(desk: &Desk, session: &Session, bytes: &[u8], by_api: bool) -> Result<Digest, PipelineError> {
     let content = desk.objects.put(bytes)?;
     let author = match proposed(desk, content).await? {
         Some((_, deed)) => deed.person,
@@ -201,7 +203,7 @@ pub(crate) async fn propose(desk: &Desk, session: &Session, bytes: &[u8]) -> Res
             session.person.clone()
         }
     };
-    let proposal = serde_json::to_value(Proposal { content, author }).map_err(PipelineError::internal)?;
+    let proposal = serde_json::to_value(Proposal { content, author, by_api }).map_err(PipelineError::internal)?;
     desk.set_pointer(PROPOSAL, &proposal).await?;
     Ok(content)
 }
@@ -317,7 +319,7 @@ pub async fn recount_labels(office: &Office) -> Result<LabelRecount, PipelineErr
             "name their file, columns and rule under `[labels.events]` in stayward.toml",
         ));
     };
-    let (report, _) = recount::report(project, policy, &read_labels(project, &came(project, vault, control).await?)?)?;
+    let (report, _) = recount::report(project, policy, &current(project, vault, control).await?)?;
     Ok(LabelRecount { counts: recount::counts(&report), mismatches: report.mismatches.iter().map(recount::in_words).collect() })
 }
 
@@ -333,6 +335,9 @@ pub struct Proposal {
     pub content: Digest,
     /// Who proposed them.
     pub author: String,
+    /// Whether they came over HTTPS: then these bytes are judged, and not those of the project's file.
+    #[serde(default)]
+    pub by_api: bool,
 }
 
 /// The proposal that was made last, whether it was approved since or not.
@@ -345,7 +350,7 @@ impl Run<'_> {
     pub(crate) async fn labels(&mut self, source: &Settled) -> Result<LabelsState, PipelineError> {
         let began = Instant::now();
         let desk = self.desk;
-        let rows = read_labels(&desk.project, &came(&desk.project, &desk.vault, &desk.control).await?)?;
+        let rows = current(&desk.project, &desk.vault, &desk.control).await?;
         let bytes = rows.to_bytes();
         let content = self.desk.objects.put(&bytes)?;
         let versions = self.label_versions().await?;

@@ -17,6 +17,7 @@ mod segments;
 mod source;
 mod state;
 pub(crate) mod training;
+mod upload;
 
 use std::time::Instant;
 
@@ -48,6 +49,7 @@ pub(crate) use state::LabelsState;
 pub use state::{Deployed, Pointer, SegmentsState, Settled, TrainedState};
 pub(crate) use training::{MODELS, labels_of, last_moment, model_folder};
 pub use training::{Report, environment};
+pub use upload::{Proposed, Upload, is_session, propose_upload};
 
 /// Steps by the names that `run --from` and `--to` take, in order.
 pub const STAGES: [&str; 7] = ["data-validation", "data-source", "label-qa", "segmentation", "training", "staging", "deployment"];

@@ -7,8 +7,9 @@ use s03_label_qa::{Pattern, Watched, Watches};
 use serde::Serialize;
 use tabular::TypedTable;
 
-use super::labels::{LabelRows, came, earlier, read_labels, settled};
+use super::labels::{LabelRows, earlier, settled};
 use super::read_customers;
+use super::upload::current;
 use crate::gather::s03::qa::{self, Known};
 use crate::gather::s03::watch;
 use crate::{Office, PipelineError};
@@ -74,7 +75,7 @@ pub struct LabelReview {
 /// Reads the customers of the last settled data source.
 pub async fn review_labels(office: &Office, most: usize) -> Result<LabelReview, PipelineError> {
     let Office { project, vault, control, .. } = office;
-    let rows = read_labels(project, &came(project, vault, control).await?)?;
+    let rows = current(project, vault, control).await?;
     let source = settled(control).await?;
     let customers = read_customers(project, &source)?;
     let mut versions = control.label_versions().await.map_err(PipelineError::internal)?;

@@ -15,9 +15,10 @@ use console::view::pipeline::{PipelineView, RunView};
 use identity::Right;
 use identity::oidc::LoginRequest;
 use pipeline::arrival::{ArrivalError, Deliverer, Inbox, Put, RefusedDelivery, Staged, Taken};
+use pipeline::run::{Proposed, Upload};
 use pipeline::serving::{Call, Counters, PublicColumn, PublicModel, RefusedStatus, Reply, Told};
 use server::workload::WorkloadName;
-use server::{Admitted, Asks, Back, ConsoleSource, Entry, Note, Presented, Seen, SessionCookie, Signed};
+use server::{Admitted, Asks, Back, ConsoleSource, Declined, Entry, Note, Presented, Seen, SessionCookie, Signed};
 
 /// May do everything, and may have deciles.
 pub(crate) const KEY_ALL: &str = "swk_all";
@@ -147,6 +148,20 @@ impl Asks for Fake {
     async fn refuse_delivery(&self, refused: RefusedDelivery) -> Option<String> {
         self.turned_away.lock().unwrap_or_else(PoisonError::into_inner).push(refused);
         Some("8c21aa00ffff".to_owned())
+    }
+
+    async fn is_session(&self, token: &str) -> bool {
+        ["labeller", "trainer"].contains(&token)
+    }
+
+    async fn propose_labels(&self, token: &str, labels: Upload) -> Result<Proposed, Declined> {
+        if token != "labeller" {
+            return Err(Declined::Forbidden("a trainer proposes no labels".to_owned()));
+        }
+        let (Upload::Csv(bytes) | Upload::Json(bytes)) = labels;
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let proposed = serde_json::json!({ "labels": digest, "author": "lena", "rows": bytes.len(), "approvals_needed": 2 });
+        serde_json::from_value(proposed).map_err(|error| Declined::Failed(error.to_string()))
     }
 
     fn note(&self, note: &Note) {

@@ -6,6 +6,7 @@ mod api;
 mod common;
 mod console;
 mod feeds;
+mod labels;
 mod leaks;
 mod routes;
 mod tls;
