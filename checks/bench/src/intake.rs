@@ -128,7 +128,8 @@ pub(crate) fn large(rows_wanted: usize) -> Outcome<()> {
     let verdict = verdict.split('(').next().unwrap_or_default().to_owned();
     let copies = screening.tests.iter().find(|test| test.layer == screen::Layer::Duplicate).map_or("", |test| test.seen.as_str());
     println!("{rows} rows x 25: {rate:.0} rows/s, {each:.2} CPU us a row, peak {:.2} GiB", crate::large::peak()?);
-    Ok(println!("  {verdict}, {} rows to set aside; {copies}", screening.rows_flagged))
+    println!("  {verdict}, {} rows to set aside; {copies}", screening.rows_flagged);
+    Ok(())
 }
 
 /// The same rows, each about a customer of its own.

@@ -105,7 +105,8 @@ impl Curve {
             let tail = (score - last) / f64::from(self.excess_mean).max(1e-12);
             return (tail - (1.0 - TAIL_FROM).ln()).min(SURPRISE_MAX);
         }
-        let above = self.grid.partition_point(|&point| f64::from(point) < score);
+        // The grid is sorted and short: counting all of it is quicker than a search that branches.
+        let above = self.grid.iter().map(|&point| usize::from(f64::from(point) < score)).sum::<usize>();
         let Some(below) = above.checked_sub(1) else { return 0.0 };
         let (low, high) = (f64::from(self.grid[below]), f64::from(self.grid[above.min(self.grid.len() - 1)]));
         let part = if high > low { (score - low) / (high - low) } else { 0.0 };

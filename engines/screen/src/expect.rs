@@ -41,7 +41,6 @@ pub(crate) struct Space {
     pub(crate) inputs: Vec<f32>,
     pub(crate) lines: Vec<f32>,
     pub(crate) distance: Vec<f32>,
-    pub(crate) node: Vec<u8>,
     pub(crate) expected: Vec<f32>,
     pub(crate) spread: Vec<f32>,
     /// What came out: log-residuals over their usual spread, `NaN` where missing.
@@ -101,8 +100,8 @@ impl Expect {
             .map(|(&row, &value)| (out.own(number, value) - line(input, row)).clamp(-Z_MAX, Z_MAX))
             .collect();
         out.trees = Boost::fit(&learn, &targets, Loss::Squared, RESIDUAL, seed ^ (column as u64) << 8);
-        let (mut node, mut expected) = (vec![0; chosen.rows], vec![out.trees.base; chosen.rows]);
-        out.trees.add(&chosen.fine, &mut node, &mut expected);
+        let mut expected = vec![out.trees.base; chosen.rows];
+        out.trees.add(&chosen.fine, &mut expected);
         let left: Vec<f32> =
             targets.iter().zip(&expected).map(|(target, guess)| ((target - guess).abs() + RESIDUAL_FLOOR).ln()).collect();
         out.spread = Boost::fit(&learn, &left, Loss::Squared, SPREAD, seed ^ (column as u64) << 8 ^ 1);
@@ -124,13 +123,12 @@ impl Expect {
             space.signed.resize(count, 0.0);
             return;
         };
-        space.node.resize(count, 0);
         space.expected.clear();
         space.expected.extend(lines.iter().map(|line| line + self.trees.base));
-        self.trees.add(&rows.fine, &mut space.node, &mut space.expected);
+        self.trees.add(&rows.fine, &mut space.expected);
         space.spread.clear();
         space.spread.resize(count, self.spread.base);
-        self.spread.add(&rows.fine, &mut space.node, &mut space.spread);
+        self.spread.add(&rows.fine, &mut space.spread);
         for ((&value, &guess), &spread) in rows.number(usize::from(self.place)).iter().zip(&space.expected).zip(&space.spread) {
             if value.is_nan() {
                 space.raw.push(f32::NAN);
@@ -192,10 +190,9 @@ impl Classes {
     /// Log odds of the second class of two, into `space.expected`.
     pub(crate) fn margin(&self, rows: &Chunk, space: &mut Space) {
         let Some(boost) = self.boosts.last() else { return };
-        space.node.resize(rows.rows, 0);
         space.expected.clear();
         space.expected.resize(rows.rows, boost.base);
-        boost.add(&rows.fine, &mut space.node, &mut space.expected);
+        boost.add(&rows.fine, &mut space.expected);
     }
 
     /// `-ln p` of each row's own class into `space.raw`, `NaN` where missing or new.
@@ -203,14 +200,13 @@ impl Classes {
         let own = rows.column(usize::from(self.column));
         space.raw.clear();
         space.raw.resize(rows.rows, f32::NAN);
-        space.node.resize(rows.rows, 0);
         let classes = if self.boosts.len() == 1 { 2 } else { self.boosts.len() };
         space.spread.clear();
         space.spread.resize(rows.rows, 0.0);
         for (at, boost) in self.boosts.iter().enumerate() {
             space.expected.clear();
             space.expected.resize(rows.rows, boost.base);
-            boost.add(&rows.fine, &mut space.node, &mut space.expected);
+            boost.add(&rows.fine, &mut space.expected);
             for (row, &margin) in space.expected.iter().enumerate() {
                 let p = 1.0 / (1.0 + (-margin).exp());
                 let class = usize::from(own[row] >> 2);

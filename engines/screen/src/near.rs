@@ -62,15 +62,23 @@ impl Points {
     }
 
     pub(crate) fn take(&self, rows: &[u32]) -> Self {
-        Self { width: self.width, bytes: rows.iter().flat_map(|&row| self.row(row as usize)).copied().collect() }
+        let mut bytes = Vec::with_capacity(rows.len() * self.width);
+        rows.iter().for_each(|&row| bytes.extend_from_slice(self.row(row as usize)));
+        Self { width: self.width, bytes }
     }
+}
+
+/// Points in the order of their keys, so that neighbours stand side by side in memory too.
+#[derive(Clone, Debug, Default)]
+struct Order {
+    keys: Vec<(u64, u32)>,
+    points: Points,
 }
 
 /// Points of history, sorted in every order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pool {
-    points: Points,
-    orders: Vec<Vec<(u64, u32)>>,
+    orders: Vec<Order>,
 }
 
 /// What the neighbours of one row say.
@@ -200,21 +208,18 @@ impl Space {
         numbers + LEVEL_STEP * levels
     }
 
-    fn sorted(&self, points: &Points, rows: &[u32]) -> Vec<Vec<(u64, u32)>> {
-        (0..ORDERS)
-            .map(|order| {
-                let mut keys: Vec<(u64, u32)> =
-                    rows.iter().map(|&row| (self.key(order, points.row(row as usize)), row)).collect();
-                keys.sort_unstable();
-                keys
-            })
-            .collect()
+    /// The chosen rows by their keys; what stands behind each key is its place among those chosen.
+    fn sorted(&self, order: usize, points: &Points, rows: &[u32]) -> Order {
+        let key = |(at, &row): (usize, &u32)| (self.key(order, points.row(row as usize)), at as u32);
+        let mut keys: Vec<(u64, u32)> = rows.iter().enumerate().map(key).collect();
+        keys.sort_unstable();
+        let places: Vec<u32> = keys.iter().map(|&(_, at)| rows[at as usize]).collect();
+        Order { keys, points: points.take(&places) }
     }
 
     pub(crate) fn pool(&self, points: Points) -> Pool {
         let all: Vec<u32> = (0..points.rows() as u32).collect();
-        let orders = self.sorted(&points, &all);
-        Pool { points, orders }
+        Pool { orders: (0..ORDERS).map(|order| self.sorted(order, &points, &all)).collect() }
     }
 
     /// Judges one block of rows (`rows` point into `points`) against each other and against the pool; answers in their order.
@@ -222,24 +227,20 @@ impl Space {
         let count = rows.len();
         let mut inside: Vec<Nearest<NEIGHBOUR>> = (0..count).map(|_| Nearest::new()).collect();
         let mut outside: Vec<Nearest<NEIGHBOUR>> = (0..count).map(|_| Nearest::new()).collect();
-        for order in 0..ORDERS {
-            let mut keys: Vec<(u64, u32)> =
-                rows.iter().enumerate().map(|(at, &row)| (self.key(order, points.row(row as usize)), at as u32)).collect();
-            keys.sort_unstable();
-            let known = &pool.orders[order];
+        for (order, known) in pool.orders.iter().enumerate() {
+            let ours = self.sorted(order, points, rows);
             let mut there = 0;
-            for (at, &(key, own)) in keys.iter().enumerate() {
-                let point = points.row(rows[own as usize] as usize);
-                for &(_, other) in &keys[at + 1..count.min(at + 1 + REACH)] {
-                    let distance = self.distance(point, points.row(rows[other as usize] as usize));
+            for (at, &(key, own)) in ours.keys.iter().enumerate() {
+                let point = ours.points.row(at);
+                for next in at + 1..count.min(at + 1 + REACH) {
+                    let other = ours.keys[next].1;
+                    let distance = self.distance(point, ours.points.row(next));
                     inside[own as usize].offer(distance, other);
                     inside[other as usize].offer(distance, own);
                 }
-                while there < known.len() && known[there].0 < key {
-                    there += 1;
-                }
-                for &(_, other) in &known[there.saturating_sub(REACH)..known.len().min(there + REACH)] {
-                    outside[own as usize].offer(self.distance(point, pool.points.row(other as usize)), other);
+                there += known.keys[there..].iter().take_while(|(other, _)| *other < key).count();
+                for near in there.saturating_sub(REACH)..known.keys.len().min(there + REACH) {
+                    outside[own as usize].offer(self.distance(point, known.points.row(near)), known.keys[near].1);
                 }
             }
         }

@@ -47,8 +47,8 @@ pub(crate) fn test(model: &Model, (rows, codes): (usize, &[u8])) -> Option<Batch
         let learn = Learn { fine, rows: *count, levels: &levels, without: &[] };
         let boost = Boost::fit(&learn, targets, Loss::Logistic, EFFORT, model.spec.seed);
         let (count, fine, targets) = &halves[fold];
-        let (mut node, mut margins) = (vec![0; *count], vec![boost.base; *count]);
-        boost.add(fine, &mut node, &mut margins);
+        let mut margins = vec![boost.base; *count];
+        boost.add(fine, &mut margins);
         total += ranked(&margins, targets);
     }
     let z = total / std::f64::consts::SQRT_2;

@@ -184,7 +184,7 @@ pub(crate) fn unreadable(broken: u64) -> Option<BatchFinding> {
 pub(crate) fn unlisted(flagged: u64, listed: u64) -> Option<BatchFinding> {
     let seen = format!("{flagged} rows are to be set aside, of {listed} the numbers are known");
     let what = "more strange rows than can be listed".to_owned();
-    (flagged > listed).then(|| BatchFinding { layer: Layer::Combined, what, p_value: 0.0, seen, alarm: true })
+    (flagged > listed).then_some(BatchFinding { layer: Layer::Combined, what, p_value: 0.0, seen, alarm: true })
 }
 
 fn inverted(screen: &Screen<'_>) -> Option<BatchFinding> {

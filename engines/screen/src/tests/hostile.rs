@@ -40,6 +40,34 @@ fn parts_add_up_to_the_whole() {
 }
 
 #[test]
+fn a_copy_is_found_in_whatever_part_it_comes_on_any_number_of_threads() {
+    const ROWS: usize = 20_000;
+    let profile = profile(&customers(500, 1));
+    // Row 7 comes again in another task of the same part, row 8 in another part.
+    let mut order: Vec<usize> = (0..ROWS).collect();
+    (order[15_999], order[19_990]) = (7, 8);
+    let batch = customers(ROWS, 2).take(&order);
+    let state = State::default();
+    let judged = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut screen = Screen::new(&profile, &state, None);
+            for part in [0..16_000, 16_000..16_001, 16_001..ROWS] {
+                screen.push(&batch.take(&part.collect::<Vec<_>>())).unwrap();
+            }
+            screen.finish()
+        })
+    };
+    let found = judged(1);
+    assert_eq!(serde_json::to_string(&found).unwrap(), serde_json::to_string(&judged(3)).unwrap());
+    let copies = found.tests.iter().find(|test| test.layer == Layer::Duplicate).unwrap();
+    assert!(copies.seen.starts_with("2 whole rows"), "{}", copies.seen);
+    for (first, later) in [(7, 15_999), (8, 19_990)] {
+        assert!(found.row_scores[first] >= found.row_scores[later], "both rank high");
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_refused() {
     let history = customers(400, 1);
     let learn = |frame: &Frame, spec: &ProfileSpec| Profile::learn(&Golden { frame }, spec).err();
