@@ -106,7 +106,7 @@ fn feed_contract(name: &str) -> String {
 }
 
 /// A project with feeds, all of one supplier, whose key is there but trusted by nobody yet.
-fn with_feeds(names: &[&str]) -> World {
+pub(crate) fn with_feeds(names: &[&str]) -> World {
     let world = World::new();
     let policy = world.project().join("stayward.toml");
     std::fs::create_dir(world.project().join("feeds")).unwrap();

@@ -9,6 +9,8 @@ mod cli;
 #[cfg(test)]
 mod crash_points;
 #[cfg(test)]
+mod doors;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod kill_serve;
