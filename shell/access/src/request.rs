@@ -130,6 +130,15 @@ pub enum Resource {
         /// Team of that person.
         team: String,
     },
+    /// What is proposed for rows that were set aside.
+    Proposal {
+        /// Its name, such as a digest.
+        name: String,
+        /// Login name of the person who proposed it.
+        author: String,
+        /// Team of that person.
+        team: String,
+    },
 }
 
 /// A question to the rules.
@@ -146,15 +155,16 @@ pub struct Request {
 }
 
 impl Request {
-    /// A question about a thing that the rules know by its kind alone; for labels, a set that somebody else proposed.
+    /// A question about a thing that the rules know by its kind alone; for what is proposed, something of somebody else.
     /// Times are Unix seconds.
     #[must_use]
     pub fn new(principal: Principal, action: Action, second_factor_at: Option<i64>, now: i64) -> Self {
         let name = "any".to_owned();
-        let resource = if kind(action) == LABELS {
-            Resource::Labels { name, author: "somebody else".to_owned(), team: String::new() }
-        } else {
-            Resource::Named(name)
+        let (author, team) = ("somebody else".to_owned(), String::new());
+        let resource = match kind(action) {
+            LABELS => Resource::Labels { name, author, team },
+            PROPOSAL => Resource::Proposal { name, author, team },
+            _ => Resource::Named(name),
         };
         let second_factor_age_seconds = second_factor_at.map(|given_at| now.saturating_sub(given_at));
         Self { principal, action, resource, second_factor_age_seconds }
@@ -168,6 +178,7 @@ impl Request {
 }
 
 const LABELS: &str = "Labels";
+const PROPOSAL: &str = "Proposal";
 
 /// The kind of thing that an action is about; as in the schema, which has one kind for each action.
 pub(crate) const fn kind(action: Action) -> &'static str {
@@ -176,6 +187,7 @@ pub(crate) const fn kind(action: Action) -> &'static str {
         A::WriteFeed => "Feed",
         A::BringData | A::WriteSource | A::ReadSource => "Source",
         A::ReviewQuarantine => "Quarantine",
+        A::ProposeQuarantine | A::ApproveQuarantine => PROPOSAL,
         A::ProposeLabels | A::ApproveLabels | A::ArchiveLabels => LABELS,
         A::Segment => "Segments",
         A::Train | A::Stage => "Model",
@@ -212,18 +224,23 @@ impl Asked {
         let action = uid("Action", request.action.as_str()).ok_or_else(bad_name)?;
         let mut entities = vec![person(&request.principal, &principal)?];
         let resource = match (&request.resource, kind(request.action)) {
-            (Resource::Named(_), LABELS) => return Err("a question about labels must say who proposed them".to_owned()),
+            (Resource::Named(_), kind @ (LABELS | PROPOSAL)) => {
+                return Err(format!("a question about `{kind}` must say who proposed it"));
+            }
             (Resource::Named(name), kind) => uid(kind, name).ok_or_else(bad_name)?,
-            (Resource::Labels { name, author, team }, LABELS) => {
-                let (labels, author) = (uid(LABELS, name).ok_or_else(bad_name)?, uid("Person", author).ok_or_else(bad_name)?);
+            (Resource::Labels { name, author, team }, kind @ LABELS)
+            | (Resource::Proposal { name, author, team }, kind @ PROPOSAL) => {
+                let (proposed, author) = (uid(kind, name).ok_or_else(bad_name)?, uid("Person", author).ok_or_else(bad_name)?);
                 let attributes = HashMap::from([
                     ("author".to_owned(), RestrictedExpression::new_entity_uid(author)),
                     ("team".to_owned(), RestrictedExpression::new_string(team.clone())),
                 ]);
-                entities.push(Entity::new(labels.clone(), attributes, HashSet::new()).map_err(|error| error.to_string())?);
-                labels
+                entities.push(Entity::new(proposed.clone(), attributes, HashSet::new()).map_err(|error| error.to_string())?);
+                proposed
             }
-            (Resource::Labels { .. }, kind) => return Err(format!("`{}` is about `{kind}`, not about labels", request.action)),
+            (Resource::Labels { .. } | Resource::Proposal { .. }, kind) => {
+                return Err(format!("`{}` is about `{kind}`, not about something that was proposed", request.action));
+            }
         };
         let context = Context::from_pairs([
             ("mfa".to_owned(), RestrictedExpression::new_bool(request.second_factor_age_seconds.is_some())),

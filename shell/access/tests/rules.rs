@@ -231,6 +231,22 @@ fn own_labels_are_for_others_to_sign() {
 }
 
 #[test]
+fn rows_are_let_in_by_somebody_else() {
+    let decide = |access: &Access, role: Role, action: Action, author: &str| {
+        let proposal = Resource::Proposal { name: "sha256:1".into(), author: author.into(), team: "crm".into() };
+        access.decide(&aged(person(&[role]), action, Some(60)).over(proposal)).allowed
+    };
+    assert!(decide(access(), Role::DataSteward, Action::ProposeQuarantine, "mia"));
+    assert!(!decide(access(), Role::DataSteward, Action::ApproveQuarantine, "mia"));
+    assert!(decide(access(), Role::DataSteward, Action::ApproveQuarantine, "ben"));
+    assert!(decide(access(), Role::LabelApprover, Action::ApproveQuarantine, "ben"));
+    assert!(!decide(access(), Role::LabelApprover, Action::ProposeQuarantine, "ben"));
+    assert!(!decide(access(), Role::Admin, Action::ApproveQuarantine, "ben"));
+    let one_person = Access::load(None, OwnLabels::Allowed).unwrap();
+    assert!(decide(&one_person, Role::DataSteward, Action::ApproveQuarantine, "mia"));
+}
+
+#[test]
 fn a_denial_names_the_rule_and_the_way() {
     let access = access();
     let check = |request: Request, ground: Ground, why: &str, fix: &str| {

@@ -72,6 +72,8 @@ pub(crate) enum Command {
     Feed(super::commands::feed::FeedArgs),
     /// The data source: its versions, what changed, and who brought a row.
     Source(super::commands::source::SourceArgs),
+    /// Rows that were set aside: look at them, propose what becomes of them, sign what another person proposed.
+    Quarantine(super::commands::quarantine::QuarantineArgs),
     /// Check a file against the contract, before it is delivered.
     Validate(super::commands::validate::ValidateArgs),
     /// Propose, review and sign labels.

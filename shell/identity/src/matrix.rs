@@ -103,9 +103,17 @@ const fn rights(role: Role) -> &'static [Action] {
     match role {
         Role::Supplier => &[A::WriteFeed],
         Role::FeedPipeline => &[A::WriteFeed, A::WriteSource, A::WriteEvidence],
-        Role::DataSteward => &[A::BringData, A::ReviewQuarantine, A::ReadSource, A::ReadMetrics, A::ReadEvidence],
+        Role::DataSteward => &[
+            A::BringData,
+            A::ReviewQuarantine,
+            A::ProposeQuarantine,
+            A::ApproveQuarantine,
+            A::ReadSource,
+            A::ReadMetrics,
+            A::ReadEvidence,
+        ],
         Role::Labeller => &[A::ReadSource, A::ProposeLabels],
-        Role::LabelApprover => &[A::ReadSource, A::ApproveLabels, A::ReadEvidence],
+        Role::LabelApprover => &[A::ApproveQuarantine, A::ReadSource, A::ApproveLabels, A::ReadEvidence],
         Role::Trainer => &[A::ReadSource, A::Segment, A::Train, A::ReadMetrics],
         Role::ReleaseManager => {
             &[A::ReviewDependencies, A::Stage, A::Release, A::Rollback, A::ReadMetrics, A::AcknowledgeAlerts, A::ReadEvidence]
@@ -161,6 +169,7 @@ pub const fn second_factor(action: Action) -> SecondFactor {
     use Action as A;
     match action {
         A::ReviewQuarantine
+        | A::ApproveQuarantine
         | A::ApproveLabels
         | A::ReviewDependencies
         | A::Release
@@ -173,6 +182,7 @@ pub const fn second_factor(action: Action) -> SecondFactor {
         | A::BringData
         | A::WriteSource
         | A::ReadSource
+        | A::ProposeQuarantine
         | A::ProposeLabels
         | A::ArchiveLabels
         | A::Segment

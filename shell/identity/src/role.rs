@@ -93,6 +93,10 @@ names! {
         BringData = "bring-data",
         /// Decide about quarantined rows.
         ReviewQuarantine = "review-quarantine",
+        /// Propose to release or to discard quarantined rows.
+        ProposeQuarantine = "propose-quarantine",
+        /// Sign such a proposal of somebody else.
+        ApproveQuarantine = "approve-quarantine",
         /// Append a version to the machine learning data source.
         WriteSource = "write-source",
         /// Read the machine learning data source.

@@ -136,7 +136,16 @@ pub fn verify_file(path: &Path, scheme: Option<Scheme>, public_key: &str) -> Res
     };
     let Beside { bundle, detached } = beside;
     let (now, arrival, keys) = (now(), Arrival::Folder, vec![key]);
-    let facts = DoorFacts { now, arrival, bundle, detached, keys, last_sequence: None, size_max_bytes: FILE_BYTES_MAX };
+    let facts = DoorFacts {
+        now,
+        arrival,
+        bundle,
+        detached,
+        keys,
+        last_sequence: None,
+        accepted_late: false,
+        size_max_bytes: FILE_BYTES_MAX,
+    };
     let signed = s01_intake::read_claim(&facts, &supplier).map_err(|finding| broken(finding.why))?;
     let content = Digest::of(&bytes);
     if signed.content != content {

@@ -27,6 +27,7 @@ pub mod people;
 mod policy;
 pub mod progress;
 mod project;
+pub mod quarantine;
 pub mod redteam;
 pub mod run;
 pub mod secrets;

@@ -152,6 +152,8 @@ policy!(
         quarantine_share_max: f64 = 0.05,
         /// Probability below which a test of the whole delivery holds it.
         batch_alpha: f64 = 0.01,
+        /// Days after which `doctor` and `status` speak of rows in quarantine that nobody decided about. Nothing is let in by time.
+        quarantine_days: u32 = 14,
     }
 );
 

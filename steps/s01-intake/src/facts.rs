@@ -1,5 +1,6 @@
 //! What the gates of s01 are told. The shell gathers it; nothing here reads the world.
 
+use gate::Digest;
 use provenance::Scheme;
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +84,10 @@ pub struct DoorFacts {
     pub keys: Vec<SupplierKey>,
     /// Sequence number of the last accepted delivery of this feed.
     pub last_sequence: Option<u64>,
+    /// These bytes were held when they came, a person accepted them since, and they were never taken in: later numbers that came in
+    /// while people looked at them do not make them a replay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accepted_late: bool,
     /// Largest delivery that is read at all.
     pub size_max_bytes: u64,
 }
@@ -146,6 +151,25 @@ pub enum Certainty {
     Doubtful,
 }
 
+/// Rows of an earlier delivery that two people let out of quarantine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Released {
+    /// Digest of the delivery that they came in.
+    pub delivery: Digest,
+    /// The rows of that delivery, ascending, counted from 0.
+    pub rows: Vec<u32>,
+    /// Who proposed it.
+    pub proposed_by: String,
+    /// Who signed it.
+    pub approved_by: String,
+    /// How that person had logged in (RFC 8176 names).
+    pub approved_amr: Vec<String>,
+    /// Why, in the words of who proposed it.
+    pub because: String,
+    /// The policy of a one-person project lets people sign what they proposed themselves.
+    pub own_allowed: bool,
+}
+
 /// Limits that the project's policy sets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ContentPolicy {
@@ -177,6 +201,9 @@ pub struct ContentFacts {
     pub reference_rows: u64,
     /// A person with the right to do so looked at this delivery and accepted it as a whole; rows are set aside all the same.
     pub delivery_accepted: bool,
+    /// These rows are no delivery: people let them out of quarantine, and `flags` says why they were there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released: Option<Released>,
     /// The policy.
     pub policy: ContentPolicy,
 }
@@ -193,6 +220,7 @@ impl ContentFacts {
             market: Vec::new(),
             reference_rows: 5_000,
             delivery_accepted: false,
+            released: None,
             policy: ContentPolicy { contract_share_max: 0.01, quarantine_share_max: 0.05, batch_alpha: 0.01 },
         }
     }
@@ -208,6 +236,7 @@ impl DoorFacts {
             detached: None,
             keys: Vec::new(),
             last_sequence: Some(6),
+            accepted_late: false,
             size_max_bytes: 1 << 30,
         }
     }

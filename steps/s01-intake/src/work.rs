@@ -7,6 +7,16 @@ use ledger::keys::P256Verifier;
 
 use crate::{DoorFacts, SupplierKey, detached};
 
+/// Hex digits that name a key, here and in the list of suppliers' keys: 128 bits, the first half of [`P256Verifier::hint`].
+pub const KEY_ID_DIGITS: usize = 32;
+/// Below it a probability is said to be smaller: nothing that is estimated is known so far out, and 0 would say that it cannot be.
+const PROBABILITY_MIN: f64 = 1e-300;
+
+/// A p-value in words for people: `p = 1.2e-5`, `p < 1e-300`.
+pub fn probability(p_value: f64) -> String {
+    if p_value < PROBABILITY_MIN { format!("p < {PROBABILITY_MIN:e}") } else { format!("p = {p_value:.1e}") }
+}
+
 /// A claim with the digest that it is about, signature checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedClaim {
@@ -38,7 +48,7 @@ pub fn read_claim(facts: &DoorFacts, supplier: &str) -> Result<SignedClaim, Find
 }
 
 fn trusted_key(facts: &DoorFacts, supplier: &str, hint: &str) -> Result<P256Verifier, Finding> {
-    let short: String = hint.chars().take(12).collect();
+    let short: String = hint.chars().take(KEY_ID_DIGITS).collect();
     let trust = format!(
         "have the supplier sign with a listed key, or add this one with `stayward feed trust --supplier {supplier} KEY.pem`"
     );
@@ -67,6 +77,12 @@ pub(crate) fn counts(key: &SupplierKey, now: i64, name: &str, help: String) -> R
         return Err(Finding::seen(format!("feed was signed by key `{name}`, which is outside of its validity"), help));
     }
     Ok(())
+}
+
+/// Opens a batch of rows that people let out of quarantine: `released` is the digest of what they signed for, the door's clearance that
+/// of the delivery which the rows came in.
+pub fn open_release(door: &Cleared<Door>, released: Digest, rows: u64) -> Batch {
+    Batch { table: door.subject().name.clone(), content: released, rows, held: Vec::new() }
 }
 
 /// Opens a batch of what the door let through: unauthenticated bytes do not fit the parameter. The shell has counted the rows
@@ -126,6 +142,13 @@ pub(crate) mod tests {
 
     pub(crate) fn flags(rows: u32, reason: RowReason) -> Vec<RowFlag> {
         (0..rows).map(|row| RowFlag { row, reason, column: "price".into(), seen: format!("row {row}") }).collect()
+    }
+
+    #[test]
+    fn no_probability_is_said_to_be_nothing() {
+        assert_eq!(probability(0.0), "p < 1e-300");
+        assert_eq!(probability(1.5e-5), "p = 1.5e-5");
+        assert_eq!(probability(f64::NAN), "p = NaN");
     }
 
     #[test]

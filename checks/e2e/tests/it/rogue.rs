@@ -49,7 +49,7 @@ const EDITS: &[(&str, &str)] = &[
     ("UPDATE supplier_keys SET expires_at = expires_at + 1", "was changed"),
 ];
 
-fn edit(project: &Path, statements: &str) -> u64 {
+pub(crate) fn edit(project: &Path, statements: &str) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let options = SqliteConnectOptions::new().filename(project.join("control.db")).foreign_keys(false);

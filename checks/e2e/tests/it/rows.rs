@@ -8,9 +8,9 @@ use serde_json::Value;
 use crate::cli::{as_admin, check, json};
 use crate::world::World;
 
-const FEED: &str =
+pub(crate) const FEED: &str =
     "\n[[feeds]]\nname = \"partner\"\nkind = \"rows\"\nsupplier = \"acme\"\ninbox = \"inbox-partner\"\njoin = \"customer_id\"\n";
-const CONTRACT: &str = r#"
+pub(crate) const CONTRACT: &str = r#"
 name = "partner"
 decimal = "point"
 missing_marks = [""]
@@ -76,7 +76,7 @@ impl Dice {
 }
 
 /// Honest rows: who visits more spends more, and who uses the app visits more.
-fn rows(first: u64, count: u64, seed: u64) -> Vec<[String; 5]> {
+pub(crate) fn rows(first: u64, count: u64, seed: u64) -> Vec<[String; 5]> {
     let mut dice = Dice(seed);
     (first..first + count)
         .map(|id| {
@@ -89,7 +89,7 @@ fn rows(first: u64, count: u64, seed: u64) -> Vec<[String; 5]> {
         .collect()
 }
 
-fn csv(rows: &[[String; 5]]) -> String {
+pub(crate) fn csv(rows: &[[String; 5]]) -> String {
     let mut out = "customer_id,day,visits,spend,channel\n".to_owned();
     rows.iter().for_each(|row| writeln!(out, "{}", row.join(",")).unwrap());
     out
@@ -121,7 +121,7 @@ fn project() -> World {
 }
 
 /// Signs and hands in a delivery; its outcome.
-fn receive(world: &World, (file, text): (&str, &str), number: u32, code: i32) -> Value {
+pub(crate) fn receive(world: &World, (file, text): (&str, &str), number: u32, code: i32) -> Value {
     std::fs::write(world.path(file), text).unwrap();
     let number = number.to_string();
     let sign = ["feed", "sign", file, "--feed", "partner", "--supplier", "acme", "--key", "k.pem", "--sequence", &number];

@@ -168,6 +168,10 @@ impl Demo {
         }
     }
 
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
     pub(crate) fn project(&self) -> PathBuf {
         self.world.project()
     }

@@ -16,6 +16,7 @@ use crate::rules;
 const SHIPPED: &[(&str, &str)] = &[
     ("data-source", include_str!("../../properties/data-source.cedar")),
     ("labels", include_str!("../../properties/labels.cedar")),
+    ("quarantine", include_str!("../../properties/quarantine.cedar")),
     ("administration", include_str!("../../properties/administration.cedar")),
     ("release", include_str!("../../properties/release.cedar")),
 ];

@@ -75,7 +75,7 @@ pub(crate) async fn run(args: AccessArgs, root: &Path, out: &Output) -> Ended {
                 record(&report, root, out).await?;
             }
             if own_labels(root)? == OwnLabels::Allowed {
-                out.say("this project lets an author sign his own labels (`labels.author_may_approve`): `nobody-signs-own-labels` is broken by that");
+                out.say("this project lets people sign what they proposed themselves (`labels.author_may_approve`): `nobody-signs-own-labels` and `nobody-releases-own-rows` are broken by that");
             }
             if solver.is_err() {
                 out.say("nothing is proved without the solver: install the package `cvc5`, or name its file in $CVC5");

@@ -7,11 +7,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use identity::{Action, IdentityError};
 use pipeline::desk::{now, rfc3339};
 use pipeline::feed::{SupplierSigner, claim, put_into, sign_file, verify_file, write_claim};
+use pipeline::quarantine::{Chosen, Decision, Entry, EntryState, propose, queue_at_the_desk};
 use pipeline::{Desk, Office, PipelineError};
 use provenance::Scheme;
 use serde::Serialize;
 use store::control::{Delivery, DeliveryOutcome};
 
+use super::steps::First;
 use super::{Ended, steps, wrong};
 use crate::args::Format;
 use crate::output::{Output, table};
@@ -23,6 +25,8 @@ const SIGNED_DAYS: i64 = 14;
 /// Days that a supplier's key counts, unless said otherwise.
 const TRUSTED_DAYS: i64 = 365;
 const DAY_SECONDS: i64 = 86_400;
+/// Digits that name a delivery, as lists show them.
+const DIGITS_SHOWN: usize = 12;
 
 #[derive(Debug, Args)]
 pub(crate) struct FeedArgs {
@@ -82,13 +86,16 @@ enum What {
         /// The file: CSV (plain or gz) or Parquet, in the form of the feed's contract.
         file: PathBuf,
     },
-    /// Data steward: accept a delivery that is held, after looking at it.
+    /// Data steward: accept a delivery that is held, after looking at it. Its strange rows stay in quarantine.
     Accept {
         /// The feed.
         feed: String,
         /// First digits of the delivery's digest; the newest held one where absent.
         #[arg(default_value = "")]
         digest: String,
+        /// Propose to release its strange rows, too, for this reason; another person signs.
+        #[arg(long, value_name = "BECAUSE")]
+        with_rows: Option<String>,
     },
     /// Take a signed file into the feed's inbox and judge it.
     Receive {
@@ -97,6 +104,9 @@ enum What {
         /// The feed.
         #[arg(long)]
         feed: String,
+        /// Judge it again, although nothing changed since it was refused.
+        #[arg(long)]
+        again: bool,
     },
 }
 
@@ -158,8 +168,8 @@ pub(crate) async fn run(args: FeedArgs, root: &Path, out: &Output) -> Ended {
         What::Revoke { id } => revoke(&id, root, out).await,
         What::Ls => list(root, out).await,
         What::Golden { feed, file } => golden(&feed, &file, root, out).await,
-        What::Accept { feed, digest } => accept(&feed, &digest, root, out).await,
-        What::Receive { file, feed } => receive(&file, &feed, root, out).await,
+        What::Accept { feed, digest, with_rows } => accept((&feed, &digest), with_rows.as_deref(), root, out).await,
+        What::Receive { file, feed, again } => receive(&file, (&feed, again), root, out).await,
     }
 }
 
@@ -369,26 +379,55 @@ async fn golden(feed: &str, file: &Path, root: &Path, out: &Output) -> Ended {
     Ok(0)
 }
 
-async fn accept(feed: &str, digest: &str, root: &Path, out: &Output) -> Ended {
+async fn accept((feed, digest): (&str, &str), with_rows: Option<&str>, root: &Path, out: &Output) -> Ended {
     let desk = Desk::open(root).await?;
-    let played = steps::play(&desk, (0, 0), Some((feed, digest)), out).await?;
+    let played = steps::play(&desk, (0, 0), First::Accept(feed, digest), out).await?;
+    let accepted = played.accepted.map(|content| content.hex()).unwrap_or_default();
+    let waiting = rows_waiting(&desk, &accepted).await?;
+    let proposed = match with_rows.filter(|_| waiting > 0) {
+        Some(because) => {
+            let session = desk.session().await?;
+            Some(propose(&desk, &session, Decision::Release, (&Chosen::Delivery(accepted.clone()), because)).await?)
+        }
+        None => None,
+    };
     if out.format != Format::Ndjson {
-        let value = serde_json::json!({ "stopped_deliveries": played.stopped, "steps": played.steps });
-        out.result(&value, || match played.stopped {
-            0 => "accepted, and every delivery came through\nnext:\n  stayward run".to_owned(),
-            stopped => format!("accepted; deliveries that were stopped again: {stopped}\nnext:\n  stayward feed ls"),
+        let value = serde_json::json!({
+            "stopped_deliveries": played.stopped, "steps": played.steps, "rows_waiting": waiting, "proposed": proposed,
+        });
+        out.result(&value, || {
+            let rows = match (&proposed, waiting) {
+                (_, 0) => String::new(),
+                (Some(proposed), _) => format!("\n{}", super::quarantine::told(proposed)),
+                (None, some) => format!(
+                    "\n{some} of its rows stand out and wait: `stayward quarantine ls`; to let them in, too: `stayward quarantine propose release --delivery {} --because TEXT`, and another person signs",
+                    accepted.chars().take(DIGITS_SHOWN).collect::<String>()
+                ),
+            };
+            match played.stopped {
+                0 => format!("accepted, and every delivery came through{rows}\nnext:\n  stayward run"),
+                stopped => format!("accepted; deliveries that were stopped again: {stopped}{rows}\nnext:\n  stayward feed ls"),
+            }
         });
     }
     Ok(u8::from(played.stopped > 0))
 }
 
-async fn receive(file: &Path, feed: &str, root: &Path, out: &Output) -> Ended {
+/// Rows of a delivery that nobody decided about.
+async fn rows_waiting(desk: &Desk, content: &str) -> Result<usize, PipelineError> {
+    let queue = queue_at_the_desk(desk).await?;
+    let waits = |entry: &&Entry| matches!(entry.state, EntryState::Waiting | EntryState::Proposed);
+    Ok(queue.entries.iter().filter(|entry| !content.is_empty() && content.starts_with(&entry.delivery)).filter(waits).count())
+}
+
+async fn receive(file: &Path, (feed, again): (&str, bool), root: &Path, out: &Output) -> Ended {
     let desk = Desk::open(root).await?;
     let policy = desk.project.policy.feeds.iter().find(|known| known.name == feed);
     let policy =
         policy.ok_or_else(|| wrong(format!("there is no feed `{feed}`"), "add it under `[[feeds]]` in stayward.toml"))?;
     let content = put_into(&desk.project.resolve(&policy.inbox), file)?;
-    let played = steps::play(&desk, (0, 0), None, out).await?;
+    let first = if again { First::Again(content) } else { First::Nothing };
+    let played = steps::play(&desk, (0, 0), first, out).await?;
     // Other files may have waited in the inbox; the answer is about this one, also where it was judged in an earlier run.
     let all = desk.control.deliveries(feed).await.map_err(|error| PipelineError::Internal(error.to_string()))?;
     let last = all.into_iter().filter(|known| known.what.content == content).max_by_key(|known| known.seq);

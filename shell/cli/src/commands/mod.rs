@@ -20,6 +20,7 @@ pub(crate) mod label;
 pub(crate) mod login;
 pub(crate) mod model;
 pub(crate) mod predict;
+pub(crate) mod quarantine;
 pub(crate) mod run;
 pub(crate) mod search;
 pub(crate) mod serve;
@@ -63,6 +64,7 @@ pub(crate) async fn run(args: Args, out: &Output) -> u8 {
         Command::Logout => user::logout(&found(project), out).await,
         Command::User(user) => user::run(user, &found(project), out).await,
         Command::Feed(feed) => feed::run(feed, &found(project), out).await,
+        Command::Quarantine(quarantine) => quarantine::run(quarantine, &found(project), out).await,
         Command::Validate(validate) => validate::run(validate, &found(project), out).await,
         Command::Label(label) => label::run(label, &found(project), out).await,
         Command::Segment => steps::segment(&found(project), out).await,

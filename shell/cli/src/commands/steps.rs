@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use gate::Digest;
 use pipeline::progress::StepReport;
 use pipeline::run::{Run, STAGES, current_segments};
 use pipeline::{Desk, Houses, Office, PipelineError};
@@ -16,32 +17,52 @@ pub(crate) struct Played {
     pub(crate) stopped: u64,
     /// Each step.
     pub(crate) steps: Vec<StepReport>,
+    /// The delivery that was accepted.
+    pub(crate) accepted: Option<Digest>,
 }
 
-/// Runs from one place of [`STAGES`] to another; with `accept` (feed, digits of a digest) a held delivery is accepted first.
+/// What is done before the first step.
+pub(crate) enum First<'a> {
+    /// Nothing.
+    Nothing,
+    /// A held delivery is accepted: its feed, and first digits of its digest.
+    Accept(&'a str, &'a str),
+    /// These bytes are judged again, although nothing changed since they were refused.
+    Again(Digest),
+}
+
+/// Runs from one place of [`STAGES`] to another.
 pub(crate) async fn play(
     desk: &Desk,
     (from, to): (usize, usize),
-    accept: Option<(&str, &str)>,
+    first: First<'_>,
     out: &Output,
 ) -> Result<Played, PipelineError> {
     let houses = Houses::open()?;
     let mut live = Live { out, reports: Vec::new() };
     let mut run = Run::begin(desk, &houses, &mut live).await?;
     let watched = interrupt::watch(*out);
-    let accepted = match accept {
-        Some((feed, content)) => run.accept_delivery(feed, content).await,
-        None => Ok(()),
+    let accepted = match first {
+        First::Accept(feed, content) => run.accept_delivery(feed, content).await.map(Some),
+        First::Again(content) => {
+            run.again = Some(content);
+            Ok(None)
+        }
+        First::Nothing => Ok(None),
     };
-    let result = match accepted {
-        Ok(()) => run.refresh(from, to).await,
-        Err(error) => Err(error),
+    let result = match &accepted {
+        Ok(_) => run.refresh(from, to).await,
+        Err(_) => Ok(None),
+    };
+    let (accepted, result) = match accepted {
+        Ok(accepted) => (accepted, result),
+        Err(error) => (None, Err(error)),
     };
     run.finish(&result).await?;
     watched.abort();
     let stopped = run.stopped_deliveries;
     result?;
-    Ok(Played { stopped, steps: live.reports })
+    Ok(Played { stopped, steps: live.reports, accepted })
 }
 
 fn place(name: &str) -> Result<usize, PipelineError> {
@@ -54,7 +75,7 @@ fn place(name: &str) -> Result<usize, PipelineError> {
 pub(crate) async fn segment(root: &Path, out: &Output) -> Ended {
     let at = place("segmentation")?;
     let desk = Desk::open(root).await?;
-    play(&desk, (at, at), None, out).await?;
+    play(&desk, (at, at), First::Nothing, out).await?;
     drop(desk);
     let office = Office::open(root).await?;
     let segments = current_segments(&office.project, &office.control).await?;
@@ -65,7 +86,7 @@ pub(crate) async fn segment(root: &Path, out: &Output) -> Ended {
 pub(crate) async fn train(root: &Path, out: &Output) -> Ended {
     let at = place("training")?;
     let desk = Desk::open(root).await?;
-    play(&desk, (at, at), None, out).await?;
+    play(&desk, (at, at), First::Nothing, out).await?;
     drop(desk);
     out.say("\nnext:\n  stayward run --from staging\n");
     model::show(&super::open(root)?, None, out).await

@@ -3,7 +3,10 @@
 
 use gate::{Digest, Receipt};
 use identity::{Factor, Session};
+use ledger::P256Verifier;
 use serde::{Deserialize, Serialize};
+use store::log::LogReader;
+use store::objects::Objects;
 
 use super::proof;
 use super::record::receipt;
@@ -27,6 +30,10 @@ pub(crate) enum DeedKind {
     Draw,
     /// Somebody gave second labels to drawn rows.
     Second,
+    /// It was proposed what becomes of rows in quarantine.
+    QuarantineProposal,
+    /// Such a proposal was signed.
+    QuarantineApproval,
 }
 
 impl DeedKind {
@@ -38,6 +45,8 @@ impl DeedKind {
             Self::Golden => "golden-set",
             Self::Draw => "blind-draw",
             Self::Second => "second-labels",
+            Self::QuarantineProposal => "quarantine-proposal",
+            Self::QuarantineApproval => "quarantine-approval",
         }
     }
 }
@@ -100,15 +109,24 @@ impl Desk {
 
     /// The deed that an evidence id names, if the log proves it and it is of this kind and about these bytes.
     pub(crate) fn proved_deed(&self, id: &str, kind: DeedKind, content: Digest) -> Result<(Receipt, Deed), String> {
-        let entry = proof::entry(self, id)?;
-        let subject = entry.statement.subject.first().map(|subject| subject.digest);
-        if entry.part.kind != kind.as_str() || subject != Some(content) {
-            return Err(format!("evidence {id} is no {} of {}", kind.as_str(), content.short()));
-        }
-        let deed: Deed = entry.archive(self)?;
-        if deed.kind != kind || deed.content != content || deed.about != entry.part.parents.first().copied() {
-            return Err(format!("evidence {id} and its archive do not agree"));
-        }
-        Ok((entry.receipt, deed))
+        proved_deed((&self.reader, &self.statement_keys()), &self.objects, id, (kind, content))
     }
+}
+
+/// The same, for who only reads.
+pub(crate) fn proved_deed(
+    (reader, keys): (&LogReader, &[P256Verifier]),
+    objects: &Objects,
+    id: &str,
+    (kind, content): (DeedKind, Digest),
+) -> Result<(Receipt, Deed), String> {
+    let entry = proof::entry_in(reader, keys, id)?;
+    if !entry.is_about(kind.as_str(), content) {
+        return Err(format!("evidence {id} is no {} of {}", kind.as_str(), content.short()));
+    }
+    let deed: Deed = entry.archive_in(objects)?;
+    if deed.kind != kind || deed.content != content || deed.about != entry.part.parents.first().copied() {
+        return Err(format!("evidence {id} and its archive do not agree"));
+    }
+    Ok((entry.receipt, deed))
 }

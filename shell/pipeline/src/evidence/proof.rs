@@ -4,6 +4,7 @@ use gate::{Digest, Receipt, RulingOutcome, Step, Subject};
 use ledger::{EvidenceId, IdPrefix, P256Verifier, Statement};
 use serde::de::DeserializeOwned;
 use store::log::LogReader;
+use store::objects::Objects;
 
 use super::deed::{Deed, DeedKind};
 use super::record::ArchiveFile;
@@ -26,9 +27,14 @@ pub(crate) struct Entry {
 impl Entry {
     /// What stands outside of the log about it.
     pub(crate) fn archive<T: DeserializeOwned>(&self, desk: &Desk) -> Result<T, String> {
+        self.archive_in(&desk.objects)
+    }
+
+    /// The same, for who only reads.
+    pub(crate) fn archive_in<T: DeserializeOwned>(&self, objects: &Objects) -> Result<T, String> {
         let id = &self.receipt.id;
         let archive = self.part.archive.ok_or_else(|| format!("evidence {id} names no archive"))?;
-        let bytes = desk.objects.get(&archive).map_err(|error| format!("the archive of evidence {id}: {error}"))?;
+        let bytes = objects.get(&archive).map_err(|error| format!("the archive of evidence {id}: {error}"))?;
         serde_json::from_slice(&bytes).map_err(|error| format!("the archive of evidence {id}: {error}"))
     }
 
@@ -63,7 +69,7 @@ impl Entry {
     }
 
     /// The first entry that this one rests on.
-    fn parent(&self, desk: &Desk) -> Result<Self, String> {
+    pub(crate) fn parent(&self, desk: &Desk) -> Result<Self, String> {
         entry_of(desk, self.part.parents.first().ok_or_else(|| format!("evidence {} rests on nothing", self.receipt.id))?)
     }
 }
@@ -94,8 +100,13 @@ pub(crate) fn deployment(reader: &LogReader, keys: &[P256Verifier], deployed: &D
 
 /// The entry that an evidence id, or the whole digest of its statement in hex, names.
 pub(crate) fn entry(desk: &Desk, id: &str) -> Result<Entry, String> {
+    entry_in(&desk.reader, &desk.statement_keys(), id)
+}
+
+/// The same, for who only reads.
+pub(crate) fn entry_in(reader: &LogReader, keys: &[P256Verifier], id: &str) -> Result<Entry, String> {
     let prefix: IdPrefix = id.parse().map_err(|error| format!("{error}"))?;
-    at(desk, desk.reader.find(&prefix).map_err(|error| error.to_string())?.index)
+    read(reader, keys, reader.find(&prefix).map_err(|error| error.to_string())?.index)
 }
 
 /// The entry of a statement.

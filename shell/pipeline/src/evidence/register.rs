@@ -11,7 +11,7 @@ use ledger::EvidenceId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use store::control::{Control, ControlError, DeliveryOutcome, DeploymentKind, RunState};
+use store::control::{Control, ControlError, DecisionKind, DeliveryOutcome, DeploymentKind, RunState};
 use store::objects::Objects;
 
 use super::deed::{Deed, DeedKind};
@@ -19,6 +19,10 @@ use super::record::ArchiveFile;
 use super::walk::{Chain, Link};
 use crate::run::Deployed;
 use crate::{PipelineError, Project};
+
+/// Deeds that have a row.
+const REGISTERED: [DeedKind; 4] =
+    [DeedKind::Approval, DeedKind::Acceptance, DeedKind::QuarantineProposal, DeedKind::QuarantineApproval];
 
 /// What the log says of the things that the register keeps.
 struct Logged {
@@ -117,6 +121,7 @@ async fn compare(project: &Project, logged: &mut Logged, state: &mut RegisterSta
     signatures(&control, logged, state).await?;
     deliveries(project, &control, logged, state).await?;
     acceptances(&control, logged, state).await?;
+    quarantine(&control, logged, state).await?;
     deployments(&control, logged, state).await?;
     control.close().await;
     Ok(())
@@ -133,7 +138,7 @@ fn read(project: &Project, chain: &Chain) -> Result<Logged, PipelineError> {
         if kind == "deployment" {
             let (name, parents) = (link.name.clone(), link.parents.clone());
             logged.deployed.extend(link.subject.map(|model| LoggedDeployment { index, id, name, model, parents }));
-        } else if [DeedKind::Approval, DeedKind::Acceptance].iter().any(|one| one.as_str() == kind) {
+        } else if REGISTERED.iter().any(|one| one.as_str() == kind) {
             if let Some(deed) = archived(&objects, link) {
                 logged.deeds.insert(id, (index, deed));
             }
@@ -285,6 +290,32 @@ async fn acceptances(control: &Control, logged: &Logged, state: &mut RegisterSta
     for (index, deed) in deeds.filter(|(_, deed)| !accepted.contains(&(deed.content, deed.person.clone()))) {
         let content = deed.content.short();
         state.lost(logged, *index, format!("`{}` accepted delivery {content}, and `acceptances` does not have it", deed.person));
+    }
+    Ok(())
+}
+
+async fn quarantine(control: &Control, logged: &Logged, state: &mut RegisterState) -> Result<(), ControlError> {
+    let kind_of = |kind: DecisionKind| match kind {
+        DecisionKind::Proposal => (DeedKind::QuarantineProposal, "proposed"),
+        DecisionKind::Approval => (DeedKind::QuarantineApproval, "signed"),
+    };
+    let (mut kept, mut seqs) = (BTreeSet::new(), Vec::new());
+    for (seq, row) in control.quarantine_decisions().await? {
+        let (kind, did) = kind_of(row.kind);
+        if !logged.deed(&row.evidence, kind).is_some_and(|deed| deed.content == row.content && deed.person == row.person) {
+            let what = format!("that `{}` {did} {} (row {seq} of `quarantine_decisions`)", row.person, row.content.short());
+            state.broken.push(format!("{what} is not what the log has"));
+        }
+        kept.insert((kind.as_str(), row.content, row.person));
+        seqs.push(seq);
+    }
+    numbered(&seqs, "quarantine_decisions", state);
+    for (kind, did) in [DecisionKind::Proposal, DecisionKind::Approval].map(kind_of) {
+        let deeds = logged.deeds.values().filter(|(_, deed)| deed.kind == kind);
+        for (index, deed) in deeds.filter(|(_, deed)| !kept.contains(&(kind.as_str(), deed.content, deed.person.clone()))) {
+            let what = format!("`{}` {did} {} for rows in quarantine", deed.person, deed.content.short());
+            state.lost(logged, *index, format!("{what}, and `quarantine_decisions` does not have it"));
+        }
     }
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! Facts of a market feed's rows: the contract, the thresholds, the market's own rules, and outliers against accepted weeks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow_array::RecordBatch;
 use frame::{Categories, Column, Frame};
+use gate::Digest;
 use outlier::market::{ChangeLaw, MarketFinding as Found, MarketLimits, MarketRow, MarketState};
 use outlier::{Reference, Spec};
 use s01_intake::{Certainty, ColumnTest, ContentFacts, ContentPolicy, MarketFinding, RowFlag, RowReason};
@@ -12,6 +13,7 @@ use tabular::typed::Rule;
 
 use crate::desk::Desk;
 use crate::policy::{ContentPolicy as Policy, FeedKind};
+use crate::quarantine::{Reason, Row, SetAside};
 use crate::{PipelineError, data};
 
 pub(crate) mod rows;
@@ -38,6 +40,34 @@ pub(crate) struct MarketTable {
     flags: Vec<RowFlag>,
     missing: Vec<String>,
     unknown: Vec<String>,
+    came: Came,
+}
+
+/// Records as they came, for those who look at what was set aside.
+#[derive(Default)]
+pub(crate) struct Came {
+    batches: Vec<RecordBatch>,
+    lines: Vec<u64>,
+}
+
+impl Came {
+    pub(crate) fn of(loaded: &data::Loaded) -> Self {
+        Self { batches: loaded.batches.clone(), lines: loaded.lines.clone() }
+    }
+
+    /// Cells of a row by column, and its line; none of a record that could not be read.
+    fn row(&self, row: u32) -> (BTreeMap<String, Option<String>>, Option<u64>) {
+        let place = usize::try_from(row).unwrap_or(usize::MAX);
+        let mut left = place;
+        for batch in &self.batches {
+            if left < batch.num_rows() {
+                let cells = tabular::bridge::to_frame(&batch.slice(left, 1)).map(|frame| data::row_texts(&frame, 0));
+                return (cells.unwrap_or_default(), self.lines.get(place).copied());
+            }
+            left -= batch.num_rows();
+        }
+        (BTreeMap::new(), None)
+    }
 }
 
 /// A delivery of either kind of feed, read.
@@ -66,6 +96,24 @@ impl Delivered {
         }
     }
 
+    /// Rows with reasons as they came, for the queue.
+    pub(crate) fn set_aside(&self, feed: &str, content: Digest, flags: &[RowFlag]) -> SetAside {
+        let came = match self {
+            Self::Market(table) => &table.came,
+            Self::Rows(table) => &table.came,
+        };
+        let mut reasons: BTreeMap<u32, Vec<Reason>> = BTreeMap::new();
+        for flag in flags {
+            let reason = Reason { rule: flag.reason, column: flag.column.clone(), seen: flag.seen.clone() };
+            reasons.entry(flag.row).or_default().push(reason);
+        }
+        let row = |(row, reasons)| {
+            let (cells, line) = came.row(row);
+            Row { row, line, cells, reasons }
+        };
+        SetAside { feed: feed.to_owned(), content, rows: self.rows(), aside: reasons.into_iter().map(row).collect() }
+    }
+
     /// Rows that go on, as they are stored.
     pub(crate) fn arrow(&self, held: &[u32]) -> Result<Vec<RecordBatch>, PipelineError> {
         match self {
@@ -87,7 +135,8 @@ pub(crate) fn stored_columns(kind: FeedKind, contract: &Contract) -> Vec<String>
 pub(crate) fn read_market(bytes: &[u8], contract: &Contract, name: &str) -> Result<MarketTable, PipelineError> {
     let loaded = data::load_bytes(bytes.to_vec(), name)?;
     let typed = data::typed(contract, &loaded.batches)?;
-    let mut out = MarketTable { rows: u64::try_from(typed.rows()).unwrap_or(0) + loaded.broken_count, ..MarketTable::default() };
+    let rows = u64::try_from(typed.rows()).unwrap_or(0) + loaded.broken_count;
+    let mut out = MarketTable { rows, came: Came::of(&loaded), ..MarketTable::default() };
     for violation in &typed.violations {
         match (violation.rule, violation.row) {
             (Rule::ColumnMissing | Rule::ColumnRenamed, _) => out.missing.push(violation.column.clone()),
@@ -173,10 +222,13 @@ pub(crate) fn content_facts(
     let rows: Vec<MarketRow> = table.market.iter().map(|(_, row)| row.clone()).collect();
     let (findings, _) = state.judge(&rows, &MarketLimits::default());
     let apart = regions_apart(&findings);
+    let there: BTreeSet<_> = history.iter().map(|row| (row.week, row.region.as_str(), row.competitor.as_str())).collect();
     let mut flags = table.flags.clone();
     let mut market = Vec::new();
     for finding in findings {
         match market_finding(&finding, &table.market, &apart) {
+            // A week that people let in late, and that history lacks, is no second version of a week.
+            Ok(_) if accepted && is_new(&finding, &table.market, &there) => {}
             Ok(flag) => flags.push(flag),
             // A first delivery would be compared with itself: people look at it whole (the outlier gate holds it).
             Err(_) if history.is_empty() => {}
@@ -192,6 +244,7 @@ pub(crate) fn content_facts(
         market,
         reference_rows: 0,
         delivery_accepted: accepted,
+        released: None,
         policy: limits(policy),
     };
     judge_jointly(&mut facts, table, history)?;
@@ -199,12 +252,19 @@ pub(crate) fn content_facts(
     Ok(facts)
 }
 
-fn limits(policy: &Policy) -> ContentPolicy {
+pub(crate) fn limits(policy: &Policy) -> ContentPolicy {
     ContentPolicy {
         contract_share_max: policy.contract_share_max,
         quarantine_share_max: policy.quarantine_share_max,
         batch_alpha: policy.batch_alpha,
     }
+}
+
+/// Whether a row of an old week is one that history has nothing of.
+fn is_new(finding: &Found, rows: &[(u32, MarketRow)], there: &BTreeSet<(u32, &str, &str)>) -> bool {
+    let Found::OldWeek { row } = finding else { return false };
+    let row = rows.get(*row).map(|(_, row)| (row.week, row.region.as_str(), row.competitor.as_str()));
+    row.is_some_and(|row| !there.contains(&row))
 }
 
 /// A finding about one row flags it; a finding about the market stops the delivery.
@@ -293,7 +353,7 @@ fn judge_jointly(facts: &mut ContentFacts, table: &MarketTable, history: &[Marke
         let (Some(row), Some(&source), true) = (score.rows.get(at), judged.places.get(at), flagged) else { continue };
         let place = table.market.get(source).map_or(u32::MAX, |(place, _)| *place);
         let column = score.column_name(row).unwrap_or_default().to_owned();
-        let seen = format!("p = {:.1e} by {:?}", row.p_value, row.method);
+        let seen = format!("{} by {:?}", s01_intake::probability(row.p_value), row.method);
         facts.flags.push(RowFlag { row: place, reason: RowReason::Joint, column, seen });
     }
     Ok(())

@@ -156,6 +156,7 @@ impl Field {
             id: "attack".into(),
             started: now(),
             stopped_deliveries: 0,
+            again: None,
         };
         Ok(work(&run))
     }

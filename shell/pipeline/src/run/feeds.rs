@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use arrow_array::RecordBatch;
 use artifact::{Append, Batch, Feed, Origin};
 use gate::{Digest, Outcome, Receipt};
 use identity::Action;
@@ -25,7 +26,7 @@ use crate::evidence::{Artefact, Links, proof};
 use crate::gather::s01::{self, Delivered};
 use crate::policy::{FeedKind, FeedPolicy};
 use crate::progress::{StepReport, StepState};
-use crate::{PipelineError, crash, data};
+use crate::{PipelineError, crash, data, quarantine};
 
 /// Largest contract of a feed.
 const CONTRACT_BYTES_MAX: u64 = 4 << 20;
@@ -36,10 +37,19 @@ enum Delivery {
     Stopped,
 }
 
+/// How a write ended.
+pub(super) enum Written {
+    /// The rows are there, and booked.
+    Appended,
+    /// s02 holds them.
+    Held(Receipt),
+}
+
 impl Run<'_> {
     /// Judges everything that arrived since the last run. A delivery that is stopped does not stop the run.
     pub(crate) async fn feeds(&mut self) -> Result<(), PipelineError> {
         let policies = self.desk.project.policy.feeds.clone();
+        self.releases().await?;
         for policy in &policies {
             for path in inbox(&self.desk.project.resolve(&policy.inbox))? {
                 if matches!(self.delivery(policy, &path).await?, Some(Delivery::Stopped)) {
@@ -79,7 +89,10 @@ impl Run<'_> {
         if let Some(doubt) = doubt {
             self.progress.warn(&format!("{about} counts as put into the folder: how it came is not proved: {doubt}"));
         }
-        let facts = self.door_facts(policy, arrival, beside).await?;
+        let mut facts = self.door_facts(policy, arrival, beside).await?;
+        // It was held, or it would be known; whoever accepted it since looked at these bytes.
+        facts.accepted_late = self.accepted(&policy.name, content).await?.is_some();
+        self.warn_late(policy, &about, &facts);
         let links = Links { parents: Vec::new(), artefacts: vec![Artefact::object("feed", content)] };
         let door = match self
             .judge(&self.houses.door, &about, (feed, &facts), links, Rows { began: Some(began), ..Rows::default() })
@@ -109,11 +122,18 @@ impl Run<'_> {
         let contract = self.feed_contract(policy)?;
         let table = Delivered::read(policy.kind, feed.bytes().unwrap_or_default(), &contract, about);
         let accepted = self.accepted(&policy.name, feed.content).await?;
-        let content_facts = self.content_facts(policy, &contract, &table, accepted.is_some()).await?;
+        let mut content_facts = self.content_facts(policy, &contract, &table, accepted.is_some()).await?;
+        // What cannot be kept row by row is not set aside: the gate of the quarantine refuses the delivery.
+        let beyond = quarantine::rows_flagged(&content_facts.flags).saturating_sub(quarantine::ROWS_MAX);
+        content_facts.unlisted += u64::try_from(beyond).unwrap_or(u64::MAX);
         let batch = s01_intake::work::open_batch(door, &policy.name, table.rows());
         // The door's entry first: `number` finds it there. Then the entry of who accepted it, if anybody had to.
         let parents = std::iter::once(door.receipt().clone()).chain(accepted).collect();
-        let links = Links { parents, artefacts: vec![Artefact::object("feed", feed.content)] };
+        let mut links = Links { parents, artefacts: vec![Artefact::object("feed", feed.content)] };
+        if beyond == 0 && !content_facts.flags.is_empty() {
+            let aside = table.set_aside(&policy.name, feed.content, &content_facts.flags);
+            links.artefacts.push(Artefact::object(quarantine::ROLE, self.desk.objects.put_json(&aside)?));
+        }
         let held = u64::try_from(content_facts.flags.len()).unwrap_or(0).min(table.rows());
         let rows =
             Rows { came: table.rows(), went: table.rows().saturating_sub(held), held, began: Some(began), ..Rows::default() };
@@ -126,7 +146,11 @@ impl Run<'_> {
             Outcome::Unrecorded(error) => return Err(error.into()),
         };
         crash::point("feeds:content-logged");
-        self.write_feed(policy, about, &content, &table, facts).await
+        let stored = table.arrow(&content.subject().held)?;
+        match self.write_feed(policy, about, &content, &stored).await? {
+            Written::Appended => Ok(Some(Delivery::Taken)),
+            Written::Held(receipt) => self.stop(policy, (feed.content, facts), DeliveryOutcome::Held, receipt).await,
+        }
     }
 
     async fn content_facts(
@@ -153,23 +177,22 @@ impl Run<'_> {
         }
     }
 
-    async fn write_feed(
+    /// Appends what s01 let through, once s02 has judged the write.
+    pub(super) async fn write_feed(
         &mut self,
         policy: &FeedPolicy,
         about: &str,
         content: &gate::Cleared<artifact::Content>,
-        table: &Delivered,
-        facts: &DoorFacts,
-    ) -> Result<Option<Delivery>, PipelineError> {
+        stored: &[RecordBatch],
+    ) -> Result<Written, PipelineError> {
         self.progress.begin("s02-source", about);
         let began = Instant::now();
         let batch = content.subject();
-        let stored = table.arrow(&batch.held)?;
         let append = Append {
             table: policy.name.clone(),
             content: batch.content,
             rows: batch.rows_clean(),
-            values: data::rows_digest(&stored)?,
+            values: data::rows_digest(stored)?,
             columns: s01::stored_columns(policy.kind, &self.feed_contract(policy)?),
             origin: Origin::Feed { feed: policy.name.clone() },
             writer: "source-writer".to_owned(),
@@ -182,21 +205,21 @@ impl Run<'_> {
         let outcome = self.judge(&self.houses.source, about, (append, &source_facts), links, rows).await?;
         let cleared = match outcome {
             Outcome::Cleared(cleared) => cleared,
-            Outcome::Held(held) => return self.stop(policy, (batch.content, facts), DeliveryOutcome::Held, held.receipt).await,
+            Outcome::Held(held) => return Ok(Written::Held(held.receipt)),
             Outcome::Refused { gate, finding, receipt } => {
                 return Err(PipelineError::Refused { step: "s02-source", gate: gate.to_owned(), finding, receipt });
             }
             Outcome::Unrecorded(error) => return Err(error.into()),
         };
         crash::point("feeds:source-logged");
-        self.append_table(&cleared, &stored)?;
+        self.append_table(&cleared, stored)?;
         crash::point("feeds:appended");
         self.catch_up(policy, batch.content, cleared.receipt()).await?;
-        Ok(Some(Delivery::Taken))
+        Ok(Written::Appended)
     }
 
     /// The clearance under which these bytes are in the feed's table: they were written, and nothing of what follows is known.
-    fn appended(&self, policy: &FeedPolicy, content: Digest) -> Result<Option<Receipt>, PipelineError> {
+    pub(super) fn appended(&self, policy: &FeedPolicy, content: Digest) -> Result<Option<Receipt>, PipelineError> {
         let dir = self.desk.project.path("source").join(&policy.name);
         if !dir.is_dir() {
             return Ok(None);
@@ -208,7 +231,7 @@ impl Run<'_> {
     }
 
     /// What follows an append: the supplier's number, the market's state, the booking. Each may have been done before a kill.
-    async fn catch_up(&self, policy: &FeedPolicy, content: Digest, receipt: &Receipt) -> Result<(), PipelineError> {
+    pub(super) async fn catch_up(&self, policy: &FeedPolicy, content: Digest, receipt: &Receipt) -> Result<(), PipelineError> {
         let (number, rows, held) = self.number(policy, receipt)?;
         let last = self.desk.identity.last_sequence(&policy.supplier, &policy.name).await?;
         if last.is_none_or(|last| last < number) {
@@ -219,7 +242,7 @@ impl Run<'_> {
             self.market_state(policy).await?;
         }
         crash::point("feeds:state-left");
-        self.book(policy, content, DeliveryOutcome::Cleared, (rows, held), receipt).await
+        self.book(policy, (content, Some(number)), DeliveryOutcome::Cleared, (rows, held), receipt).await
     }
 
     /// The supplier's number of a delivery and its rows, in all and held, as they were judged: from the write's entry back to the door's.
@@ -240,28 +263,34 @@ impl Run<'_> {
         outcome: DeliveryOutcome,
         receipt: Receipt,
     ) -> Result<Option<Delivery>, PipelineError> {
-        self.book(policy, content, outcome, (0, 0), &receipt).await?;
+        self.book(policy, (content, None), outcome, (0, 0), &receipt).await?;
         crash::point("feeds:stopped");
         if outcome == DeliveryOutcome::Refused {
-            let name = refused_name(policy, content, facts.bundle.as_deref(), facts.detached.as_ref());
+            let under = self.judged_under(policy).await?;
+            let name = refused_name(policy, (content, under), facts.bundle.as_deref(), facts.detached.as_ref());
             self.desk.set_pointer(&name, &serde_json::Value::String(receipt.id)).await?;
         }
         Ok(Some(Delivery::Stopped))
     }
 
-    async fn book(
+    /// Without a number that was believed the last one stands in its place.
+    pub(super) async fn book(
         &self,
         policy: &FeedPolicy,
-        content: Digest,
+        (content, number): (Digest, Option<u64>),
         outcome: DeliveryOutcome,
         (rows, rows_held): (u64, u64),
         receipt: &Receipt,
     ) -> Result<(), PipelineError> {
+        let sequence = match number {
+            Some(number) => number,
+            None => self.desk.identity.last_sequence(&policy.supplier, &policy.name).await?.unwrap_or(0),
+        };
         let delivery = NewDelivery {
             feed: policy.name.clone(),
             supplier: policy.supplier.clone(),
             content,
-            sequence: self.desk.identity.last_sequence(&policy.supplier, &policy.name).await?.unwrap_or(0),
+            sequence,
             outcome,
             rows,
             rows_held,
@@ -271,11 +300,24 @@ impl Run<'_> {
         self.desk.control.add_delivery(&delivery).await.map(drop).map_err(PipelineError::internal)
     }
 
+    /// What a refusal rests on beside the delivery: the supplier's keys, the contract, the policy and the golden set. Where one of
+    /// them is another, the delivery is judged anew.
+    async fn judged_under(&self, policy: &FeedPolicy) -> Result<Digest, PipelineError> {
+        let keys = self.desk.identity.supplier_keys().await?.into_iter().filter(|key| key.supplier == policy.supplier);
+        let keys: Vec<(String, i64, bool)> =
+            keys.map(|key| (key.id, key.expires_at, key.revoked_at.is_some() || key.supplier_disabled)).collect();
+        let contract = self.feed_contract(policy).map_or_else(|error| error.to_string(), |contract| contract.to_toml());
+        let golden = self.desk.pointer(&super::golden::golden_name(&policy.name)).await?;
+        Ok(Digest::of_json(&(keys, contract, &self.desk.project.policy.content, policy, golden)))
+    }
+
     /// A delivery that was taken is not looked at again; a held one is, once somebody accepted it; a refused one is, when it comes
-    /// under another signature: or whoever can put the bytes into the inbox first, unsigned, could keep the honest delivery out.
+    /// under another signature: or whoever can put the bytes into the inbox first, unsigned, could keep the honest delivery out. It is
+    /// also when what it was judged by changed, or when somebody asks for it.
     async fn known_delivery(&self, policy: &FeedPolicy, content: Digest, beside: &Beside) -> Result<bool, PipelineError> {
-        let refused = refused_name(policy, content, beside.bundle.as_deref(), beside.detached.as_ref());
-        if self.desk.pointer(&refused).await?.is_some() {
+        let under = self.judged_under(policy).await?;
+        let refused = refused_name(policy, (content, under), beside.bundle.as_deref(), beside.detached.as_ref());
+        if self.again != Some(content) && self.desk.pointer(&refused).await?.is_some() {
             return Ok(true);
         }
         let deliveries = self.desk.control.deliveries(&policy.name).await.map_err(PipelineError::internal)?;
@@ -341,10 +383,21 @@ impl Run<'_> {
             .collect();
         let last_sequence = self.desk.identity.last_sequence(&policy.supplier, &policy.name).await?;
         let Beside { bundle, detached } = beside;
-        Ok(DoorFacts { now: now(), arrival, bundle, detached, keys, last_sequence, size_max_bytes: policy.size_max_bytes })
+        let (accepted_late, size_max_bytes) = (false, policy.size_max_bytes);
+        Ok(DoorFacts { now: now(), arrival, bundle, detached, keys, last_sequence, accepted_late, size_max_bytes })
     }
 
-    fn feed_contract(&self, policy: &FeedPolicy) -> Result<Contract, PipelineError> {
+    /// Says so where an older delivery comes in after a newer one.
+    fn warn_late(&mut self, policy: &FeedPolicy, about: &str, facts: &DoorFacts) {
+        let number = s01_intake::read_claim(facts, &policy.supplier).map(|signed| signed.claim.sequence);
+        if let (true, Some(last), Ok(number)) = (facts.accepted_late, facts.last_sequence, number)
+            && number <= last
+        {
+            self.progress.warn(&format!("{about} is number {number}, and number {last} came in while it was held"));
+        }
+    }
+
+    pub(super) fn feed_contract(&self, policy: &FeedPolicy) -> Result<Contract, PipelineError> {
         let below = format!("feeds/{}.contract.toml", policy.name);
         let bytes = store::disk::read_limited(&self.desk.project.path(&below), CONTRACT_BYTES_MAX)?;
         Contract::parse(&String::from_utf8_lossy(&bytes))
@@ -387,8 +440,8 @@ impl Run<'_> {
         Ok(state)
     }
 
-    /// Lets a data steward accept a delivery that is held: it is judged again with that as a fact.
-    pub async fn accept_delivery(&mut self, feed: &str, content: &str) -> Result<(), PipelineError> {
+    /// Lets a data steward accept a delivery that is held: it is judged again with that as a fact. Rows that stand out wait in quarantine.
+    pub async fn accept_delivery(&mut self, feed: &str, content: &str) -> Result<Digest, PipelineError> {
         allow(&self.desk.project, &self.desk.identity, &self.session, Action::ReviewQuarantine).await?;
         let mut deliveries = self.desk.control.deliveries(feed).await.map_err(PipelineError::internal)?;
         deliveries.sort_by_key(|delivery| delivery.seq);
@@ -406,7 +459,7 @@ impl Run<'_> {
         let content = held.what.content;
         // One that does not prove is as none: a true one goes beside it.
         if self.accepted(feed, content).await.is_ok_and(|known| known.is_some()) {
-            return Ok(());
+            return Ok(content);
         }
         let ruling = held.what.receipt.clone().map(serde_json::from_value::<Receipt>).transpose();
         let ruling = ruling.map_err(PipelineError::internal)?;
@@ -415,7 +468,7 @@ impl Run<'_> {
         let acceptance = Acceptance { feed: feed.to_owned(), content, person, evidence: receipt.id, at_ms: now_ms() };
         match self.desk.control.accept_delivery(&acceptance).await {
             // The same person did so in another process in the meantime.
-            Ok(()) | Err(ControlError::Exists { .. }) => Ok(()),
+            Ok(()) | Err(ControlError::Exists { .. }) => Ok(content),
             Err(error) => Err(PipelineError::internal(error)),
         }
     }
@@ -465,10 +518,15 @@ struct Learnt {
     version: u64,
 }
 
-/// Where it is written down that these bytes were refused under this signature.
-fn refused_name(policy: &FeedPolicy, content: Digest, bundle: Option<&str>, detached: Option<&Detached>) -> String {
+/// Where it is written down that these bytes were refused under this signature, by what held then.
+fn refused_name(
+    policy: &FeedPolicy,
+    (content, under): (Digest, Digest),
+    bundle: Option<&str>,
+    detached: Option<&Detached>,
+) -> String {
     let signature = Beside::name(bundle, detached);
-    format!("refused/{}/{}/{signature}", policy.name, content.hex())
+    format!("refused/{}/{}/{signature}/{}", policy.name, content.hex(), under.short())
 }
 
 /// Files of an inbox that are deliveries, by name.

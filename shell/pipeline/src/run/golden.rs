@@ -59,7 +59,7 @@ struct Learnt {
     evidence: String,
 }
 
-fn golden_name(feed: &str) -> String {
+pub(super) fn golden_name(feed: &str) -> String {
     format!("golden/{feed}")
 }
 

@@ -8,6 +8,7 @@ mod golden;
 mod harden;
 pub(crate) mod labels;
 mod memory;
+mod quarantine;
 mod release;
 mod review;
 mod robustness;
@@ -21,7 +22,7 @@ mod upload;
 
 use std::time::Instant;
 
-use gate::{Finding, Outcome, Step};
+use gate::{Digest, Finding, Outcome, Step};
 use identity::{Action, Denial, Session, matrix};
 use serde::Serialize;
 use store::control::{NewRunStep, RunState, StepState as Booked};
@@ -70,6 +71,8 @@ pub struct Run<'a> {
     pub(crate) started: i64,
     /// Deliveries that were refused or are held; the run goes on without them.
     pub stopped_deliveries: u64,
+    /// Bytes of a delivery that are judged again although nothing changed since they were refused.
+    pub again: Option<Digest>,
 }
 
 /// A ruling that was settled: the cleared subject with the digest that the log proves.
@@ -83,7 +86,7 @@ impl<'a> Run<'a> {
         let session = desk.session().await?;
         let (id, started) = (random_hex(4)?, now());
         desk.control.start_run(&id, now_ms()).await.map_err(PipelineError::internal)?;
-        Ok(Self { desk, houses, progress, session, id, started, stopped_deliveries: 0 })
+        Ok(Self { desk, houses, progress, session, id, started, stopped_deliveries: 0, again: None })
     }
 
     /// From a supplier's bytes to a deployed model: the diagram, top to bottom. `from` and `to` are places in [`STAGES`].

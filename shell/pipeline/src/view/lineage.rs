@@ -308,14 +308,22 @@ fn brought(desk: &Desk, name: &str, commit: &CommitInfo) -> Result<(String, Stri
         Origin::Internal { connector } => format!("internal, by connector `{connector}`"),
         Origin::Feed { feed } => {
             let (content, door) = proof::before(desk, &receipt)?;
-            proof::judged::<Batch, serde_json::Value>(desk, &content.statement)?;
+            let (_, judged) = proof::judged::<Batch, serde_json::Value>(desk, &content.statement)?;
             proof::cleared::<Door>(desk, &door)?;
             let (delivered, facts) = proof::judged::<Feed, DoorFacts>(desk, &door.statement)?;
             let signed = s01_intake::read_claim(&facts, &delivered.supplier).map_err(|finding| finding.why)?;
-            format!("feed `{feed}` of `{}`, delivery number {}", delivered.supplier, signed.claim.sequence)
+            let way = released(&judged)?;
+            format!("feed `{feed}` of `{}`, delivery number {}{way}", delivered.supplier, signed.claim.sequence)
         }
     };
     Ok((origin, writer))
+}
+
+/// Who let rows out of quarantine; nothing of a delivery.
+fn released(judged: &serde_json::Value) -> Result<String, String> {
+    let Some(released) = judged.get("released") else { return Ok(String::new()) };
+    let released: s01_intake::Released = serde_json::from_value(released.clone()).map_err(|error| error.to_string())?;
+    Ok(format!(", out of quarantine: proposed by {}, signed by {}", released.proposed_by, released.approved_by))
 }
 
 /// Rows of a version of a table, by key.

@@ -10,6 +10,7 @@ mod deployments;
 mod error;
 mod labels;
 mod pointers;
+mod quarantine;
 mod row;
 mod runs;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use deployments::{Deployment, DeploymentKind, NewDeployment};
 pub use error::ControlError;
 pub use labels::{Approval, LabelVersion, NewApproval, NewLabelVersion};
 pub use pointers::Pointer;
+pub use quarantine::{DecisionKind, QuarantineDecision};
 pub use row::{JSON_BYTES_MAX, TEXT_BYTES_MAX};
 pub use runs::{NewRunStep, Run, RunState, RunStep, StepState};
 pub use usage::{AppUsage, CUSTOMERS_PER_CALL_MAX, Reservation, Used};
@@ -47,7 +49,8 @@ pub const LIST_ROWS_MAX: i64 = 10_000;
 const OTHERS_ANY: u32 = 0o077;
 
 /// Schema steps in order; each is applied once, in one transaction, and its text may never change afterwards.
-const SCHEMAS: &[&str] = &[include_str!("schema-1.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
+const SCHEMAS: &[&str] =
+    &[include_str!("schema-1.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql"), include_str!("schema-4.sql")];
 
 /// The control database. Cloning shares the connections.
 #[derive(Clone, Debug)]

@@ -24,6 +24,7 @@ pub(crate) struct RowTable {
     typed: TypedTable,
     broken: (u64, Vec<String>),
     contract: Contract,
+    pub(super) came: super::Came,
 }
 
 /// Reads bytes that the door let through.
@@ -35,7 +36,8 @@ pub(crate) fn read(bytes: &[u8], contract: &Contract, name: &str) -> Result<RowT
     }
     data::fill_ids(&mut typed);
     let rows = u64::try_from(typed.rows()).unwrap_or(u64::MAX).saturating_add(loaded.broken_count);
-    Ok(RowTable { rows, typed, broken: (loaded.broken_count, loaded.broken), contract: contract.clone() })
+    let came = super::Came::of(&loaded);
+    Ok(RowTable { rows, typed, broken: (loaded.broken_count, loaded.broken), contract: contract.clone(), came })
 }
 
 /// Facts of a delivery; `trusted` is what was learnt from the feed's golden set, and what the last deliveries added up to.
@@ -55,6 +57,7 @@ pub(crate) fn content_facts(
         market: Vec::new(),
         reference_rows: 0,
         delivery_accepted: accepted,
+        released: None,
         policy: limits(policy),
     };
     by_contract(&mut facts, table);

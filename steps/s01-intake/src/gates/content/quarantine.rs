@@ -44,11 +44,15 @@ impl Gate<Content, ContentFacts> for Quarantine {
         if share(broken.len() + unexplained, batch.rows) > most {
             return Refuse(Finding::seen(why, "look at them with `stayward validate FILE`; have the supplier mend the delivery"));
         }
+        // Who accepts the delivery takes the others in.
+        if facts.delivery_accepted {
+            return Pass(batch);
+        }
         Hold(
             batch,
             Finding::seen(
                 why,
-                "look at them with `stayward validate FILE`; if the market did so, accept it by hand with `stayward feed accept` before the next one is taken",
+                "look at them with `stayward quarantine ls`; `stayward feed accept` takes the other rows in, and these wait for two people",
             ),
         )
     }
@@ -85,5 +89,14 @@ mod tests {
     #[test]
     fn too_many_strange_rows_wait_for_a_person() {
         assert!(check(6, RowReason::Joint).holds());
+    }
+    #[test]
+    fn who_accepts_the_delivery_takes_the_others_in() {
+        let judge = |reason| {
+            let facts = ContentFacts { flags: flags(6, reason), delivery_accepted: true, ..ContentFacts::ordinary() };
+            Quarantine.judge(Batch { held: (0..6).collect(), ..batch(100) }, &facts)
+        };
+        assert!(judge(RowReason::Joint).passes());
+        assert!(judge(RowReason::Threshold).refuses());
     }
 }

@@ -29,6 +29,7 @@ impl Gate<Door, DoorFacts> for Sequence {
         };
         if let Some(last) = facts.last_sequence
             && claim.sequence <= last
+            && !facts.accepted_late
         {
             let why = if claim.sequence == last {
                 format!("delivery `{last}` is not newer than `{last}`, which was accepted before")
@@ -72,6 +73,11 @@ mod tests {
     #[test]
     fn a_replay_is_refused() {
         assert!(check(&claim(), Some(7)).refuses());
+    }
+    #[test]
+    fn one_that_was_held_and_accepted_since_passes() {
+        let facts = DoorFacts { last_sequence: Some(9), accepted_late: true, ..facts_with(signed(&claim(), &feed())) };
+        assert!(Sequence.judge(feed(), &facts).passes());
     }
     #[test]
     fn an_older_one_is_refused() {
