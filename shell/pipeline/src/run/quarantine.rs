@@ -10,11 +10,11 @@ use store::control::DeliveryOutcome;
 
 use super::feeds::Written;
 use super::{Rows, Run};
+use crate::PipelineError;
 use crate::evidence::{Artefact, Links, LogWitness, proof};
 use crate::gather::s01::{self, Delivered};
 use crate::policy::FeedPolicy;
 use crate::quarantine::{Decision, Known, Part, ROLE, ReleasedRows, SetAside, decisions};
-use crate::{PipelineError, crash};
 
 /// What the verdict on a delivery proves.
 struct Verdict {
@@ -84,13 +84,10 @@ impl Run<'_> {
         let rows = Rows { came: count, went: count, began: Some(began), ..Rows::default() };
         let links = Links { parents, artefacts };
         let (outcome, receipt) = match self.judge(&self.houses.content, &about, (batch, &facts), links, rows).await? {
-            Outcome::Cleared(cleared) => {
-                crash::point("quarantine:content-logged");
-                match self.write_feed(policy, &about, &cleared, &stored).await? {
-                    Written::Appended => return Ok(()),
-                    Written::Held(receipt) => (DeliveryOutcome::Held, receipt),
-                }
-            }
+            Outcome::Cleared(cleared) => match self.write_feed(policy, &about, &cleared, &stored).await? {
+                Written::Appended => return Ok(()),
+                Written::Held(receipt) => (DeliveryOutcome::Held, receipt),
+            },
             Outcome::Held(held) => (DeliveryOutcome::Held, held.receipt),
             Outcome::Refused { receipt, .. } => (DeliveryOutcome::Refused, receipt),
             Outcome::Unrecorded(error) => return Err(error.into()),
