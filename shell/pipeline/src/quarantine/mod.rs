@@ -19,6 +19,8 @@ pub(crate) use queue::{Known, decisions};
 
 /// The role of the object that holds rows which were set aside, among the files that a verdict answers for.
 pub(crate) const ROLE: &str = "quarantine";
+/// The role of the object that names rows which people let out.
+pub(crate) const RELEASE_ROLE: &str = "release";
 /// Rows of one delivery that are set aside one by one; a delivery with more of them is refused.
 pub const ROWS_MAX: usize = 50_000;
 

@@ -12,7 +12,7 @@ use store::log::LogReader;
 use store::objects::Objects;
 use store::table::Table;
 
-use super::{Decision, Part, Proposal, ROLE, Reason, ReleasedRows, Row, SetAside, entry_id};
+use super::{Decision, Part, Proposal, RELEASE_ROLE, ROLE, Reason, ReleasedRows, Row, SetAside, entry_id};
 use crate::desk::{Desk, now, published, rfc3339};
 use crate::evidence::deed::{Deed, DeedKind, proved_deed};
 use crate::evidence::proof;
@@ -248,6 +248,10 @@ impl Shelf<'_> {
             // The register names the write; what it rests on is the verdict on the rows.
             let parent = entry.part.parents.first().ok_or("the write rests on nothing")?.hex();
             entry = proof::entry_in(self.reader, &self.keys, &parent)?;
+        }
+        // Rows that came out of quarantine are no delivery: they stand under the one that they came in.
+        if entry.part.artefacts.iter().any(|artefact| artefact.role == RELEASE_ROLE) {
+            return Ok(None);
         }
         let ruling = entry.part.rulings.last().filter(|ruling| ruling.step == <artifact::Content as gate::Step>::ID);
         let artefact = entry.part.artefacts.iter().find(|artefact| artefact.role == ROLE);

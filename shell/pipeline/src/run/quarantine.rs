@@ -14,7 +14,7 @@ use crate::PipelineError;
 use crate::evidence::{Artefact, Links, LogWitness, proof};
 use crate::gather::s01::{self, Delivered};
 use crate::policy::FeedPolicy;
-use crate::quarantine::{Decision, Known, Part, ROLE, ReleasedRows, SetAside, decisions};
+use crate::quarantine::{Decision, Known, Part, RELEASE_ROLE, ROLE, ReleasedRows, SetAside, decisions};
 
 /// What the verdict on a delivery proves.
 struct Verdict {
@@ -79,7 +79,7 @@ impl Run<'_> {
         let artefacts = vec![
             Artefact::object("feed", part.content),
             Artefact::object(ROLE, part.aside),
-            Artefact::object("release", content),
+            Artefact::object(RELEASE_ROLE, content),
         ];
         let rows = Rows { came: count, went: count, began: Some(began), ..Rows::default() };
         let links = Links { parents, artefacts };
