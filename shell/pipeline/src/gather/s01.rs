@@ -9,14 +9,16 @@ use outlier::market::{ChangeLaw, MarketFinding as Found, MarketLimits, MarketRow
 use outlier::{Reference, Spec};
 use s01_intake::{Certainty, ColumnTest, ContentFacts, ContentPolicy, MarketFinding, RowFlag, RowReason};
 use tabular::Contract;
-use tabular::typed::Rule;
 
 use crate::desk::Desk;
 use crate::policy::{ContentPolicy as Policy, FeedKind};
 use crate::quarantine::{Reason, Row, SetAside};
 use crate::{PipelineError, data};
 
+mod contract;
 pub(crate) mod rows;
+
+use contract::{Breaches, breaches};
 
 /// Columns of a market feed's table.
 pub(crate) const COLUMNS: [&str; 6] = ["week", "region", "competitor", "price", "promo", "est_share"];
@@ -37,9 +39,7 @@ pub(crate) struct MarketTable {
     pub(crate) rows: u64,
     /// Rows that could be read, with their place in the delivery.
     pub(crate) market: Vec<(u32, MarketRow)>,
-    flags: Vec<RowFlag>,
-    missing: Vec<String>,
-    unknown: Vec<String>,
+    found: Breaches,
     came: Came,
 }
 
@@ -135,27 +135,9 @@ pub(crate) fn stored_columns(kind: FeedKind, contract: &Contract) -> Vec<String>
 pub(crate) fn read_market(bytes: &[u8], contract: &Contract, name: &str) -> Result<MarketTable, PipelineError> {
     let loaded = data::load_bytes(bytes.to_vec(), name)?;
     let typed = data::typed(contract, &loaded.batches)?;
-    let rows = u64::try_from(typed.rows()).unwrap_or(0) + loaded.broken_count;
-    let mut out = MarketTable { rows, came: Came::of(&loaded), ..MarketTable::default() };
-    for violation in &typed.violations {
-        match (violation.rule, violation.row) {
-            (Rule::ColumnMissing | Rule::ColumnRenamed, _) => out.missing.push(violation.column.clone()),
-            (Rule::ColumnExtra, _) => out.unknown.push(violation.column.clone()),
-            (_, Some(row)) => out.flags.push(flag(
-                row,
-                RowReason::Contract,
-                &violation.column,
-                format!("`{}` in `{}`", violation.seen, violation.column),
-            )),
-            (_, None) => out.missing.push(data::in_words(violation)),
-        }
-    }
-    for (at, what) in
-        (typed.rows()..).zip((0..loaded.broken_count).map(|at| loaded.broken.get(usize::try_from(at).unwrap_or(usize::MAX))))
-    {
-        let seen = what.cloned().unwrap_or_else(|| "a record that cannot be read".to_owned());
-        out.flags.push(flag(at, RowReason::Contract, "", seen));
-    }
+    let found = breaches(&typed, (loaded.broken_count, &loaded.broken));
+    let rows = u64::try_from(typed.rows()).unwrap_or(u64::MAX).saturating_add(loaded.broken_count);
+    let mut out = MarketTable { rows, found, came: Came::of(&loaded), ..MarketTable::default() };
     for row in typed.clean_rows() {
         let week = typed.time.as_ref().and_then(|all| all.get(row).copied().flatten()).map(|at| at.div_euclid(WEEK_SECONDS));
         if let (Some(week), Ok(place)) = (week.and_then(|week| u32::try_from(week).ok()), u32::try_from(row)) {
@@ -223,7 +205,7 @@ pub(crate) fn content_facts(
     let (findings, _) = state.judge(&rows, &MarketLimits::default());
     let apart = regions_apart(&findings);
     let there: BTreeSet<_> = history.iter().map(|row| (row.week, row.region.as_str(), row.competitor.as_str())).collect();
-    let mut flags = table.flags.clone();
+    let mut flags = table.found.flags.clone();
     let mut market = Vec::new();
     for finding in findings {
         match market_finding(&finding, &table.market, &apart) {
@@ -236,8 +218,8 @@ pub(crate) fn content_facts(
         }
     }
     let mut facts = ContentFacts {
-        columns_missing: table.missing.clone(),
-        columns_unknown: table.unknown.clone(),
+        columns_missing: table.found.columns_missing.clone(),
+        columns_unknown: table.found.columns_unknown.clone(),
         flags,
         unlisted: 0,
         tests: Vec::new(),

@@ -4,13 +4,12 @@
 use std::collections::BTreeSet;
 
 use arrow_array::RecordBatch;
-use s01_intake::{ColumnTest, ContentFacts, RowFlag, RowReason};
+use s01_intake::{ColumnTest, ContentFacts, RowReason};
 use screen::{BatchFinding, Delivery, Layer, PARTS, Profile, State};
 use tabular::contract::Role;
-use tabular::typed::Rule;
 use tabular::{Contract, TypedTable};
 
-use super::{flag, limits};
+use super::{Breaches, breaches, flag, limits};
 use crate::policy::ContentPolicy as Policy;
 use crate::{PipelineError, data};
 
@@ -40,6 +39,13 @@ pub(crate) fn read(bytes: &[u8], contract: &Contract, name: &str) -> Result<RowT
     Ok(RowTable { rows, typed, broken: (loaded.broken_count, loaded.broken), contract: contract.clone(), came })
 }
 
+impl RowTable {
+    /// Where it and the contract differ.
+    pub(super) fn breaches(&self) -> Breaches {
+        breaches(&self.typed, (self.broken.0, &self.broken.1))
+    }
+}
+
 /// Facts of a delivery; `trusted` is what was learnt from the feed's golden set, and what the last deliveries added up to.
 pub(crate) fn content_facts(
     policy: &Policy,
@@ -48,10 +54,11 @@ pub(crate) fn content_facts(
     accepted: bool,
     now: i64,
 ) -> Result<ContentFacts, PipelineError> {
+    let found = table.breaches();
     let mut facts = ContentFacts {
-        columns_missing: Vec::new(),
-        columns_unknown: Vec::new(),
-        flags: Vec::new(),
+        columns_missing: found.columns_missing,
+        columns_unknown: found.columns_unknown,
+        flags: found.flags,
         unlisted: 0,
         tests: Vec::new(),
         market: Vec::new(),
@@ -60,7 +67,6 @@ pub(crate) fn content_facts(
         released: None,
         policy: limits(policy),
     };
-    by_contract(&mut facts, table);
     for (row, key) in keys(&table.typed).into_iter().enumerate() {
         if key.is_some_and(|key| known.contains(&key)) {
             facts.flags.push(flag(row, RowReason::Duplicate, "", "this customer and moment were accepted before".to_owned()));
@@ -87,37 +93,6 @@ pub(crate) fn content_facts(
     }
     facts.flags.sort_by_key(|flag| (flag.row, flag.reason));
     Ok(facts)
-}
-
-fn by_contract(facts: &mut ContentFacts, table: &RowTable) {
-    for violation in &table.typed.violations {
-        match (violation.rule, violation.row) {
-            (Rule::ColumnMissing | Rule::ColumnRenamed, _) => facts.columns_missing.push(violation.column.clone()),
-            (Rule::ColumnExtra, _) => {
-                let name = if violation.column.is_empty() { &violation.seen } else { &violation.column };
-                facts.columns_unknown.push(name.clone());
-            }
-            (_, Some(row)) => {
-                let seen = format!("`{}` in `{}`", violation.seen, violation.column);
-                facts.flags.push(flag(row, RowReason::Contract, &violation.column, seen));
-            }
-            (_, None) => facts.columns_missing.push(data::in_words(violation)),
-        }
-    }
-    // Violations are kept up to a limit; rows that break the contract are all known.
-    let named: BTreeSet<u32> = facts.flags.iter().map(|flag| flag.row).collect();
-    let broken = table.typed.row_mask.iter().enumerate().filter(|(_, broken)| **broken).map(|(row, _)| row);
-    let unnamed: Vec<RowFlag> = broken
-        .map(|row| flag(row, RowReason::Contract, "", "a value that breaks the contract".to_owned()))
-        .filter(|flag| !named.contains(&flag.row))
-        .collect();
-    facts.flags.extend(unnamed);
-    for at in 0..table.broken.0 {
-        let seen = usize::try_from(at).ok().and_then(|at| table.broken.1.get(at));
-        let seen = seen.cloned().unwrap_or_else(|| "a record that cannot be read".to_owned());
-        let place = table.typed.rows().saturating_add(usize::try_from(at).unwrap_or(usize::MAX));
-        facts.flags.push(flag(place, RowReason::Contract, "", seen));
-    }
 }
 
 /// Customer and moment of each row that has both; a table without moments may say the same of a customer again.
