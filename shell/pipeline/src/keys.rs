@@ -13,9 +13,9 @@ use ledger::note::{Ed25519NoteSigner, NoteSigner, NoteVerifier};
 use serde::Serialize;
 use vault::{Stage, Vault};
 
-use crate::PipelineError;
 use crate::desk::{CHECKPOINT_KEY, Desk, STATEMENT_KEY, now, origin};
 use crate::evidence::Links;
+use crate::{PipelineError, secrets};
 
 /// Ends a PEM text.
 const PEM_END: &str = "-----END PUBLIC KEY-----";
@@ -113,14 +113,14 @@ fn current_public(vault: &Vault, key: &str) -> Result<String, PipelineError> {
     Ok(Ed25519NoteSigner::from_pkcs8_der(&origin(vault), &der).map_err(PipelineError::internal)?.verifier().to_text())
 }
 
-/// Rotates one of the two signing keys. An entry signed by the key before names the new one; then the vault takes it, and the
+/// Rotates one of the two signing keys, for somebody who may manage secrets. An entry signed by the key before names the new one; then the vault takes it, and the
 /// project is opened again, which signs the log's head and publishes the keys.
 pub async fn rotate(root: &Path, key: &str) -> Result<Rotated, PipelineError> {
     if ![STATEMENT_KEY, CHECKPOINT_KEY].contains(&key) {
         let help = format!("rotate `{STATEMENT_KEY}` or `{CHECKPOINT_KEY}`; the others are replaced by their own commands");
         return Err(PipelineError::wrong(format!("`{key}` is not rotated here"), help));
     }
-    let desk = Desk::open(root).await?;
+    let desk = secrets::managed(root).await?;
     let (der, public) = fresh(&desk.vault, key)?;
     let receipt = announce(&desk, key, &public)?;
     keep_earlier(&desk.vault, key, &current_public(&desk.vault, key)?)?;

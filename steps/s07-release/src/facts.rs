@@ -3,6 +3,8 @@
 use gate::Digest;
 use serde::{Deserialize, Serialize};
 
+use crate::credential::{Credential, CredentialKind};
+
 /// A check that must have been passed, with what the log proves of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proof {
@@ -23,41 +25,6 @@ pub struct Component {
     pub granted: Vec<String>,
     /// What it needs.
     pub needed: Vec<String>,
-}
-
-/// What a credential is: it says how it is made new.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CredentialKind {
-    /// A key that signs evidence, models or the log's head.
-    #[default]
-    Signing,
-    /// A password or token that users keep in the vault.
-    Secret,
-    /// A version that a rotation put and never finished.
-    Pending,
-    /// A token of a component.
-    Component,
-    /// A key of a caller of the API.
-    Api,
-    /// A supplier's key that feeds are believed by.
-    Supplier,
-    /// A store of secrets that does not say what it holds.
-    Unknown,
-}
-
-/// A key or password with its age.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Credential {
-    /// Its name, never its value.
-    pub name: String,
-    /// Days since it was made.
-    pub age_days: i64,
-    /// Days after which it must be new.
-    pub age_days_max: i64,
-    /// What it is; archives from before there were several say nothing.
-    #[serde(default)]
-    pub kind: CredentialKind,
 }
 
 /// What a solver said of rules of access.
@@ -131,6 +98,7 @@ impl Facts {
                 age_days: 3,
                 age_days_max: 90,
                 kind: CredentialKind::Signing,
+                unknown: String::new(),
             }],
             vault_sealed: true,
             secrets_outside: Vec::new(),

@@ -1,13 +1,15 @@
 //! s07, secure orchestration & repository: what is deployed passed every check before, and the machinery that deploys it is in order:
 //! least privilege, fresh credentials, secrets in the vault (T4).
 
+mod credential;
 mod facts;
 mod gates;
 
 use artifact::ReleaseStep;
 use gate::Gate;
 
-pub use facts::{AccessFacts, AccessProof, Component, Credential, CredentialKind, Facts, Proof};
+pub use credential::{Credential, CredentialKind};
+pub use facts::{AccessFacts, AccessProof, Component, Facts, Proof};
 
 /// The gates, in order.
 pub static GATES: &[&dyn Gate<ReleaseStep, Facts>] = &[

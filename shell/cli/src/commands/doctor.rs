@@ -5,9 +5,11 @@ use std::path::Path;
 use std::process::Command;
 
 use clap::Args;
-use pipeline::desk::{CHECKPOINT_KEY, STATEMENT_KEY, now, published, rfc3339};
+use pipeline::desk::{now, published, rfc3339};
 use pipeline::internal::Connector;
+use pipeline::secrets::due;
 use pipeline::{Office, PipelineError, Project};
+use s07_release::{Credential, CredentialKind};
 use serde::Serialize;
 
 use super::Ended;
@@ -18,7 +20,6 @@ use crate::output::{Output, many, table, wrapped};
 const FREE_KIB_MIN: u64 = 1 << 20;
 /// No release of this program is older: a clock before it is wrong. 2026-01-01.
 const CLOCK_MIN: i64 = 1_767_225_600;
-const DAY_SECONDS: u64 = 86_400;
 /// Letters of a line of what was seen, so that the table fits a terminal of 100.
 const CELL_LETTERS: usize = 70;
 
@@ -205,21 +206,7 @@ async fn office(root: &Path) -> Vec<Check> {
         Err(error) => return vec![failed("vault and database", &error)],
     };
     let mut checks = vec![fine("vault and database", "they open")];
-    let most = office.project.policy.secrets.age_days_max;
-    for name in [STATEMENT_KEY, CHECKPOINT_KEY] {
-        checks.push(match office.vault.age(name, now()) {
-            Err(error) => bad("signing keys", error.to_string(), "restore the vault from a backup"),
-            Ok(age) => {
-                let days = age / DAY_SECONDS;
-                let seen = format!("`{name}` is {} old, {most} are allowed", many(days, "day", "days"));
-                if i64::try_from(days).is_ok_and(|days| days <= most) {
-                    fine("signing keys", seen)
-                } else {
-                    bad("signing keys", seen, format!("run `stayward vault rotate {name}`"))
-                }
-            }
-        });
-    }
+    checks.extend(credentials(&office).await);
     if office.project.policy.source.connector == Connector::Postgres {
         checks.push(database(&office).await);
     }
@@ -228,6 +215,24 @@ async fn office(root: &Path) -> Vec<Check> {
         Err(error) => fine("session", format!("{error}; commands that need one say so")),
     });
     checks
+}
+
+/// Keys, secrets and tokens, as the release's gate judges them; those that are not the program's own only where one is overdue.
+async fn credentials(office: &Office) -> Vec<Check> {
+    const CHECK: &str = "credentials";
+    let all = match due::of_all(&office.project, &office.vault, &office.identity).await {
+        Ok(all) => all,
+        Err(error) => return vec![failed(CHECK, &error)],
+    };
+    let checked = |one: &Credential| {
+        if one.overdue() {
+            return Some(bad(CHECK, one.why(), one.way_out()));
+        }
+        let days = many(u64::try_from(one.age_days).unwrap_or(0), "day", "days");
+        let seen = format!("`{}` is {days} old, {} are allowed", one.name, one.age_days_max);
+        (one.kind == CredentialKind::Signing).then(|| fine(CHECK, seen))
+    };
+    all.iter().filter_map(checked).collect()
 }
 
 /// The role that reads the customers must not be able to do more.

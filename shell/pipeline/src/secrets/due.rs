@@ -19,7 +19,7 @@ fn days_since(created_at: i64, now: i64) -> i64 {
 }
 
 fn credential(kind: CredentialKind, name: &str, created_at: i64, age_days_max: i64) -> Credential {
-    Credential { name: name.to_owned(), age_days: days_since(created_at, now()), age_days_max, kind }
+    Credential { name: name.to_owned(), age_days: days_since(created_at, now()), age_days_max, kind, unknown: String::new() }
 }
 
 /// What the vault and the store of users' secrets hold, by age. A store that does not answer is a credential of unknown age.
@@ -39,9 +39,9 @@ pub fn of_vault(project: &Project, vault: &std::sync::Arc<Vault>) -> Result<Vec<
     let store = store(project, vault)?;
     match of_store(project, &*store) {
         Ok(secrets) => found.extend(secrets),
-        Err(_unanswered) => {
-            let name = store.place();
-            found.push(Credential { name, age_days: 0, age_days_max: 0, kind: CredentialKind::Unknown });
+        Err(error) => {
+            let (name, unknown) = (store.place(), error.to_string());
+            found.push(Credential { name, age_days: 0, age_days_max: 0, kind: CredentialKind::Unknown, unknown });
         }
     }
     Ok(found)

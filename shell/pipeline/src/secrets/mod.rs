@@ -1,5 +1,6 @@
 //! Secrets that users bring (T4): passwords and tokens that the pipeline needs towards others. Whoever reads, puts or rotates one
-//! leaves an entry of evidence with its name and version, never its value.
+//! leaves an entry of evidence with its name and version, never its value; but `source check` and a login by the identity provider,
+//! which work beside a running server and so cannot write the log, read theirs without one.
 
 pub mod due;
 pub(crate) mod policy;
@@ -160,20 +161,25 @@ pub fn read(desk: &Desk, name: &str, needed_for: &str) -> Result<Secret, Pipelin
 
 /// The current value of a secret that need not be there, and no entry of it: for those who may not write the log.
 pub(crate) fn find(project: &Project, vault: &Arc<Vault>, name: &str) -> Result<Option<Secret>, PipelineError> {
-    match store(project, vault)?.get(name, Wanted::Current) {
-        Ok(secret) => Ok(Some(secret)),
-        Err(VaultError::NoSecret(_)) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    found_in(&*store(project, vault)?, name)
 }
 
 /// The same with an entry, where there is such a secret.
 pub(crate) fn find_on_record(desk: &Desk, name: &str, needed_for: &str) -> Result<Option<Secret>, PipelineError> {
-    let found = find(&desk.project, &desk.vault, name)?;
+    let store = store(&desk.project, &desk.vault)?;
+    let found = found_in(&*store, name)?;
     if let Some(secret) = &found {
-        record(desk, &*store(&desk.project, &desk.vault)?, "read", name, &secret.version, needed_for)?;
+        record(desk, &*store, "read", name, &secret.version, needed_for)?;
     }
     Ok(found)
+}
+
+fn found_in(store: &dyn SecretStore, name: &str) -> Result<Option<Secret>, PipelineError> {
+    match store.get(name, Wanted::Current) {
+        Ok(secret) => Ok(Some(secret)),
+        Err(VaultError::NoSecret(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn read_version(desk: &Desk, name: &str, wanted: Wanted<'_>, needed_for: &str) -> Result<(Secret, Done), PipelineError> {
@@ -186,7 +192,7 @@ fn read_version(desk: &Desk, name: &str, wanted: Wanted<'_>, needed_for: &str) -
 }
 
 /// Opens the project for somebody who may manage secrets, with a fresh second factor.
-async fn managed(root: &Path) -> Result<Desk, PipelineError> {
+pub(crate) async fn managed(root: &Path) -> Result<Desk, PipelineError> {
     Office::open(root).await?.authorised(Action::RotateSecrets).await?;
     Desk::open(root).await
 }

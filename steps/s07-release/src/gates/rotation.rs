@@ -4,7 +4,7 @@ use artifact::{Release, ReleaseStep};
 use gate::Verdict::{Pass, Refuse};
 use gate::{Card, Clause, Finding, Gate, Maturity, Verdict};
 
-use crate::{Credential, CredentialKind, Facts};
+use crate::{CredentialKind, Facts};
 
 pub(crate) struct Rotation;
 
@@ -23,43 +23,12 @@ impl Gate<ReleaseStep, Facts> for Rotation {
         if facts.credentials.is_empty() {
             return Refuse(Finding::inconclusive("the age of no credential is known", "check the vault with `stayward doctor`"));
         }
-        let unknown = facts.credentials.iter().find(|credential| credential.kind == CredentialKind::Unknown);
-        if let Some(store) = unknown {
-            let why = format!("{} does not say how old the secrets in it are", store.name);
-            return Refuse(Finding::inconclusive(why, "see what it answers with `stayward vault check`"));
-        }
-        let stale = facts.credentials.iter().find(|credential| !(0..=credential.age_days_max).contains(&credential.age_days));
-        let Some(stale) = stale else { return Pass(release) };
-        let (age, most) = (stale.age_days, stale.age_days_max);
-        let what = match stale.kind {
-            CredentialKind::Pending => "the unfinished rotation of ",
-            CredentialKind::Component => "the token of component ",
-            CredentialKind::Api => "API key ",
-            CredentialKind::Supplier => "the supplier's key ",
-            CredentialKind::Signing | CredentialKind::Secret | CredentialKind::Unknown => "",
-        };
-        Refuse(Finding::seen(format!("{what}`{}` is `{age}` days old, `{most}` are allowed", stale.name), way_out(stale)))
-    }
-}
-
-/// How this credential is made new.
-fn way_out(stale: &Credential) -> String {
-    let name = &stale.name;
-    match stale.kind {
-        CredentialKind::Signing | CredentialKind::Secret | CredentialKind::Unknown => {
-            format!("make it new with `stayward vault rotate {name}`")
-        }
-        CredentialKind::Pending => {
-            format!("finish it with `stayward vault rotate {name}`, or drop it with `stayward vault rotate {name} --discard`")
-        }
-        CredentialKind::Component => {
-            "start the component again; it gets a fresh token, and see that the clock is right".to_owned()
-        }
-        CredentialKind::Api => format!("give its caller a new one with `stayward api key rotate {name}`"),
-        CredentialKind::Supplier => {
-            format!(
-                "trust the supplier's new key with `stayward feed trust`, and revoke this one with `stayward feed revoke {name}`"
-            )
+        let mut overdue = facts.credentials.iter().filter(|credential| credential.overdue());
+        let Some(first) = overdue.clone().next() else { return Pass(release) };
+        // What nobody knows comes before what is too old.
+        match overdue.find(|credential| credential.kind == CredentialKind::Unknown) {
+            Some(store) => Refuse(Finding::inconclusive(store.why(), store.way_out())),
+            None => Refuse(Finding::seen(first.why(), first.way_out())),
         }
     }
 }
@@ -67,6 +36,7 @@ fn way_out(stale: &Credential) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Credential;
     use crate::facts::release;
 
     fn check(age_days: i64) -> Verdict<Release> {
@@ -89,7 +59,7 @@ mod tests {
     }
     fn kind(kind: CredentialKind, age_days: i64) -> Verdict<Release> {
         let mut facts = Facts::ordinary();
-        facts.credentials.push(Credential { name: "other".into(), age_days, age_days_max: 1, kind });
+        facts.credentials.push(Credential { name: "other".into(), age_days, age_days_max: 1, kind, unknown: String::new() });
         Rotation.judge(release(), &facts)
     }
     #[test]
@@ -105,6 +75,27 @@ mod tests {
     #[test]
     fn a_store_that_does_not_answer_is_refused() {
         assert!(kind(CredentialKind::Unknown, 0).refuses());
+    }
+    #[test]
+    fn what_a_store_said_is_told() {
+        let mut facts = Facts::ordinary();
+        let unknown = "OpenBao does not allow this".to_owned();
+        let name = "OpenBao".to_owned();
+        facts.credentials[0].age_days = 91;
+        facts.credentials.push(Credential { name, age_days: 0, age_days_max: 0, kind: CredentialKind::Unknown, unknown });
+        let Refuse(finding) = Rotation.judge(release(), &facts) else { panic!("a store of unknown age passes") };
+        assert!(finding.why.contains("does not allow") && finding.help.contains("vault check"), "{}", finding.why);
+    }
+    #[test]
+    fn the_gate_refuses_exactly_what_is_overdue() {
+        use CredentialKind as K;
+        for one in [K::Signing, K::Secret, K::Pending, K::Component, K::Api, K::Supplier, K::Unknown] {
+            for age_days in [i64::MIN, -1, 0, 1, 2, i64::MAX] {
+                let credential =
+                    Credential { name: "other".into(), age_days, age_days_max: 1, kind: one, unknown: String::new() };
+                assert_eq!(credential.overdue(), kind(one, age_days).refuses(), "{one:?} {age_days}");
+            }
+        }
     }
     #[test]
     fn unknown_keys_are_refused() {
