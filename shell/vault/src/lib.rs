@@ -236,6 +236,26 @@ impl Vault {
         self.read_record(name, |record| record.stage == Stage::Current)
     }
 
+    /// The current value, made and put at first use. Where another process is quicker, its value is taken. `now` in Unix seconds.
+    ///
+    /// # Errors
+    /// As [`Vault::get`] and [`Vault::put`], and what `make` says.
+    pub fn get_or_put(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> Result<Zeroizing<Vec<u8>>, VaultError>,
+        now: i64,
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        match self.get(name) {
+            Err(VaultError::NoSecret(_)) => {}
+            found => return found,
+        }
+        match self.put(name, &make()?, now) {
+            Ok(_) | Err(VaultError::SecretExists(_)) => self.get(name),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
     /// The value before the current one: for checking what was made before a rotation.
     ///
     /// # Errors
@@ -267,17 +287,6 @@ impl Vault {
     /// As [`Vault::open`].
     pub fn names(&self) -> Result<Vec<String>, VaultError> {
         Ok(self.load_index()?.0.secrets.into_keys().collect())
-    }
-
-    /// Seconds since the current version was put; 0 when the clock went back.
-    ///
-    /// # Errors
-    /// [`VaultError::NoSecret`].
-    pub fn age(&self, name: &str, now: i64) -> Result<u64, VaultError> {
-        let versions = self.versions(name)?;
-        let current = versions.iter().find(|record| record.stage == Stage::Current);
-        let created_at = current.ok_or_else(|| VaultError::NoSecret(name.to_owned()))?.created_at;
-        Ok(u64::try_from(now.saturating_sub(created_at)).unwrap_or(0))
     }
 
     /// Counter and digest of the vault now, for the ledger.
@@ -345,22 +354,20 @@ impl Vault {
         keys.open(&self.additional("bytes", context, version), rest).ok_or_else(tampered)
     }
 
+    /// Makes the sealing key where there is none yet: who seals later then changes nothing in the vault. `now` in Unix seconds.
+    ///
+    /// # Errors
+    /// As [`Vault::get_or_put`].
+    pub fn prepare_sealing(&self, now: i64) -> Result<(), VaultError> {
+        self.get_or_put(SEALING_KEY_NAME, || random_bytes(seal::KEY_BYTES), now).map(drop)
+    }
+
     /// Version of the sealing key to use, made at first use.
     fn sealing_version(&self, now: i64) -> Result<u32, VaultError> {
-        let current = |versions: &[VersionInfo]| versions.iter().find(|v| v.stage == Stage::Current).map(|v| v.version);
-        let absent = || VaultError::NoSecret(SEALING_KEY_NAME.to_owned());
-        match self.versions(SEALING_KEY_NAME) {
-            Ok(versions) => current(&versions).ok_or_else(absent),
-            Err(VaultError::NoSecret(_)) => {
-                match self.put(SEALING_KEY_NAME, seal::random_key()?.as_slice(), now) {
-                    // Another process was quicker: its key is as good.
-                    Ok(_) | Err(VaultError::SecretExists(_)) => {}
-                    Err(refusal) => return Err(refusal),
-                }
-                current(&self.versions(SEALING_KEY_NAME)?).ok_or_else(absent)
-            }
-            Err(refusal) => Err(refusal),
-        }
+        self.prepare_sealing(now)?;
+        let versions = self.versions(SEALING_KEY_NAME)?;
+        let current = versions.iter().find(|record| record.stage == Stage::Current);
+        current.map(|record| record.version).ok_or_else(|| VaultError::NoSecret(SEALING_KEY_NAME.to_owned()))
     }
 
     fn sealing_keys(&self, version: u32) -> Result<Keys, VaultError> {

@@ -41,12 +41,41 @@ fn a_secret_survives_reopening_and_rotation() {
     let vault = Vault::open(&folder(&dir)).unwrap();
     assert_eq!(vault.get("feed-token").unwrap().as_slice(), b"two");
     assert_eq!(vault.get_previous("feed-token").unwrap().as_slice(), b"one");
-    assert_eq!(vault.age("feed-token", NOON + 100).unwrap(), 40);
-    assert_eq!(vault.age("feed-token", NOON).unwrap(), 0);
+    let made: Vec<i64> = vault.versions("feed-token").unwrap().iter().map(|version| version.created_at).collect();
+    assert_eq!(made, [NOON, NOON + 60]);
     assert_eq!(vault.names().unwrap(), ["feed-token"]);
     assert!(matches!(vault.put("feed-token", b"x", NOON), Err(VaultError::SecretExists(_))));
     assert!(matches!(vault.rotate("other", b"x", NOON), Err(VaultError::NoSecret(_))));
     assert!(matches!(Vault::create(&folder(&dir)), Err(VaultError::Exists(_))));
+}
+
+#[test]
+fn what_is_made_at_first_use_is_made_once() {
+    let (dir, vault) = fresh();
+    let make = || vault::random_bytes(32);
+    let first = vault.get_or_put("hash-key", make, NOON).unwrap();
+    assert_eq!(first.len(), 32);
+    assert_eq!(vault.get_or_put("hash-key", make, NOON + 60).unwrap(), first);
+    assert_eq!(vault.versions("hash-key").unwrap().len(), 1);
+    // Another process is quicker, between the look and the put.
+    let other = Vault::open(&folder(&dir)).unwrap();
+    let late = || other.put("late", b"theirs", NOON).and_then(|_| vault::random_bytes(32));
+    assert_eq!(vault.get_or_put("late", late, NOON).unwrap().as_slice(), b"theirs");
+    // What cannot be made, or not read, is not replaced.
+    assert!(matches!(vault.get_or_put("none", || vault::random_bytes(100_000), NOON), Err(VaultError::Limit { .. })));
+    assert!(matches!(vault.get("none"), Err(VaultError::NoSecret(_))));
+    fs::write(folder(&dir).join("secrets/hash-key.1.sealed"), b"x").unwrap();
+    assert!(matches!(vault.get_or_put("hash-key", make, NOON), Err(VaultError::Tampered(_))));
+}
+
+#[test]
+fn sealing_changes_nothing_once_it_is_prepared() {
+    let (_dir, vault) = fresh();
+    vault.prepare_sealing(NOON).unwrap();
+    let state = vault.state().unwrap();
+    vault.prepare_sealing(NOON + 1).unwrap();
+    vault.seal_bytes("context", b"plain", NOON + 2).unwrap();
+    assert_eq!(vault.state().unwrap(), state);
 }
 
 #[test]

@@ -18,6 +18,8 @@ use crate::{PipelineError, data};
 
 /// Secret of the vault that keys the hashes of customers in the accounts of applications.
 pub(crate) const ACCOUNT_KEY: &str = "account-hash-key";
+/// As long as the hash's own output (RFC 2104, section 3).
+const ACCOUNT_KEY_BYTES: usize = 32;
 
 /// The customers of the data source, at the version that was settled.
 pub(super) struct Customers {
@@ -42,10 +44,8 @@ impl Customers {
             serde_json::from_slice(guard).map_err(|error| PipelineError::broken(format!("guard.json: {error}")))?;
         let rows = data::latest_rows(&table);
         let segments = segment_names(served, &table)?;
-        if desk.vault.versions(ACCOUNT_KEY).map_or(true, |versions| versions.is_empty()) {
-            desk.vault.put(ACCOUNT_KEY, &vault::random_bytes(32)?, crate::desk::now())?;
-        }
-        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &desk.vault.get(ACCOUNT_KEY)?);
+        let key = desk.vault.get_or_put(ACCOUNT_KEY, || vault::random_bytes(ACCOUNT_KEY_BYTES), crate::desk::now())?;
+        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &key);
         let (contract, pseudonyms) = (desk.project.contract.clone(), crate::internal::pseudonyms(&desk.project, &desk.vault)?);
         Ok(Self { frame: table.frame, rows, segments, guard, contract, key, pseudonyms })
     }
