@@ -50,10 +50,10 @@ impl Console {
     /// # Errors
     /// An identity provider is named and cannot be used.
     pub(crate) fn new(service: Service, served: &str) -> Result<Self, PipelineError> {
-        let (project, vault) = (&service.desk().project, &service.desk().vault);
-        let url = project.policy.identity.console_url(served);
+        let desk = service.desk();
+        let url = desk.project.policy.identity.console_url(served);
         let callback = format!("{url}{}", people::CALLBACK_PATH);
-        let provider = people::provider(project, vault)?.map(|provider| Arc::new(Way { provider, callback }));
+        let provider = people::provider_on_record(desk)?.map(|provider| Arc::new(Way { provider, callback }));
         Ok(Self { party: RelyingParty::of_url(&url), challenges: Challenges::default(), service, provider })
     }
 

@@ -8,10 +8,10 @@ use identity::Role;
 use identity::access_token::TokenKeys;
 use identity::oidc::{OidcRules, Provider, SecondFactorRule};
 use serde::{Deserialize, Serialize};
-use vault::Wanted;
+use vault::{Secret, Wanted};
 use zeroize::Zeroizing;
 
-use crate::desk::now;
+use crate::desk::{Desk, now};
 use crate::{PipelineError, Project, secrets};
 
 /// Where the provider sends people back to, below the console's address.
@@ -142,13 +142,26 @@ impl IdentityPolicy {
     }
 }
 
-/// The provider that the project names, with its client's secret from the vault; none where it names none.
+/// The provider that the project names, with its client's secret from the vault; none where it names none. For those who may not
+/// write the log: no entry tells of the secret.
 pub fn provider(project: &Project, vault: &Arc<vault::Vault>) -> Result<Option<Provider>, PipelineError> {
+    provider_by(project, |name| Ok(secrets::store(project, vault)?.get(name, Wanted::Current)?))
+}
+
+/// The same, with an entry that the secret was read.
+pub fn provider_on_record(desk: &Desk) -> Result<Option<Provider>, PipelineError> {
+    provider_by(&desk.project, |name| secrets::read(desk, name, "the identity provider"))
+}
+
+fn provider_by(
+    project: &Project,
+    read: impl FnOnce(&str) -> Result<Secret, PipelineError>,
+) -> Result<Option<Provider>, PipelineError> {
     let Some(oidc) = &project.policy.identity.oidc else { return Ok(None) };
     let client_secret = match oidc.secret.as_str() {
         "" => None,
         name => {
-            let secret = secrets::store(project, vault)?.get(name, Wanted::Current)?;
+            let secret = read(name)?;
             let text = std::str::from_utf8(&secret.bytes).map_err(|_| {
                 PipelineError::wrong(format!("the secret `{name}` is no text"), "put the client's secret into the vault again")
             })?;
@@ -193,10 +206,7 @@ pub fn trust_domain(project: &Project) -> String {
 
 /// The key that signs components' tokens, made at first use, and the one before it, whose tokens may still live.
 pub fn token_keys(vault: &vault::Vault) -> Result<TokenKeys, PipelineError> {
-    if !vault.names()?.iter().any(|name| name == TOKEN_KEY) {
-        vault.put(TOKEN_KEY, &vault::generate_p256_pkcs8()?, now())?;
-    }
-    let current = vault.get(TOKEN_KEY)?;
+    let current = vault.get_or_put(TOKEN_KEY, vault::generate_p256_pkcs8, now())?;
     // There is none before the first rotation.
     let previous = vault.get_previous(TOKEN_KEY).ok();
     let earlier: Vec<&[u8]> = previous.iter().map(|key| key.as_slice()).collect();
