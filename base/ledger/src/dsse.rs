@@ -89,6 +89,12 @@ impl Envelope {
         Ok(&self.payload)
     }
 
+    /// The payload as it came, believed by nobody: for readers who only look which envelopes they have to verify, or who hold the
+    /// envelope's digest against a signed log.
+    pub fn payload_unverified(&self) -> &[u8] {
+        &self.payload
+    }
+
     /// SHA-256 of the envelope's canonical JSON: what the log writes down.
     pub fn digest(&self) -> Digest {
         Digest::of_json(self)

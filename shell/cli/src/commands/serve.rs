@@ -27,7 +27,7 @@ const KEYS_EVERY: Duration = Duration::from_secs(2);
 const USES_EVERY: Duration = Duration::from_secs(60);
 /// How often it is looked whether a new day began, whose predecessors' customers are to be forgotten.
 const DAY_EVERY: Duration = Duration::from_secs(600);
-/// How often the window of events is judged (s11).
+/// How often the window of events is judged (s11), and the vault is held against the log's.
 const WATCH_EVERY: Duration = Duration::from_secs(300);
 
 #[derive(Clone, Debug, Args)]
@@ -315,6 +315,10 @@ async fn watch(service: Service) {
             Ok(gates) if gates.is_empty() => {}
             Ok(gates) => Output::log(&format!("ALARM by {}: see `stayward evidence log`", gates.join(", "))),
             Err(error) => Output::log(&format!("the window of events could not be judged: {error}")),
+        }
+        // By itself: a vault that is refused must not hide what the window shows.
+        if let Err(error) = service.witness_vault().await {
+            Output::log(&format!("ALARM: {error}; {}", error.help()));
         }
     }
 }

@@ -1,14 +1,15 @@
 //! From a parsed call to a reply: s08 in, s09, s10, s08 out, evidence. The answer is given when the log has it, not before.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use artifact::{Answer, AnswerGuard, Asking, Granularity, Input, InputGuard, Prediction, Query, RawScore, Shown};
 use gate::{Cleared, Outcome, Receipt, Tray};
 use identity::{Action, KeyGrant, KeyRing};
 use s08_api_guard::{AnswerFacts, KeyState, QueryFacts, Reserved};
 use s10_predict::Served;
+use tokio::runtime::Handle;
 
 use super::limits::Limits;
 use super::lookup::Customers;
@@ -40,6 +41,7 @@ pub(super) struct Inner {
     limits: Limits,
     pub(super) watch: Watch,
     counts: Counts,
+    vault_watch: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -96,7 +98,8 @@ impl Service {
         let keyring = KeyRing::load(&desk.identity).await?;
         let watch = Watch::open(&served, customers.len())?;
         let limits = Limits::default();
-        let inner = Inner { desk, houses, served, deployed, customers, keys: keyring, limits, watch, counts: Counts::default() };
+        let (counts, vault_watch) = (Counts::default(), Mutex::new(()));
+        let inner = Inner { desk, houses, served, deployed, customers, keys: keyring, limits, watch, counts, vault_watch };
         let service = Self { inner: Arc::new(inner) };
         service.forget_customers().await?;
         Ok(service)
@@ -158,13 +161,26 @@ impl Service {
         self.inner.desk.control.forget_customers_before(today).await.map_err(PipelineError::internal)
     }
 
-    /// Judges a window of events (s11), and holds the vault against the log's: so the next start has few entries to look through.
-    pub async fn watch(&self) -> Result<(), PipelineError> {
-        vault_state::keep(&self.inner.desk, Older::Refuse).await?;
-        self.alarms().await.map(drop)
+    /// Judges a window of events (s11) and answers the gates that call people; then holds the vault against the log's.
+    pub async fn watch(&self) -> Result<Vec<&'static str>, PipelineError> {
+        let gates = self.alarms().await;
+        self.witness_vault().await?;
+        gates
     }
 
-    /// The same, with the gates that call people.
+    /// Holds the vault against the log's, and notes how far the log was searched: so the next command has few entries to look through.
+    /// Done aside, as it reads files and checks signatures.
+    pub async fn witness_vault(&self) -> Result<(), PipelineError> {
+        let (inner, handle) = (Arc::clone(&self.inner), Handle::current());
+        let kept = tokio::task::spawn_blocking(move || {
+            // A caller that gave up does not stop what it began.
+            let _one_at_a_time = inner.vault_watch.lock().unwrap_or_else(PoisonError::into_inner);
+            handle.block_on(vault_state::keep(&inner.desk, Older::Refuse))
+        });
+        kept.await.map_err(PipelineError::internal)?
+    }
+
+    /// Judges a window of events (s11), with the gates that call people.
     pub async fn alarms(&self) -> Result<Vec<&'static str>, PipelineError> {
         super::window::judge(&self.inner, self.inner.deployed.model).await
     }
