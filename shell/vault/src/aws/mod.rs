@@ -21,8 +21,8 @@ use sign::{Scope, authorization};
 
 /// Pages of a list at most: of 100 entries each.
 const PAGES_MAX: usize = SECRETS_MAX / 100;
-/// How the service says that it is busy.
-const BUSY: [&str; 3] = ["ThrottlingException", "InternalServiceError", "RequestLimitExceeded"];
+/// How the service says that it is busy, with status 400. Its `InternalServiceError` has status 500, which the transport tries again.
+const BUSY: [&str; 2] = ["ThrottlingException", "RequestLimitExceeded"];
 
 /// Where the service is and who asks.
 #[derive(Clone, Debug)]
