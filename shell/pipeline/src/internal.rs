@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tabular::Contract;
 use tabular::contract::Role;
 use tabular::csv::{Header, Options};
-use vault::{Secret, Vault, VaultError};
+use vault::{Secret, Vault};
 use warehouse::{Credentials, KEY_BYTES, Pseudonyms, Session, Settings, WarehouseError};
 use zeroize::Zeroizing;
 
@@ -168,7 +168,7 @@ pub(crate) async fn customers(desk: &Desk) -> Result<Customers, PipelineError> {
             let found = secrets::find_on_record(desk, &settings.secret, "connector postgres")?;
             let session = opened(project, settings, found).await?;
             let facts = session.facts(&wanted(&contract)).await.map_err(failed)?;
-            if !facts.complete || !excess(&facts).is_empty() {
+            if !facts.proves() {
                 return Ok(Customers::Unread(facts));
             }
             let export = session.export(&contract, pseudonyms(project, vault)?.as_ref()).await.map_err(failed)?;
@@ -194,10 +194,8 @@ pub(crate) fn pseudonyms(project: &Project, vault: &Vault) -> Result<Option<Pseu
     if !project.policy.source.postgres.as_ref().is_some_and(|settings| settings.pseudonyms) {
         return Ok(None);
     }
-    if let Err(VaultError::NoSecret(_)) = vault.get(PSEUDONYM_KEY) {
-        vault.put(PSEUDONYM_KEY, &vault::random_bytes(KEY_BYTES)?, now())?;
-    }
-    Pseudonyms::new(&vault.get(PSEUDONYM_KEY)?).map(Some).map_err(failed)
+    let key = vault.get_or_put(PSEUDONYM_KEY, || vault::random_bytes(KEY_BYTES), now())?;
+    Pseudonyms::new(&key).map(Some).map_err(failed)
 }
 
 /// The name under which the data source knows a customer.

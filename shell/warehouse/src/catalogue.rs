@@ -216,7 +216,11 @@ fn kind_of(letter: &str) -> RelationKind {
 
 impl Session {
     /// Finds the relation; row-level security and types are those of this snapshot.
-    pub(crate) async fn found(&self) -> Result<Found, WarehouseError> {
+    pub(crate) async fn found(&self) -> Result<&Found, WarehouseError> {
+        self.found.get_or_try_init(|| self.look()).await
+    }
+
+    async fn look(&self) -> Result<Found, WarehouseError> {
         let (schema, name) = self.settings.relation();
         let rows = self.rows("the relation", RELATION, &[&schema, &name]).await?;
         let row = rows.first().ok_or_else(|| WarehouseError::NoRelation(self.settings.table.clone()))?;
@@ -273,8 +277,8 @@ impl Session {
             columns_wanted: columns.to_vec(),
             schema_usable: found.schema_usable,
             row_security_wanted: self.settings.row_security_wanted(),
-            beneath: self.beneath(&found, &mut complete).await?,
-            relation: found.relation,
+            beneath: self.beneath(found, &mut complete).await?,
+            relation: found.relation.clone(),
             roles: self.list(&format!("{closure} {ROLES}"), &[], attributes, &mut complete).await?,
             memberships: sorted(self.list(&format!("{closure} {MEMBERSHIPS}"), &[], membership, &mut complete).await?),
             owned: sorted(self.list(&format!("{closure} {OWNED}"), &[], owned, &mut complete).await?),

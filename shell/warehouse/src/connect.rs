@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{ChannelBinding, SslMode};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row};
 use zeroize::Zeroizing;
 
+use crate::catalogue::Found;
 use crate::error::in_words;
 use crate::tls::Tls;
 use crate::{Settings, WarehouseError};
@@ -29,6 +31,8 @@ pub struct Credentials {
 pub struct Session {
     pub(crate) client: Client,
     pub(crate) settings: Settings,
+    /// The relation, once it was looked for: the snapshot stays the same.
+    pub(crate) found: OnceCell<Found>,
     connection: JoinHandle<()>,
 }
 
@@ -47,7 +51,7 @@ impl Session {
         let waited = tokio::time::timeout(Duration::from_secs(CONNECT_SECONDS), connect(settings, credentials));
         let late = |_| WarehouseError::Connect(format!("no answer within {CONNECT_SECONDS} s"));
         let (client, connection) = waited.await.map_err(late)??;
-        let session = Self { client, settings: settings.clone(), connection };
+        let session = Self { client, settings: settings.clone(), found: OnceCell::new(), connection };
         session.guarded().await?;
         Ok(session)
     }

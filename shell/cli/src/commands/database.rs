@@ -39,7 +39,7 @@ impl Checked {
         let facts = database_facts(office).await?;
         let found = excess(&facts);
         let (complete, sql) = (facts.complete, script(&facts, &found));
-        Ok(Self { ok: complete && found.is_empty(), complete, found, sql, facts })
+        Ok(Self { ok: facts.proves(), complete, found, sql, facts })
     }
 
     /// All in one sentence.

@@ -86,6 +86,14 @@ pub struct Excess {
     pub mend: Vec<String>,
 }
 
+impl DatabaseFacts {
+    /// Whether they prove that the role may read the agreed columns and nothing else: all of the catalogue was read, and nothing in it
+    /// is too much.
+    pub fn proves(&self) -> bool {
+        self.complete && excess(self).is_empty()
+    }
+}
+
 /// Everything that is wrong, in the order in which it is mended. Empty: the role may read the agreed columns and nothing else.
 pub fn excess(facts: &DatabaseFacts) -> Vec<Excess> {
     let mut out = Vec::new();

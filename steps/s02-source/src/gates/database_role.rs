@@ -69,7 +69,10 @@ mod tests {
     fn check(change: impl Fn(&mut DatabaseFacts)) -> Verdict<Append> {
         let mut database = DatabaseFacts::ordinary();
         change(&mut database);
-        DatabaseRole.judge(exported(), &Facts { database: Some(database), ..Facts::ordinary() })
+        let proves = database.proves();
+        let verdict = DatabaseRole.judge(exported(), &Facts { database: Some(database), ..Facts::ordinary() });
+        assert!(proves || verdict.refuses(), "the gate lets through what proves nothing");
+        verdict
     }
 
     #[test]
