@@ -164,6 +164,43 @@ fn a_program_gets_secrets_as_files_and_nothing_else() {
     assert_eq!(deeds(&world).last().unwrap(), "read db-password");
 }
 
+/// A program that says where its secrets are, then what it was sent; `exec` is sent `signal`.
+fn ended_by(world: &World, signal: &str, script: &str) -> (Option<i32>, bool) {
+    let said = world.path("said");
+    let _absent = std::fs::remove_file(&said);
+    let script = script.replace("SAID", &said.display().to_string());
+    let mut exec = world.command(&["vault", "exec", "--secret", "db-password", "--", "sh", "-c", &script]).spawn().unwrap();
+    let began = std::time::Instant::now();
+    let text = || std::fs::read_to_string(&said).unwrap_or_default();
+    while !text().ends_with('\n') {
+        assert!(began.elapsed().as_secs() < 30);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let folder = text().lines().next().unwrap().to_owned();
+    assert!(Path::new(&folder).join("db-password").is_file());
+    let sent = std::process::Command::new("kill").args([&format!("-{signal}"), &exec.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let ended = exec.wait().unwrap().code();
+    assert!(!Path::new(&folder).exists(), "the files are left after {signal}");
+    (ended, text().contains("heard"))
+}
+
+#[test]
+fn the_files_of_a_program_go_whatever_ends_it() {
+    let world = world();
+    // A long `sleep` would keep the shell from its traps.
+    let waits = "echo $CREDENTIALS_DIRECTORY > SAID; while :; do sleep 0.1; done";
+    assert_eq!(ended_by(&world, "TERM", waits), (Some(128 + 15), false));
+    assert_eq!(ended_by(&world, "HUP", waits), (Some(128 + 1), false));
+    // The program itself hears it, and has time to end well.
+    for signal in ["TERM", "HUP"] {
+        let hears = format!("trap 'echo heard >> SAID; exit 5' {signal}; {waits}");
+        assert_eq!(ended_by(&world, signal, &hears), (Some(5), true));
+    }
+    // One that does not listen is killed in the end.
+    assert_eq!(ended_by(&world, "HUP", &format!("trap '' HUP; {waits}")), (Some(128 + 9), false));
+}
+
 #[test]
 fn a_program_has_the_other_side_take_the_new_value() {
     let world = world();
