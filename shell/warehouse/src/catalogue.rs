@@ -7,14 +7,12 @@
 use s02_source::database::{
     DatabaseFacts, DefaultGrant, Grant, Membership, Object, Owned, Relation, RelationKind, RoleAttributes, Transport, UserMapping,
 };
-use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::SimpleQueryRow as Row;
 
 use crate::columns::ColumnType;
+use crate::connect::LIST_ROWS_MAX;
 use crate::{Session, WarehouseError};
 
-/// Rows of one list; a role with more is not proved.
-const ROWS_MAX: usize = 5_000;
 /// Settings have access lists from this version on.
 const PARAMETERS_MIN: u32 = 150_000;
 
@@ -201,8 +199,38 @@ pub(crate) struct Found {
     schema_usable: bool,
 }
 
-fn cell<'a, T: tokio_postgres::types::FromSql<'a>>(row: &'a Row, at: usize) -> Result<T, WarehouseError> {
-    row.try_get(at).map_err(|error| WarehouseError::query("the catalogue", &error))
+/// What a cell is read as.
+trait Cell: Sized {
+    /// `None` where the text, or its absence, is no such value.
+    fn read(text: Option<&str>) -> Option<Self>;
+}
+
+impl Cell for String {
+    fn read(text: Option<&str>) -> Option<Self> {
+        text.map(str::to_owned)
+    }
+}
+
+impl Cell for bool {
+    fn read(text: Option<&str>) -> Option<Self> {
+        match text? {
+            "t" => Some(true),
+            "f" => Some(false),
+            _ => None,
+        }
+    }
+}
+
+impl<T: Cell> Cell for Option<T> {
+    fn read(text: Option<&str>) -> Option<Self> {
+        if text.is_none() { Some(None) } else { T::read(text).map(Some) }
+    }
+}
+
+fn cell<T: Cell>(row: &Row, at: usize) -> Result<T, WarehouseError> {
+    let text = row.try_get(at).map_err(|error| WarehouseError::query("the catalogue", &error))?;
+    let unreadable = || WarehouseError::Query { what: "the catalogue", why: format!("column {at} of the answer is another") };
+    T::read(text).ok_or_else(unreadable)
 }
 
 fn kind_of(letter: &str) -> RelationKind {
@@ -222,7 +250,7 @@ impl Session {
 
     async fn look(&self) -> Result<Found, WarehouseError> {
         let (schema, name) = self.settings.relation();
-        let rows = self.rows("the relation", RELATION, &[&schema, &name]).await?;
+        let rows = self.rows("the relation", RELATION, &[schema, name]).await?;
         let row = rows.first().ok_or_else(|| WarehouseError::NoRelation(self.settings.table.clone()))?;
         let (oid, letter) = (cell::<String>(row, 0)?, cell::<String>(row, 1)?);
         let (mut columns, mut readable) = (Vec::new(), Vec::new());
@@ -292,13 +320,13 @@ impl Session {
     async fn list<T>(
         &self,
         sql: &str,
-        values: &[&(dyn ToSql + Sync)],
+        values: &[&str],
         read: fn(&Row) -> Result<Option<T>, WarehouseError>,
         complete: &mut bool,
     ) -> Result<Vec<T>, WarehouseError> {
-        let rows = self.rows("the catalogue", &format!("{sql} LIMIT {}", ROWS_MAX + 1), values).await?;
-        *complete &= rows.len() <= ROWS_MAX;
-        let read: Vec<Option<T>> = rows.iter().take(ROWS_MAX).map(read).collect::<Result<_, _>>()?;
+        let rows = self.rows("the catalogue", &format!("{sql} LIMIT {}", LIST_ROWS_MAX + 1), values).await?;
+        *complete &= rows.len() <= LIST_ROWS_MAX;
+        let read: Vec<Option<T>> = rows.iter().take(LIST_ROWS_MAX).map(read).collect::<Result<_, _>>()?;
         // What cannot be named cannot be judged.
         *complete &= read.iter().all(Option::is_some);
         Ok(read.into_iter().flatten().collect())

@@ -93,10 +93,16 @@ impl WarehouseError {
     }
 }
 
+/// Letters of a server's message that are shown.
+const MESSAGE_CHARS_MAX: usize = 500;
+
 /// An error with its causes, without those that only repeat; a server's message with its code (SQLSTATE).
 pub(crate) fn in_words(error: &tokio_postgres::Error) -> String {
     if let Some(said) = error.as_db_error() {
-        return format!("{} ({})", said.message(), said.code().code());
+        // The server's words go to a terminal.
+        let plain = |letter: char| if letter.is_control() { ' ' } else { letter };
+        let message: String = said.message().chars().take(MESSAGE_CHARS_MAX).map(plain).collect();
+        return format!("{message} ({})", said.code().code());
     }
     let mut out = error.to_string();
     let mut cause = error.source();

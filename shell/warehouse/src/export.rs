@@ -1,15 +1,11 @@
 //! The agreed columns of the relation as CSV, in the session's one snapshot: equal rows give equal bytes, whatever order the server
 //! sends them in (T1, T6).
 
-use std::future::poll_fn;
-use std::pin::pin;
-
-use futures_core::Stream;
 use s02_source::database::quoted;
 use tabular::Contract;
 use tabular::contract::{ColumnRule, Role};
 use tabular::csv::FIELD_BYTES_MAX;
-use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::SimpleQueryRow;
 
 use crate::columns::ColumnType;
 use crate::values::rendered;
@@ -43,15 +39,8 @@ impl Session {
         let names: Vec<String> = ways.iter().map(|way| quoted(&way.rule.name)).collect();
         let (schema, table) = self.settings.relation();
         let sql = format!("SELECT {} FROM {}.{}", names.join(", "), quoted(schema), quoted(table));
-        // The simple protocol sends every value as text, by the server's own output functions and without casts.
-        let answer = self.client.simple_query_raw(&sql).await.map_err(|error| WarehouseError::query("the rows", &error))?;
-        let mut answer = pin!(answer);
         let mut rows = Rows { contract, ways, pseudonyms, lines: Vec::new(), bytes: 0, rows_max: self.settings.rows_max };
-        while let Some(message) = poll_fn(|context| answer.as_mut().poll_next(context)).await {
-            if let SimpleQueryMessage::Row(row) = message.map_err(|error| WarehouseError::query("the rows", &error))? {
-                rows.push(&row)?;
-            }
-        }
+        self.each_row("the rows", &sql, |row| rows.push(&row)).await?;
         Ok(rows.finish())
     }
 

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! The connection is TLS with one pinned authority and the server's name checked (`verify-full`), or a socket of this machine; the
-//! password proves itself by SCRAM bound to the server's certificate (RFC 5802, RFC 5929), so that it is of no use to a server in between.
+//! password proves itself by SCRAM bound to the server's certificate (RFC 5802, RFC 5929), so that it is of no use to a server in between,
+//! unless `channel_binding = false` lets a server ask for it as it is.
 //! That is why the client is `tokio-postgres` and not sqlx, which keeps the control database: sqlx 0.9 adds the public web's authorities to
 //! the pinned one (`sqlx-core`, `tls_rustls.rs`, `import_root_certs`), and has no channel binding.
 //! Passwords and the key of pseudonyms come from the vault, as arguments.
