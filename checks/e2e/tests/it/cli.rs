@@ -144,7 +144,7 @@ pub(crate) fn as_admin<T>(world: &World, done: impl FnOnce() -> T) -> T {
 }
 
 /// A signed delivery of some weeks.
-fn deliver(world: &World, file: &str, weeks: &str, (feed, sequence): (&str, &str), more: &[&str]) {
+pub(crate) fn deliver(world: &World, file: &str, weeks: &str, (feed, sequence): (&str, &str), more: &[&str]) {
     let what = ["generate", "--table", "market", "--weeks", weeks, "--out", file, "--sign", "k.pem", "--supplier", "acme"];
     check(world, &[&what[..], &["--feed", feed, "--sequence", sequence], more].concat(), 0);
 }

@@ -19,6 +19,8 @@ mod labels;
 #[cfg(test)]
 mod proof;
 #[cfg(test)]
+mod push;
+#[cfg(test)]
 mod quarantine;
 #[cfg(test)]
 mod rogue;
