@@ -177,13 +177,14 @@ impl Inbox {
     fn check_quota(&self, coming: u64, settled: &dyn Fn(&Path) -> bool) -> Result<(), ArrivalError> {
         let names = disk::list(&self.folder)?;
         names.iter().filter(|name| name.starts_with(disk::TEMPORARY_PREFIX)).for_each(|name| remove_old(&self.folder.join(name)));
-        if names.len() >= FILES_MAX {
+        if names.iter().filter(|name| !name.starts_with(HIDDEN)).count() >= FILES_MAX {
             return Err(ArrivalError::Full(format!("`{FILES_MAX}` files")));
         }
         let (mut files, mut bytes) = (0_usize, coming);
         for name in names.iter().filter(|name| !name.starts_with(HIDDEN)) {
-            // What signs a delivery waits as long as the delivery does.
-            if settled(&self.folder.join(delivery_of(name))) {
+            // What somebody put into the folder itself is not counted against those who hand in; what signs a delivery waits as long
+            // as the delivery does.
+            if !self.note_of(name).exists() || settled(&self.folder.join(delivery_of(name))) {
                 continue;
             }
             files += 1;
@@ -255,12 +256,12 @@ mod tests {
             let mut staging = self.inbox.begin(name)?;
             staging.write(bytes)?;
             let staged = staging.finish(None)?;
-            self.inbox.put(&staged, &|_| false, |_| Ok(()))
+            self.inbox.put(&staged, &|_| false, |_| Ok(disk::write_atomic(&self.inbox.note_of(name), b"a note")?))
         }
 
         fn files(&self) -> Vec<String> {
             let names = disk::list(&self.folder.path().join("inbox")).unwrap();
-            names.into_iter().filter(|name| name != LOCK_FILE).collect()
+            names.into_iter().filter(|name| !name.starts_with(HIDDEN)).collect()
         }
     }
 
@@ -319,6 +320,15 @@ mod tests {
         let staged = staging.finish(None).unwrap();
         let settled = |path: &Path| path.ends_with("f7");
         assert_eq!(world.inbox.put(&staged, &settled, |_| Ok(())).unwrap(), Put::New);
+    }
+
+    #[test]
+    fn what_lies_in_the_folder_anyhow_keeps_nobody_out() {
+        let world = world(3);
+        for number in 0..=FILES_WAITING_MAX {
+            std::fs::write(world.folder.path().join(format!("inbox/f{number}")), b"1").unwrap();
+        }
+        assert_eq!(world.put("one-more", b"1").unwrap(), Put::New);
     }
 
     #[test]
