@@ -108,13 +108,14 @@ impl Period {
         for one in state.labellers.values_mut() {
             (one.labels, one.first) = (0, Vec::new());
         }
-        for name in self.labellers.iter().collect::<BTreeSet<_>>() {
-            let one = state.labellers.entry(name.clone()).or_default();
-            // People looked at what came before, and wrote so into the policy.
-            if project.policy.labels.watch_from.get(name) == Some(&state.version) {
+        // People looked at what came before, and wrote so into the policy; whether the person gave labels since or not.
+        for (name, _) in project.policy.labels.watch_from.iter().filter(|(_, from)| **from == state.version) {
+            if let Some(one) = state.labellers.get_mut(name) {
                 one.watch = Watch::default();
             }
-            self.of(name, one)?;
+        }
+        for name in self.labellers.iter().collect::<BTreeSet<_>>() {
+            self.of(name, state.labellers.entry(name.clone()).or_default())?;
         }
         Ok(())
     }

@@ -109,6 +109,17 @@ fn a_watch_begins_anew_where_the_policy_says_so() {
 }
 
 #[test]
+fn a_watch_begins_anew_also_for_who_gave_no_label_since() {
+    let mut world = world(4, "ben", 20, "watch_from = { ben = 4 }");
+    for labeller in world.versions[3].labellers.values_mut().filter(|labeller| *labeller == "ben") {
+        "ann".clone_into(labeller);
+    }
+    let (before, now) = (world.version(3, None), world.version(4, None));
+    assert!(before.labellers["ben"].watch.rows() > 0);
+    assert_eq!((now.labellers["ben"].watch.rows(), now.labellers["ben"].labels), (0, 0));
+}
+
+#[test]
 fn an_archive_that_lacks_a_version_tells_nothing() {
     let world = world(3, "nobody", 0, "");
     assert!(watched(&world.project, &world.table, (&world.versions[2], 3), &world.versions[..1], None).is_err());
