@@ -49,7 +49,6 @@ impl LabelRows {
     /// Canonical bytes: sorted, one line each, with who labelled where that is known. A comma or line end in a text is written as `%2C`,
     /// `%0A`, `%0D`, `%` as `%25`.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let escaped = |text: &str| text.replace('%', "%25").replace(',', "%2C").replace('\n', "%0A").replace('\r', "%0D");
         let known = !self.labellers.is_empty();
         let mut out = if known { HEADER_LABELLERS } else { HEADER }.to_owned();
         for (key, churned) in &self.labels {
@@ -66,6 +65,11 @@ impl LabelRows {
     fn positives(&self) -> u64 {
         u64::try_from(self.labels.values().filter(|churned| **churned).count()).unwrap_or(u64::MAX)
     }
+}
+
+/// A text as it stands in a line of labels.
+pub(super) fn escaped(text: &str) -> String {
+    text.replace('%', "%25").replace(',', "%2C").replace('\n', "%0A").replace('\r', "%0D")
 }
 
 /// Reads canonical bytes that this program wrote; lines of another form are left out.

@@ -15,7 +15,7 @@ use identity::{Action, Session, matrix};
 use labelnoise::blind;
 use serde::Serialize;
 
-use super::labels::{LabelRows, other_team, parse_labels, waiting};
+use super::labels::{LabelRows, escaped, other_team, parse_labels, waiting};
 use crate::PipelineError;
 use crate::access::allow;
 use crate::desk::{Desk, rfc3339};
@@ -136,10 +136,6 @@ impl SecondRows {
     }
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('%', "%25").replace(',', "%2C").replace('\n', "%0A").replace('\r', "%0D")
-}
-
 /// The proposal that waits, for somebody who may give second labels to it.
 async fn admitted(desk: &Desk, session: &Session) -> Result<(Digest, Receipt, BlindPolicy, LabelRows), PipelineError> {
     let Some(policy) = desk.project.policy.labels.blind else {
@@ -215,7 +211,7 @@ fn parse_answers(text: &str, keys: &[Key]) -> Result<BTreeMap<Key, bool>, String
             return Err(format!("line {} has `{}` columns, not 4", at + 1, cells.len()));
         };
         let key = number.parse::<usize>().ok().and_then(|number| keys.get(number.checked_sub(1)?));
-        let Some(key) = key.filter(|key| escaped(&key.0) == *customer) else {
+        let Some(key) = key.filter(|key| bare(&escaped(&key.0)) == *customer) else {
             return Err(format!("line {} is of no row of this draw", at + 1));
         };
         let churned = match answer.to_lowercase().as_str() {
@@ -248,6 +244,20 @@ mod tests {
         assert_eq!(check("1,a%2Cb,,yes\n2,c,1970-01-02T00:00:00Z,no\n"), Ok(vec![true, false]));
         assert_eq!(check("\"2\",\"c\",,\"Churned\"\r\n\r\n"), Ok(vec![true]));
         assert_eq!(check("1,a%2Cb,,\n"), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_customer_with_spaces_or_quotes_around_the_id_can_be_answered() {
+        let keys = vec![("\"x\"".to_owned(), 0), (" c".to_owned(), 0)];
+        let drawn = Drawn {
+            receipt: Receipt { id: "e".into(), statement: Digest::of(b"s"), index: Some(1) },
+            keys: keys.clone(),
+            answers: BTreeMap::new(),
+            deeds: Vec::new(),
+        };
+        let file = SecondRows::of(Digest::of(b"labels"), &drawn).to_csv().replace(",\n", ",yes\n").replace("label,yes", "label");
+        let answers = parse_answers(&file, &keys).unwrap();
+        assert_eq!(answers.into_keys().collect::<Vec<_>>(), [(" c".to_owned(), 0), ("\"x\"".to_owned(), 0)]);
     }
 
     #[test]
