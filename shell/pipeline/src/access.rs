@@ -69,16 +69,12 @@ pub fn component_may(rules: &Access, component: Component, action: Action, secon
     rules.allows(&Request::new(Principal::Component(component), action, second_factor_at, now()))
 }
 
-/// Whether a person's signature under labels counts by the rules as they are now; how fresh the second factor was is the deed's.
-pub(crate) fn may_sign(rules: &Access, person: &identity::Person, labels: Resource) -> bool {
+/// Whether a person may do it by the rules as they are now: over `over`, or else a thing of nobody in particular. As if a second factor
+/// had been given just now: whether it was is asked apart.
+pub(crate) fn may(rules: &Access, person: &identity::Person, action: Action, over: Option<Resource>) -> bool {
     let principal = Principal::Person { name: person.name.clone(), roles: person.roles.clone(), team: person.team.clone() };
-    rules.allows(&Request::new(principal, Action::ApproveLabels, Some(now()), now()).over(labels))
-}
-
-/// Whether a person may do it by the rules as they are now, over a thing of nobody in particular.
-pub(crate) fn may(rules: &Access, person: &identity::Person, action: Action) -> bool {
-    let principal = Principal::Person { name: person.name.clone(), roles: person.roles.clone(), team: person.team.clone() };
-    rules.allows(&Request::new(principal, action, Some(now()), now()))
+    let request = Request::new(principal, action, Some(now()), now());
+    person.disabled_at.is_none() && rules.allows(&over.into_iter().fold(request, Request::over))
 }
 
 /// Lets a session through that may do this now; the error names the command that logs in somebody who may.

@@ -162,8 +162,10 @@ pub struct Released {
     pub proposed_by: String,
     /// Who signed it.
     pub approved_by: String,
-    /// How that person had logged in (RFC 8176 names).
-    pub approved_amr: Vec<String>,
+    /// Whether that person had given a second factor.
+    pub second_factor: bool,
+    /// Whether that person may sign for these rows by the rules of now.
+    pub may_approve: bool,
     /// Why, in the words of who proposed it.
     pub because: String,
     /// The policy of a one-person project lets people sign what they proposed themselves.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ::access::Resource;
 use artifact::LabelSet;
 use gate::{Digest, Receipt};
+use identity::Action;
 use s03_label_qa::{Approval, Facts, Policy, Previous, Qa, Watches};
 use store::control::LabelVersion;
 use tabular::TypedTable;
@@ -62,8 +63,7 @@ impl Run<'_> {
             match self.desk.proved_deed(&booked.what.evidence, DeedKind::Approval, set.content) {
                 Ok((_, deed)) if deed.about.is_some() && deed.about == proposal => signatures.push(Approval {
                     may_approve: people.get(&deed.person).is_some_and(|person| {
-                        person.disabled_at.is_none()
-                            && labels.as_ref().is_some_and(|labels| access::may_sign(&rules, person, labels.clone()))
+                        labels.is_some() && access::may(&rules, person, Action::ApproveLabels, labels.clone())
                     }),
                     content: deed.content,
                     second_factor: deed.second_factor(),

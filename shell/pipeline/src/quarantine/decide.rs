@@ -9,7 +9,7 @@ use identity::{Action, Session};
 use serde::Serialize;
 use store::control::{ControlError, DecisionKind, QuarantineDecision};
 
-use super::queue::{Shelf, decided};
+use super::queue::{Shelf, decided, decisions};
 use super::{Decision, Entry, EntryState, Part, Proposal, RowReason, rule_name};
 use crate::PipelineError;
 use crate::access::{allow, allow_over};
@@ -18,6 +18,8 @@ use crate::evidence::deed::DeedKind;
 
 /// Longest reason that somebody gives.
 const BECAUSE_BYTES_MAX: usize = 1_000;
+/// Proposals of one person that may wait for a signature: the log and the register must not grow by one person alone.
+const OPEN_PROPOSALS_MAX: usize = 1_000;
 
 /// Which rows are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,9 +110,22 @@ pub async fn propose(
         left_out,
         proposed_by: proposed_by.to_owned(),
     };
-    let (known, _) = Shelf::of(desk).decisions().await?;
+    let (known, _) = decisions(desk).await?;
     if let Some(known) = known.iter().find(|known| known.digest == digest) {
+        if known.approved.is_some() {
+            return Err(PipelineError::wrong(
+                "the same was proposed in the same words before, signed, and refused by a gate",
+                "say with --because what is different now",
+            ));
+        }
         return Ok(answer(&known.proposed.1.person));
+    }
+    let open = known.iter().filter(|one| one.approved.is_none() && one.proposed.1.person == session.person);
+    if open.filter(|one| !decided(one, &known)).count() >= OPEN_PROPOSALS_MAX {
+        return Err(PipelineError::wrong(
+            format!("`{OPEN_PROPOSALS_MAX}` proposals of `{}` wait for somebody to sign them", session.person),
+            "have another person look at them: `stayward quarantine ls`",
+        ));
     }
     let receipt = desk.record_deed(DeedKind::QuarantineProposal, session, ("quarantine-proposal", digest), None).await?;
     book(desk, session, DecisionKind::Proposal, (digest, receipt.id)).await?;
@@ -175,7 +190,7 @@ fn meant<'a>(all: &'a [Entry], chosen: &Chosen, decision: Decision) -> Result<(V
 /// # Errors
 /// There is no such proposal, or more than one; a row of it was decided already; the person may not, or proposed it himself.
 pub async fn approve(desk: &Desk, session: &Session, digits: &str) -> Result<Decided, PipelineError> {
-    let (known, _) = Shelf::of(desk).decisions().await?;
+    let (known, _) = decisions(desk).await?;
     let named: Vec<_> = known.iter().filter(|one| !digits.is_empty() && one.digest.hex().starts_with(digits)).collect();
     let one = match named.as_slice() {
         [one] => *one,

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use decide::{Chosen, Decided, Proposed, approve, propose};
 pub use known::{ColumnKnown, known_values};
 pub use queue::{Entry, EntryState, Queue, Waiting, queue_at_the_desk, queue_beside};
-pub(crate) use queue::{Known, decisions};
+pub(crate) use queue::{Known, decisions, shares};
 
 /// The role of the object that holds rows which were set aside, among the files that a verdict answers for.
 pub(crate) const ROLE: &str = "quarantine";

@@ -139,6 +139,13 @@ pub(crate) struct Known {
     pub(crate) approved: Option<(Receipt, Deed)>,
 }
 
+impl Known {
+    /// Where in the log it was signed.
+    pub(crate) fn signed_at(&self) -> Option<u64> {
+        self.approved.as_ref().and_then(|(receipt, _)| receipt.index)
+    }
+}
+
 /// What the queue is read from.
 pub(super) struct Shelf<'a> {
     pub(super) project: &'a Project,
@@ -174,9 +181,11 @@ pub async fn queue_beside(office: &Office) -> Result<Queue, PipelineError> {
     Shelf { project: &office.project, reader, keys, objects: &objects, control: &office.control }.queue().await
 }
 
-/// Every proposal that the log proves, oldest first, and what it does not prove.
+/// Every proposal that the log proves, oldest first, without the parts that a gate refused after they were signed; and what the log does
+/// not prove.
 pub(crate) async fn decisions(desk: &Desk) -> Result<(Vec<Known>, Vec<String>), PipelineError> {
-    Shelf::of(desk).decisions().await
+    let (known, doubts) = Shelf::of(desk).decisions().await?;
+    Ok((standing(known, &desk.control.all_deliveries().await.map_err(PipelineError::internal)?), doubts))
 }
 
 impl Shelf<'_> {
@@ -216,6 +225,7 @@ impl Shelf<'_> {
         let (known, doubts) = self.decisions().await?;
         let mut queue = Queue { doubts, ..Queue::default() };
         let deliveries = self.control.all_deliveries().await.map_err(PipelineError::internal)?;
+        let known = standing(known, &deliveries);
         // What was held and came through later is judged by its last verdict.
         let mut last: BTreeMap<(&str, Digest), &Delivery> = BTreeMap::new();
         for delivery in &deliveries {
@@ -278,6 +288,22 @@ impl Shelf<'_> {
     }
 }
 
+/// What the register has of rows that came out of quarantine: the digest of what two people signed.
+fn released(one: &Known, part: &Part) -> Digest {
+    Digest::of_json(&ReleasedRows { proposal: one.digest, part: part.clone() })
+}
+
+/// Proposals without the parts that a gate refused after they were signed: about those rows people decide anew.
+fn standing(mut known: Vec<Known>, deliveries: &[Delivery]) -> Vec<Known> {
+    let last: BTreeMap<Digest, DeliveryOutcome> = deliveries.iter().map(|one| (one.what.content, one.what.outcome)).collect();
+    for one in known.iter_mut().filter(|one| one.approved.is_some() && one.proposal.decision == Decision::Release) {
+        let parts = std::mem::take(&mut one.proposal.parts);
+        one.proposal.parts =
+            parts.into_iter().filter(|part| last.get(&released(one, part)) != Some(&DeliveryOutcome::Refused)).collect();
+    }
+    known
+}
+
 fn entries(
     delivery: &Delivery,
     (evidence, digest, aside): (String, Digest, SetAside),
@@ -286,19 +312,25 @@ fn entries(
     let at = delivery.what.at_ms.div_euclid(1000);
     let held = delivery.what.outcome == DeliveryOutcome::Held;
     let SetAside { feed, content, aside, .. } = aside;
+    let parts = known.iter().flat_map(|one| one.proposal.parts.iter().map(move |part| (one, part)));
+    let about: Vec<(&Known, &Part, bool)> = parts
+        .filter(|(_, part)| part.content == content)
+        .map(|(one, part)| (one, part, one.approved.is_some() && written.contains(&released(one, part))))
+        .collect();
     let entry = |row: Row| {
-        // A signed decision counts; else what was proposed last.
-        let about = |one: &&Known| one.proposal.parts.iter().any(|part| part.content == content && part.rows.contains(&row.row));
-        let mut all = known.iter().filter(about);
-        let one = all.clone().find(|one| one.approved.is_some()).or_else(|| all.next_back());
+        // What was signed first counts; else what was proposed last.
+        let mut all = about.iter().filter(|(_, part, _)| part.rows.binary_search(&row.row).is_ok());
+        let signed = all.clone().filter(|(one, ..)| one.approved.is_some()).min_by_key(|(one, ..)| one.signed_at());
+        let found = signed.or_else(|| all.next_back());
+        let (one, there) = (found.map(|(one, ..)| *one), found.is_some_and(|(.., there)| *there));
         let decision = one.map(|one| one.proposal.decision);
         let state = match (one, decision) {
             (Some(one), Some(Decision::Release)) if one.approved.is_some() => {
-                let there = one.proposal.parts.iter().filter(|part| part.content == content).any(|part| {
-                    let released = ReleasedRows { proposal: one.digest, part: part.clone() };
-                    written.contains(&Digest::of_json(&released))
-                });
-                if there { EntryState::InSource } else { EntryState::Released }
+                if there {
+                    EntryState::InSource
+                } else {
+                    EntryState::Released
+                }
             }
             (Some(one), Some(Decision::Discard)) if one.approved.is_some() => EntryState::Discarded,
             (Some(_), _) => EntryState::Proposed,
@@ -330,13 +362,15 @@ fn entries(
 
 /// Whether somebody signed another proposal about one of these rows.
 pub(super) fn decided(one: &Known, known: &[Known]) -> bool {
-    let shares = |left: &Part, right: &Part| {
-        left.content == right.content && left.rows.iter().any(|row| right.rows.binary_search(row).is_ok())
-    };
     known
         .iter()
         .filter(|other| other.approved.is_some() && other.digest != one.digest)
         .any(|other| one.proposal.parts.iter().any(|left| other.proposal.parts.iter().any(|right| shares(left, right))))
+}
+
+/// Whether two parts have a row in common.
+pub(crate) fn shares(left: &Part, right: &Part) -> bool {
+    left.content == right.content && left.rows.iter().any(|row| right.rows.binary_search(row).is_ok())
 }
 
 fn waiting(one: &Known) -> Waiting {

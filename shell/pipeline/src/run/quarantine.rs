@@ -3,18 +3,20 @@
 
 use std::time::Instant;
 
+use ::access::Resource;
 use artifact::{Batch, Door};
 use gate::{Outcome, Receipt, Subject};
-use s01_intake::{ContentFacts, Released, RowFlag, RowReason};
+use identity::Action;
+use s01_intake::{ContentFacts, Released, RowFlag};
 use store::control::DeliveryOutcome;
 
 use super::feeds::Written;
 use super::{Rows, Run};
-use crate::PipelineError;
 use crate::evidence::{Artefact, Links, LogWitness, proof};
 use crate::gather::s01::{self, Delivered};
 use crate::policy::FeedPolicy;
-use crate::quarantine::{Decision, Known, Part, RELEASE_ROLE, ROLE, ReleasedRows, SetAside, decisions};
+use crate::quarantine::{Decision, Known, Part, RELEASE_ROLE, ROLE, ReleasedRows, SetAside, decisions, shares};
+use crate::{PipelineError, access};
 
 /// What the verdict on a delivery proves.
 struct Verdict {
@@ -24,15 +26,23 @@ struct Verdict {
 }
 
 impl Run<'_> {
-    /// Takes in everything that was signed and is not there yet. What is not proved is passed over.
+    /// Takes in everything that was signed and is not there yet, in the order in which it was signed. What is not proved is passed over,
+    /// and so is what names a row that was decided before.
     pub(super) async fn releases(&mut self) -> Result<(), PipelineError> {
         let (known, doubts) = decisions(self.desk).await?;
         for doubt in doubts {
             self.progress.warn(&format!("passed over: {doubt}; see `stayward evidence verify`"));
         }
-        for one in known.iter().filter(|one| one.proposal.decision == Decision::Release) {
+        let mut signed: Vec<&Known> = known.iter().filter(|one| one.approved.is_some()).collect();
+        signed.sort_by_key(|one| one.signed_at());
+        for (at, one) in signed.iter().enumerate().filter(|(_, one)| one.proposal.decision == Decision::Release) {
             let Some(approved) = &one.approved else { continue };
             for part in &one.proposal.parts {
+                let earlier = signed.iter().take(at).flat_map(|one| &one.proposal.parts);
+                if earlier.clone().any(|before| shares(before, part)) {
+                    self.progress.warn(&format!("passed over: rows of proposal {} were decided before", one.digest.short()));
+                    continue;
+                }
                 let policies = &self.desk.project.policy.feeds;
                 let Some(policy) = policies.iter().find(|policy| policy.name == part.feed).cloned() else { continue };
                 self.release_rows(&policy, (one, part), &approved.0).await?;
@@ -60,7 +70,14 @@ impl Run<'_> {
         let about = format!("{}/{} out of quarantine", policy.name, part.content.short());
         self.progress.begin("s01-content", &about);
         let began = Instant::now();
-        let verdict = self.verdict(part)?;
+        let verdict = match self.verdict(part) {
+            Ok(verdict) => verdict,
+            Err(why) => {
+                let what = part.content.short();
+                self.progress.warn(&format!("passed over: rows of delivery {what}: {why}; see `stayward evidence verify`"));
+                return Ok(());
+            }
+        };
         let feed = proof::cleared::<Door>(self.desk, &verdict.door).map_err(PipelineError::broken)?;
         let keys = self.desk.statement_keys();
         let witness = LogWitness { reader: &self.desk.reader, keys: &keys };
@@ -71,9 +88,9 @@ impl Run<'_> {
         let all = u32::try_from(table.rows()).unwrap_or(u32::MAX);
         let others: Vec<u32> = (0..all).filter(|row| part.rows.binary_search(row).is_err()).collect();
         let stored = table.arrow(&others)?;
-        let count = u64::try_from(part.rows.len()).unwrap_or(u64::MAX);
         let readable: usize = stored.iter().map(arrow_array::RecordBatch::num_rows).sum();
-        let facts = self.release_facts((one, part), &verdict.aside, readable)?;
+        let count = u64::try_from(readable).unwrap_or(u64::MAX);
+        let facts = self.release_facts((one, part), &verdict.aside).await?;
         let batch = s01_intake::work::open_release(&door, content, count);
         let parents = vec![verdict.door, verdict.content, one.proposed.0.clone(), approval.clone()];
         let artefacts = vec![
@@ -97,29 +114,23 @@ impl Run<'_> {
     }
 
     /// The verdict that a proposal names, if the log proves that it set exactly these rows aside.
-    fn verdict(&self, part: &Part) -> Result<Verdict, PipelineError> {
-        let broken = |why: String| PipelineError::broken(format!("rows of delivery {}: {why}", part.content.short()));
-        let entry = proof::entry(self.desk, &part.evidence).map_err(broken)?;
+    fn verdict(&self, part: &Part) -> Result<Verdict, String> {
+        let entry = proof::entry(self.desk, &part.evidence)?;
         let named = entry.part.artefacts.iter().any(|artefact| artefact.role == ROLE && artefact.digest == part.aside);
-        let aside: SetAside =
-            serde_json::from_slice(&self.desk.objects.get(&part.aside)?).map_err(|error| broken(error.to_string()))?;
+        let aside = self.desk.objects.get(&part.aside).map_err(|error| error.to_string())?;
+        let aside: SetAside = serde_json::from_slice(&aside).map_err(|error| error.to_string())?;
         let held: Vec<u32> = aside.aside.iter().map(|row| row.row).collect();
         let of_it = part.rows.iter().all(|row| held.binary_search(row).is_ok());
         let batch = Batch { table: aside.feed.clone(), content: aside.content, rows: aside.rows, held };
         let cleared = entry.part.rulings.last().and_then(|ruling| ruling.cleared);
         if !named || !of_it || cleared != Some(batch.digest()) || (&aside.feed, aside.content) != (&part.feed, part.content) {
-            return Err(broken(format!("evidence {} did not set these rows aside", part.evidence)));
+            return Err(format!("evidence {} did not set these rows aside", part.evidence));
         }
-        let door = entry.parent(self.desk).map_err(broken)?.receipt;
+        let door = entry.parent(self.desk)?.receipt;
         Ok(Verdict { door, content: entry.receipt, aside })
     }
 
-    fn release_facts(
-        &self,
-        (one, part): (&Known, &Part),
-        aside: &SetAside,
-        readable: usize,
-    ) -> Result<ContentFacts, PipelineError> {
+    async fn release_facts(&self, (one, part): (&Known, &Part), aside: &SetAside) -> Result<ContentFacts, PipelineError> {
         let Some((_, approved)) = &one.approved else {
             return Err(PipelineError::Internal("rows that nobody signed for".into()));
         };
@@ -133,10 +144,10 @@ impl Run<'_> {
                 seen: reason.seen.clone(),
             }));
         }
-        if readable != part.rows.len() {
-            let seen = format!("the contract lets `{readable}` of `{}` rows in", part.rows.len());
-            flags.push(RowFlag { row: 0, reason: RowReason::Contract, column: String::new(), seen });
-        }
+        let (author, over) = (&one.proposed.1, one.digest.hex());
+        let over = Resource::Proposal { name: over, author: author.person.clone(), team: author.team.clone() };
+        let rules = access::rules(&self.desk.project)?;
+        let person = self.desk.identity.people().await?.into_iter().find(|person| person.name == approved.person);
         let policy = &self.desk.project.policy;
         Ok(ContentFacts {
             columns_missing: Vec::new(),
@@ -152,7 +163,8 @@ impl Run<'_> {
                 rows: part.rows.clone(),
                 proposed_by: one.proposed.1.person.clone(),
                 approved_by: approved.person.clone(),
-                approved_amr: approved.amr.clone(),
+                second_factor: approved.second_factor(),
+                may_approve: person.is_some_and(|person| access::may(&rules, &person, Action::ApproveQuarantine, Some(over))),
                 because: one.proposal.because.clone(),
                 own_allowed: policy.labels.author_may_approve,
             }),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 
 use super::row::{FromRow, all, check_text, count, digest, moment, text, word, words};
-use super::{Control, ControlError, LIST_ROWS_MAX};
+use super::{Control, ControlError};
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,9 +80,6 @@ impl Control {
     /// # Errors
     /// A database error.
     pub async fn quarantine_decisions(&self) -> Result<Vec<(u64, QuarantineDecision)>, ControlError> {
-        all(&sqlx::query("SELECT * FROM quarantine_decisions ORDER BY seq LIMIT ?")
-            .bind(LIST_ROWS_MAX)
-            .fetch_all(&self.pool)
-            .await?)
+        all(&sqlx::query("SELECT * FROM quarantine_decisions ORDER BY seq").fetch_all(&self.pool).await?)
     }
 }

@@ -67,8 +67,7 @@ impl Run<'_> {
         let may = |name: &String| {
             people.get(name).is_some_and(|person| {
                 // By the rules as they are now; that it was not the author is the gate's to see.
-                person.disabled_at.is_none()
-                    && [Action::ProposeLabels, Action::ApproveLabels].iter().any(|action| access::may(&rules, person, *action))
+                [Action::ProposeLabels, Action::ApproveLabels].iter().any(|action| access::may(&rules, person, *action, None))
             })
         };
         let labeller = |deed: &Deed| SecondLabeller {

@@ -7,9 +7,6 @@ use gate::{Card, Clause, Finding, Gate, Maturity, Verdict};
 
 use crate::{ContentFacts, RowReason};
 
-/// Names of RFC 8176 that stand for something a person has.
-const SECOND_FACTORS: [&str; 3] = ["otp", "hwk", "mfa"];
-
 pub(crate) struct Release;
 
 impl Gate<Content, ContentFacts> for Release {
@@ -30,13 +27,17 @@ impl Gate<Content, ContentFacts> for Release {
             let why = format!("`{}` signed what he proposed himself for rows in quarantine", released.proposed_by);
             return Refuse(Finding::seen(why, again));
         }
-        if !released.approved_amr.iter().any(|factor| SECOND_FACTORS.contains(&factor.as_str())) {
+        if !released.may_approve {
+            let why = format!("`{}` signed for rows in quarantine and may not, by the rules of now", released.approved_by);
+            return Refuse(Finding::seen(why, again));
+        }
+        if !released.second_factor {
             let why = format!("`{}` signed for rows in quarantine without a second factor", released.approved_by);
             return Refuse(Finding::seen(why, again));
         }
         if u64::try_from(released.rows.len()).ok() != Some(batch.rows) {
-            let why = format!("`{}` rows were signed for, not `{}`", released.rows.len(), batch.rows);
-            return Refuse(Finding::seen(why, again));
+            let why = format!("`{}` rows were signed for, and the contract lets `{}` in", released.rows.len(), batch.rows);
+            return Refuse(Finding::seen(why, "discard those that break the contract, and propose the others again"));
         }
         if let Some(flag) = facts.flags.iter().find(|flag| flag.reason == RowReason::Contract) {
             let why = format!("a row in quarantine breaks the contract: {}", flag.seen);
@@ -60,7 +61,8 @@ mod tests {
             rows: vec![3, 9],
             proposed_by: "ada".into(),
             approved_by: "ben".into(),
-            approved_amr: vec!["pwd".into(), "otp".into()],
+            second_factor: true,
+            may_approve: true,
             because: "checked with the supplier".into(),
             own_allowed: false,
         }
@@ -96,7 +98,11 @@ mod tests {
     }
     #[test]
     fn a_password_alone_is_refused() {
-        assert!(check(Released { approved_amr: vec!["pwd".into()], ..released() }, RowReason::Joint).refuses());
+        assert!(check(Released { second_factor: false, ..released() }, RowReason::Joint).refuses());
+    }
+    #[test]
+    fn somebody_who_may_no_longer_sign_is_refused() {
+        assert!(check(Released { may_approve: false, ..released() }, RowReason::Joint).refuses());
     }
     #[test]
     fn other_rows_are_refused() {
