@@ -51,7 +51,7 @@ pub const TRUSTED_ROWS_MAX: usize = 20_000;
 pub const COLUMNS_MAX: usize = 400;
 /// Levels of one category; more are an identifier, which the caller should declare or ignore.
 pub const LEVELS_MAX: usize = 4_000;
-/// Rows of one delivery, as many as [`tabular::typed::ROWS_MAX`]: of each some 12 bytes stay in memory (its score, and bits of its hash
+/// Rows of one delivery, as many as [`tabular::typed::ROWS_MAX`]: of each some 14 bytes stay in memory (its score, and bits of its hash
 /// by which copies are found), 2.4 GB in all.
 pub const ROWS_MAX: usize = 200_000_000;
 /// Row findings that are kept, the strangest; further ones are only counted.
